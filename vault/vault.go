@@ -1,0 +1,123 @@
+// Package vault is the place where a team keeps its private keys: a [Store]
+// gives the text kept under a name. It knows nothing of env files and of
+// elliptic curves, and holds no vendor's SDK; those are behind
+// vault/<provider>, and vault/all opens a Store for a [Config].
+//
+// What people store as "the key" has many shapes; [KeyText] finds the key in
+// all of them. [Fetch] asks several stores at once.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/envdrift/envdrift/internal/secret"
+)
+
+// The kinds of failure that a [Store] reports. Test for them with errors.Is.
+var (
+	ErrNotFound        = errors.New("secret not found")
+	ErrDenied          = errors.New("access denied")
+	ErrUnauthenticated = errors.New("not signed in")
+	ErrUnavailable     = errors.New("vault unavailable") // network, throttling, sealed: worth a retry
+	ErrMalformed       = errors.New("malformed secret")
+	ErrConflict        = errors.New("secret was changed by somebody else")
+	ErrName            = errors.New("invalid secret name") // the vault's rule is in the error's Detail
+	ErrConfig          = errors.New("vault configuration")
+)
+
+// A Store is one vault, signed in to or able to sign in when first asked. It
+// is safe for concurrent use. Every error it returns is an [*Error].
+type Store interface {
+	// Get returns the newest text under name, or the version that the name
+	// pins in the provider's own notation.
+	Get(ctx context.Context, name string) (Secret, error)
+
+	// Put stores value under name and returns the new version. base is what
+	// the caller saw there last: the Version that Get returned, or "" for
+	// nothing. A store that can compares and reports ErrConflict.
+	Put(ctx context.Context, name string, value secret.Value, base string) (version string, err error)
+
+	// String names the vault as a person knows it, in messages: the
+	// provider and the address. Never a credential.
+	String() string
+}
+
+// A BatchStore can get many secrets in fewer requests than one a name. The
+// result has an entry for every name; an error concerns that name alone.
+type BatchStore interface {
+	Store
+	GetBatch(ctx context.Context, names []string) map[string]Result
+}
+
+// A Secret is what a vault holds under a name.
+type Secret struct {
+	Name    string
+	Value   secret.Value
+	Version string // the provider's own notation; "" where it has none
+}
+
+// A Result is a secret or the reason why there is none.
+type Result struct {
+	Secret Secret
+	Err    error
+}
+
+// An Error reports a failed operation on a vault. It never holds a value.
+type Error struct {
+	Op     string // "get", "put", "sign in", "open"
+	Vault  string // Store.String
+	Name   string // of the secret; "" where none is concerned
+	Err    error  // wraps one of the kinds above
+	Detail string // what the provider said, without values; may be ""
+	Remedy string // the one command or setting that helps; may be ""
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Vault)
+	if e.Name != "" {
+		fmt.Fprintf(&b, ": %s", e.Name)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Detail != "" {
+		fmt.Fprintf(&b, ": %s", e.Detail)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// A Config says which vault is meant. Only the fields of its Provider count;
+// what each means stands in docs/configuration.md.
+type Config struct {
+	Provider string        // "age", "aws", "azure", "gcp", "hashicorp"
+	Name     string        // how the configuration calls it; "" for the default
+	Timeout  time.Duration // of one request; 0 for 10 s
+	Dir      string        // absolute; relative paths of the configuration count from here
+	Getenv   func(string) string
+
+	URL        string // azure: vault_url; hashicorp: url
+	Credential string // azure: auto, cli, environment, workload, managed, devcli
+
+	Region   string // aws
+	Profile  string // aws
+	Endpoint string // aws: endpoint_url; gcp: endpoint
+
+	ProjectID string // gcp
+
+	Mount     string // hashicorp: default "secret"
+	KVVersion int    // hashicorp: 0 detects
+	Namespace string // hashicorp
+	Auth      string // hashicorp: token, approle, kubernetes, jwt
+	AuthMount string // hashicorp: where the auth method is mounted; default its name
+	Role      string // hashicorp: kubernetes and jwt role; approle: role id
+	Field     string // hashicorp: which field of the secret
+
+	VaultDir   string // age: default ".envdrift/vault"
+	Recipients string // age: file; default ".envdrift/recipients"
+	Identity   string // age: identity file; default the user's
+}
