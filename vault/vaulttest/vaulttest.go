@@ -1,0 +1,456 @@
+// Package vaulttest is the conformance suite of [vault.Store]: [Run] holds a
+// provider to what the interface promises, over a fake of its SDK or a real
+// server. What only one vendor has (its error codes, its authentication) is
+// for the provider's own tests.
+package vaulttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A Fixture is a vault for one test, and what the test must know of it. Store,
+// Name, Seed, BadNames and Credentials are always needed; each other field
+// that is not set needs its reason in Lacks.
+type Fixture struct {
+	Store vault.Store
+
+	// Name gives a legal name that no other test of this run uses; the same
+	// one for the same short, which is of [a-z0-9-].
+	Name func(short string) string
+
+	// Seed stores raw under name, as the vendor's own tool would, and not
+	// through Store.
+	Seed func(name, raw string)
+
+	// BadNames breaks the vault's rules for names. The suite adds the names
+	// that no vault takes.
+	BadNames []string
+
+	// Credentials are the tokens and passwords in use, which must show
+	// nowhere.
+	Credentials []string
+
+	Denied          vault.Store // the vault, for somebody who may not read or write
+	Unauthenticated vault.Store // the vault, for somebody who is not signed in
+	Unavailable     vault.Store // the vault, out of reach
+
+	// Malformed stores under name something that is no text: binary, empty,
+	// the wrong fields. The key describes it.
+	Malformed map[string]func(name string)
+
+	// Pin gives the name that asks for that version of name.
+	Pin func(name, version string) string
+
+	Lacks map[Capability]string
+}
+
+// A Capability is what not every vault has. A fixture tells why its vault
+// lacks one, so that no test is left out in silence.
+type Capability string
+
+const (
+	Denied          Capability = "Denied"
+	Unauthenticated Capability = "Unauthenticated"
+	Unavailable     Capability = "Unavailable"
+	Malformed       Capability = "Malformed"
+	Pins            Capability = "Pins"
+	Versions        Capability = "Versions" // Get and Put tell a version
+	Conflict        Capability = "Conflict" // a Put on a stale base is refused
+	Atomic          Capability = "Atomic"   // of two Puts at once on one base, one is refused
+)
+
+// mark is part of every value that the suite stores, so that a value shows
+// wherever it leaks.
+const mark = "q7vAluEmArk"
+
+// Run tests the vault that open gives. It calls open once a subtest; they run
+// in parallel.
+func Run(t *testing.T, open func(t *testing.T) Fixture) {
+	t.Helper()
+	for _, tt := range []struct {
+		name  string
+		needs Capability
+		test  func(*suite)
+	}{
+		{"Lacks", "", testLacks},
+		{"String", "", testString},
+		{"GetSeeded", "", testGetSeeded},
+		{"PutGet", "", testPutGet},
+		{"NotFound", "", testNotFound},
+		{"Update", "", testUpdate},
+		{"EmptyRefused", "", testEmptyRefused},
+		{"BadName", "", testBadName},
+		{"Cancelled", "", testCancelled},
+		{"Concurrent", "", testConcurrent},
+		{"Batch", "", testBatch},
+		{"Versions", Versions, testVersions},
+		{"Conflict", Conflict, testConflict},
+		{"Atomic", Atomic, testAtomic},
+		{"Pins", Pins, testPins},
+		{"Malformed", Malformed, testMalformed},
+		{"Denied", Denied, func(s *suite) { testRefused(s, s.Denied, vault.ErrDenied) }},
+		{"Unauthenticated", Unauthenticated, func(s *suite) { testRefused(s, s.Unauthenticated, vault.ErrUnauthenticated) }},
+		{"Unavailable", Unavailable, func(s *suite) { testRefused(s, s.Unavailable, vault.ErrUnavailable) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t)
+			if why, lacks := f.Lacks[tt.needs]; lacks {
+				t.Logf("not tested: %s", why)
+				return
+			}
+			tt.test(&suite{t, f})
+		})
+	}
+}
+
+type suite struct {
+	*testing.T
+	Fixture
+}
+
+// testLacks makes sure that a field is set or its lack explained, not both.
+func testLacks(s *suite) {
+	if s.Store == nil || s.Name == nil || s.Seed == nil || len(s.BadNames) == 0 || len(s.Credentials) == 0 {
+		s.Error("Fixture needs Store, Name, Seed, BadNames and Credentials")
+	}
+	for c, set := range map[Capability]bool{
+		Denied: s.Denied != nil, Unauthenticated: s.Unauthenticated != nil, Unavailable: s.Unavailable != nil,
+		Malformed: len(s.Malformed) > 0, Pins: s.Pin != nil,
+	} {
+		if _, lacks := s.Lacks[c]; lacks == set {
+			s.Errorf("Fixture.%s set: %t, lacked: %t; want one of them", c, set, lacks)
+		}
+	}
+	known := []Capability{Denied, Unauthenticated, Unavailable, Malformed, Pins, Versions, Conflict, Atomic}
+	for c, why := range s.Lacks {
+		if !slices.Contains(known, c) || why == "" {
+			s.Errorf("Fixture.Lacks[%q] = %q; want a known capability and a reason", c, why)
+		}
+	}
+}
+
+func testString(s *suite) {
+	name := s.Store.String()
+	if name == "" || strings.ContainsAny(name, "\n\r\x1b") {
+		s.Errorf("String() = %q; want one line", name)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		s.noSecret("fmt "+verb, fmt.Sprintf(verb, s.Store))
+	}
+}
+
+// texts are the shapes in which people store keys, and what might be mistaken
+// for something else on the way: a vault keeps each as it is.
+var texts = map[string]string{
+	"word":             mark,
+	"trailing-newline": mark + "\n",
+	"padded":           "  " + mark + "\t",
+	"quoted":           `"` + mark + `"`,
+	"assignment":       "DOTENV_PRIVATE_KEY_PRODUCTION=" + mark,
+	"crlf":             "#/---/\r\nDOTENV_PRIVATE_KEY=" + mark + "\r\n",
+	"json-object":      `{"DOTENV_PRIVATE_KEY": "` + mark + `",  "n": 1.0}`,
+	"json-string":      `"\u0041` + mark + `"`,
+	"digits":           "0123",
+	"unicode":          "⛨ ключ \U0001F511 e\u0301 " + mark,
+	"long":             strings.Repeat(mark+"\n", 20<<10/len(mark)),
+}
+
+func testGetSeeded(s *suite) {
+	for short, text := range texts {
+		name := s.Name("seeded-" + short)
+		s.Seed(name, text)
+		s.wantText(name, text)
+	}
+}
+
+func testPutGet(s *suite) {
+	for short, text := range texts {
+		name := s.Name("put-" + short)
+		s.put(name, text, "")
+		s.wantText(name, text)
+	}
+}
+
+func testNotFound(s *suite) {
+	name := s.Name("not-there")
+	_, err := s.Store.Get(s.Context(), name)
+	s.wantErr(err, s.Store, "get", name, vault.ErrNotFound)
+}
+
+func testUpdate(s *suite) {
+	name := s.Name("updated")
+	s.put(name, mark+"-1", "")
+	s.put(name, mark+"-2", s.get(name).Version)
+	s.wantText(name, mark+"-2")
+
+	seeded := s.Name("seeded-then-updated")
+	s.Seed(seeded, mark+"-1")
+	s.put(seeded, mark+"-2", s.get(seeded).Version)
+	s.wantText(seeded, mark+"-2")
+}
+
+func testEmptyRefused(s *suite) {
+	name := s.Name("empty")
+	_, err := s.Store.Put(s.Context(), name, secret.Value{}, "")
+	s.wantErr(err, s.Store, "put", name, vault.ErrMalformed)
+	_, err = s.Store.Get(s.Context(), name)
+	s.wantErr(err, s.Store, "get", name, vault.ErrNotFound)
+}
+
+func testBadName(s *suite) {
+	for _, name := range append([]string{"", "a\x00b", "a\nb", "a\x1bb", "a\xffb"}, s.BadNames...) {
+		_, err := s.Store.Get(s.Context(), name)
+		s.wantErr(err, s.Store, "get", name, vault.ErrName)
+		if e := (*vault.Error)(nil); errors.As(err, &e) && e.Detail == "" {
+			s.Errorf("Get(%q) = %v; want the rule in its Detail", name, err)
+		}
+		_, err = s.Store.Put(s.Context(), name, secret.New(mark), "")
+		s.wantErr(err, s.Store, "put", name, vault.ErrName)
+	}
+}
+
+func testCancelled(s *suite) {
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	name := s.Name("cancelled")
+	_, err := s.Store.Put(ctx, name, secret.New(mark), "")
+	s.wantErr(err, s.Store, "put", name, context.Canceled)
+	_, err = s.Store.Get(ctx, name)
+	s.wantErr(err, s.Store, "get", name, context.Canceled)
+
+	_, err = s.Store.Get(s.Context(), name)
+	s.wantErr(err, s.Store, "get", name, vault.ErrNotFound)
+}
+
+func testConcurrent(s *suite) {
+	shared := s.Name("shared")
+	s.Seed(shared, mark+"-shared")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			own, text := s.Name(fmt.Sprintf("own-%d", i)), fmt.Sprintf("%s-%d", mark, i)
+			s.wantText(shared, mark+"-shared")
+			if _, err := s.Store.Put(s.Context(), own, secret.New(text), ""); err != nil {
+				s.Errorf("Put(%q) = %v", own, err)
+				return
+			}
+			s.wantText(own, text)
+		})
+	}
+	wg.Wait()
+}
+
+func testBatch(s *suite) {
+	b, ok := s.Store.(vault.BatchStore)
+	if !ok {
+		return // a store without GetBatch promises nothing about it
+	}
+	one, two, gone := s.Name("batch-1"), s.Name("batch-2"), s.Name("batch-gone")
+	s.Seed(one, mark+"-1")
+	s.Seed(two, mark+"-2")
+	got := b.GetBatch(s.Context(), []string{one, gone, two, "a\x00b", one})
+	if len(got) != 4 {
+		s.Errorf("GetBatch: %d results; want one for each of 4 names", len(got))
+	}
+	for name, want := range map[string]string{one: mark + "-1", two: mark + "-2"} {
+		if r := got[name]; r.Err != nil || r.Secret.Name != name || r.Secret.Value.Reveal() != want {
+			s.Errorf("GetBatch: %q = name %q, error %v, right value %t", name, r.Secret.Name, r.Err, r.Secret.Value.Reveal() == want)
+		}
+		if v := s.get(name).Version; got[name].Secret.Version != v {
+			s.Errorf("GetBatch: %q has version %q; Get says %q", name, got[name].Secret.Version, v)
+		}
+	}
+	s.wantErr(got[gone].Err, s.Store, "get", gone, vault.ErrNotFound)
+	s.wantErr(got["a\x00b"].Err, s.Store, "get", "a\x00b", vault.ErrName)
+	if r := b.GetBatch(s.Context(), nil); len(r) != 0 {
+		s.Errorf("GetBatch(no names): %d results; want none", len(r))
+	}
+}
+
+func testVersions(s *suite) {
+	name := s.Name("versions")
+	first := s.put(name, mark+"-1", "")
+	if got := s.get(name).Version; first == "" || got != first {
+		s.Errorf("Get: version %q; Put said %q; want the same, not empty", got, first)
+	}
+	second := s.put(name, mark+"-2", first)
+	if got := s.get(name).Version; second == first || got != second {
+		s.Errorf("after the update, Get: version %q; Put said %q; want the same, other than %q", got, second, first)
+	}
+}
+
+func testConflict(s *suite) {
+	name := s.Name("conflict")
+	first := s.put(name, mark+"-1", "")
+	second := s.put(name, mark+"-2", first)
+	for base, meaning := range map[string]string{first: "older version", "": "nothing there"} {
+		if base == second {
+			continue // a vault without versions cannot tell these apart
+		}
+		_, err := s.Store.Put(s.Context(), name, secret.New(mark+"-3"), base)
+		s.wantErr(err, s.Store, "put", name, vault.ErrConflict)
+		s.wantText(name, mark+"-2")
+		if s.Failed() {
+			s.Logf("base was: %s", meaning)
+		}
+	}
+}
+
+func testAtomic(s *suite) {
+	name := s.Name("atomic")
+	base := s.put(name, mark+"-0", "")
+	var mu sync.Mutex
+	var won []string
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			text := fmt.Sprintf("%s-%d", mark, i+1)
+			_, err := s.Store.Put(s.Context(), name, secret.New(text), base)
+			if err != nil {
+				s.wantErr(err, s.Store, "put", name, vault.ErrConflict)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			won = append(won, text)
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		s.Fatalf("%d of 8 Puts on one base succeeded; want 1", len(won))
+	}
+	s.wantText(name, won[0])
+}
+
+func testPins(s *suite) {
+	name := s.Name("pinned")
+	first := s.put(name, mark+"-1", "")
+	s.put(name, mark+"-2", first)
+	pinned := s.Pin(name, first)
+	if got := s.get(pinned); got.Version != first || got.Value.Reveal() != mark+"-1" {
+		s.Errorf("Get(%q): version %q, right value %t; want version %q", pinned, got.Version, got.Value.Reveal() == mark+"-1", first)
+	}
+	_, err := s.Store.Put(s.Context(), pinned, secret.New(mark+"-3"), first)
+	s.wantErr(err, s.Store, "put", pinned, vault.ErrName)
+	s.wantText(name, mark+"-2")
+}
+
+func testMalformed(s *suite) {
+	n := 0
+	for what, seed := range s.Malformed {
+		n++
+		name := s.Name(fmt.Sprintf("malformed-%d", n))
+		seed(name)
+		_, err := s.Store.Get(s.Context(), name)
+		s.wantErr(err, s.Store, "get", name, vault.ErrMalformed)
+		if s.Failed() {
+			s.Logf("%q held: %s", name, what)
+		}
+	}
+}
+
+// testRefused makes sure that store answers with kind, that the error helps,
+// and that nothing was written.
+func testRefused(s *suite, store vault.Store, kind error) {
+	name := s.Name("refused")
+	s.Seed(name, mark)
+	_, err := store.Get(s.Context(), name)
+	s.wantErr(err, store, "get", name, kind)
+	if e := (*vault.Error)(nil); errors.As(err, &e) && e.Remedy == "" && kind != vault.ErrUnavailable {
+		s.Errorf("Get = %v; want a Remedy", err)
+	}
+	_, err = store.Put(s.Context(), name, secret.New(mark+"-2"), "")
+	s.wantErr(err, store, "put", name, kind)
+	s.wantText(name, mark)
+}
+
+func (s *suite) get(name string) vault.Secret {
+	s.Helper()
+	got, err := s.Store.Get(s.Context(), name)
+	if err != nil {
+		s.Fatalf("Get(%q) = %v", name, err)
+	}
+	return got
+}
+
+func (s *suite) put(name, text, base string) (version string) {
+	s.Helper()
+	version, err := s.Store.Put(s.Context(), name, secret.New(text), base)
+	if err != nil {
+		s.Fatalf("Put(%q, base %q) = %v", name, base, err)
+	}
+	return version
+}
+
+// wantText may be called by any goroutine.
+func (s *suite) wantText(name, text string) {
+	s.Helper()
+	got, err := s.Store.Get(s.Context(), name)
+	if err != nil || got.Name != name || got.Value.Reveal() != text {
+		s.Errorf("Get(%q) = name %q, %q, %v; want %q", name, got.Name, abridge(got.Value.Reveal()), err, abridge(text))
+	}
+}
+
+func abridge(text string) string { return text[:min(len(text), 200)] }
+
+// wantErr may be called by any goroutine.
+func (s *suite) wantErr(err error, store vault.Store, op, name string, kind error) {
+	s.Helper()
+	var e *vault.Error
+	if !errors.Is(err, kind) || !errors.As(err, &e) {
+		s.Errorf("%s %q = %v; want a *vault.Error, %v", op, name, err, kind)
+		return
+	}
+	if e.Vault != store.String() || e.Name != name || e.Op != op {
+		s.Errorf("%s %q = Error{Op: %q, Vault: %q, Name: %q}; want Vault %q and this name", op, name, e.Op, e.Vault, e.Name, store)
+	}
+	for _, other := range kinds {
+		if other != kind && errors.Is(err, other) {
+			s.Errorf("%s %q = %v, which is %v and %v; want one kind", op, name, err, kind, other)
+		}
+	}
+	s.noSecret("the error's remedy", e.Remedy)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
+		walk(err, func(err error) { s.noSecret("the error", fmt.Sprintf(verb, err)) })
+	}
+}
+
+var kinds = []error{
+	vault.ErrNotFound, vault.ErrDenied, vault.ErrUnauthenticated, vault.ErrUnavailable,
+	vault.ErrMalformed, vault.ErrConflict, vault.ErrName, vault.ErrConfig,
+}
+
+// walk calls f for err and all that it wraps.
+func walk(err error, f func(error)) {
+	if err == nil {
+		return
+	}
+	f(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), f)
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			walk(err, f)
+		}
+	}
+}
+
+func (s *suite) noSecret(where, text string) {
+	s.Helper()
+	for _, c := range append([]string{mark}, s.Credentials...) {
+		if strings.Contains(text, c) {
+			s.Errorf("%s holds a value or a credential", where)
+		}
+	}
+}
