@@ -1,0 +1,220 @@
+// Package ecies encrypts and decrypts single values as dotenvx does: to a
+// secp256k1 public key, each value by itself. It knows nothing of files, names
+// or variables, and nothing binds a value to any of them: whoever has the
+// public key can make a value, and a value moved to another name decrypts.
+//
+// # Format
+//
+// A value is [Prefix] and the standard base64 of
+//
+//	65 bytes  ephemeral public key R = r·G, uncompressed
+//	16 bytes  nonce
+//	16 bytes  AES-GCM tag
+//	the rest  AES-256-GCM ciphertext, as long as the plaintext
+//
+// The AES key is HKDF-SHA256, without salt and info, of R and the shared point
+// r·Q = d·R, both uncompressed; there is no additional data.
+//
+// # Timing
+//
+// The curve arithmetic multiplies in variable time; the library has no
+// other. How long a decryption takes depends a little on the private key (on
+// the number of non-zero digits of its expansion), and its pattern of branches
+// and memory accesses depends on it wholly. That is acceptable in a program
+// which a user starts on a machine of their own: someone placed to watch the
+// processor's caches while it runs can read the keys file or the environment
+// just as well. It is not acceptable in a service that decrypts what strangers
+// send and lets them watch the clock or share the core; do not build one on
+// this package.
+package ecies
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+)
+
+// Prefix begins every encrypted value; case matters.
+const Prefix = "encrypted:"
+
+const (
+	pointSize = secp256k1.PubKeyBytesLenUncompressed
+	nonceSize = 16 // not the usual 12
+	tagSize   = 16
+	minSize   = pointSize + nonceSize + tagSize
+)
+
+var (
+	// ErrWrongKey reports a value that none of the keys decrypts. A value
+	// damaged behind its ephemeral key looks the same: only the tag tells.
+	ErrWrongKey = errors.New("wrong private key, or a damaged value")
+
+	// ErrNoKey reports that there was no key to try.
+	ErrNoKey = errors.New("no private key")
+)
+
+// A CiphertextError reports a value that no key can decrypt. It does not hold
+// the value.
+type CiphertextError struct{ Problem string }
+
+func (e *CiphertextError) Error() string { return "malformed encrypted value: " + e.Problem }
+
+// IsEncrypted reports whether value has the prefix of an encrypted value, which
+// does not mean that it can be decrypted.
+func IsEncrypted(value string) bool { return strings.HasPrefix(value, Prefix) }
+
+// Encrypt returns plaintext encrypted to p, each time differently. It fails with
+// a *KeyError if p is no point of the curve, which [ParsePublicKey] rules out.
+func (p PublicKey) Encrypt(plaintext []byte) (string, error) {
+	q, err := p.point()
+	if err != nil {
+		return "", err
+	}
+	return encrypt(q, plaintext)
+}
+
+// Decrypt returns the plaintext of ciphertext and the public key of the private
+// key that fits. Keys are tried in order. The error is ErrNoKey, ErrWrongKey or
+// a *CiphertextError.
+func (ks Keys) Decrypt(ciphertext string) (plaintext []byte, used PublicKey, err error) {
+	m, err := parse(ciphertext)
+	if err != nil {
+		return nil, PublicKey{}, err
+	}
+	if len(ks) == 0 {
+		return nil, PublicKey{}, ErrNoKey
+	}
+	for _, k := range ks {
+		if plaintext, err = m.open(k); err == nil {
+			return plaintext, k.public, nil
+		}
+	}
+	return nil, PublicKey{}, err
+}
+
+func encrypt(q *secp256k1.PublicKey, plaintext []byte) (string, error) {
+	r, err := secp256k1.GeneratePrivateKey()
+	if err != nil {
+		return "", err
+	}
+	var nonce [nonceSize]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return "", err
+	}
+	point := r.PubKey().SerializeUncompressed()
+	aead, err := newAEAD(point, &r.Key, q)
+	if err != nil {
+		return "", err
+	}
+	// GCM puts the tag last, the format wants it first.
+	sealed := aead.Seal(nil, nonce[:], plaintext, nil)
+	text, tag := sealed[:len(plaintext)], sealed[len(plaintext):]
+
+	out := make([]byte, 0, minSize+len(text))
+	out = append(out, point...)
+	out = append(out, nonce[:]...)
+	out = append(out, tag...)
+	out = append(out, text...)
+	return Prefix + base64.StdEncoding.EncodeToString(out), nil
+}
+
+// A message is the parsed form of an encrypted value.
+type message struct {
+	point  []byte               // the ephemeral key as it was sent
+	key    *secp256k1.PublicKey // the same, known to be on the curve
+	nonce  []byte
+	sealed []byte // ciphertext and tag, in the order GCM wants
+}
+
+func parse(ciphertext string) (*message, error) {
+	text, ok := strings.CutPrefix(ciphertext, Prefix)
+	if !ok {
+		return nil, &CiphertextError{"it does not begin with " + Prefix}
+	}
+	b := decodeBase64(text)
+	if len(b) < minSize {
+		return nil, &CiphertextError{fmt.Sprintf("%d bytes of base64, want %d or more", len(b), minSize)}
+	}
+	point, nonce, tag, body := b[:pointSize], b[pointSize:][:nonceSize], b[pointSize+nonceSize:][:tagSize], b[minSize:]
+	// The library reads hybrid points (6, 7) too; dotenvx does not.
+	if point[0] != secp256k1.PubKeyFormatUncompressed {
+		return nil, &CiphertextError{"its ephemeral key is not an uncompressed point"}
+	}
+	key, err := secp256k1.ParsePubKey(point)
+	if err != nil {
+		return nil, &CiphertextError{"its ephemeral key is not on the curve"}
+	}
+	sealed := make([]byte, 0, len(body)+tagSize)
+	sealed = append(append(sealed, body...), tag...)
+	return &message{point, key, nonce, sealed}, nil
+}
+
+// open decrypts m with k. ErrWrongKey is the only error it returns for a k made
+// by this package.
+func (m *message) open(k *PrivateKey) ([]byte, error) {
+	aead, err := newAEAD(m.point, k.scalar(), m.key)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := aead.Open(nil, m.nonce, m.sealed, nil)
+	if err != nil {
+		return nil, ErrWrongKey
+	}
+	return plaintext, nil
+}
+
+// newAEAD returns the cipher of the value whose ephemeral key is point; k·p is
+// the shared secret.
+func newAEAD(point []byte, k *secp256k1.ModNScalar, p *secp256k1.PublicKey) (cipher.AEAD, error) {
+	var shared secp256k1.JacobianPoint
+	p.AsJacobian(&shared)
+	secp256k1.ScalarMultNonConst(k, &shared, &shared)
+	shared.ToAffine()
+
+	ikm := make([]byte, 0, 2*pointSize)
+	ikm = append(ikm, point...)
+	ikm = append(ikm, secp256k1.NewPublicKey(&shared.X, &shared.Y).SerializeUncompressed()...)
+	key, err := hkdf.Key(sha256.New, ikm, nil, "", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithNonceSize(block, nonceSize)
+}
+
+// decodeBase64 reads base64 as leniently as dotenvx, whose users wrap and trim
+// values by hand: either alphabet, the padding optional and everything after it
+// ignored, all other characters skipped. The tag finds what is really damaged.
+func decodeBase64(s string) []byte {
+	s, _, _ = strings.Cut(s, "=")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/':
+			return r
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		}
+		return -1
+	}, s)
+	if len(s)%4 == 1 {
+		s = s[:len(s)-1] // six bits are no byte
+	}
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		panic("ecies: base64 alphabet: " + err.Error())
+	}
+	return b
+}
