@@ -1,0 +1,182 @@
+// Package dotenv reads and changes env files in the format of dotenvx, whose
+// values are encrypted one by one, and the .env.keys files beside them. It
+// knows bytes, not files: reading, writing and finding them is for others.
+//
+// A [Document] keeps the bytes that it was parsed from. What changes it
+// replaces the values concerned and nothing else: comments, blank lines, line
+// ends, quotes, order and whatever the grammar does not understand stay as they
+// are. Every change is read again before it is handed out; a value that would
+// not read back as it should is an error, and the caller keeps what it had.
+//
+// [Entry.Value] is what the grammar makes of a value: ciphertext, or plaintext
+// with its ${…} untouched. [Evaluate] gives what a program is to see.
+package dotenv
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// A Document is a parsed env file. It does not change; what changes it returns
+// another one. It may be used by several goroutines at once.
+type Document struct {
+	data    []byte
+	text    []byte // data, or its decoded text if it is UTF-16
+	entries []Entry
+}
+
+// An Entry is one assignment of a document.
+type Entry struct {
+	Name  string
+	Value string // without quotes; what they escape is unescaped
+	Quote byte   // ', " or `: the first character of the value as it stands; 0 if it is no quote
+	Line  int    // of the name, from 1
+
+	assignment
+	quoted bool // Quote is closed at the value's end, too
+}
+
+// Parse reads data, whatever it holds: what is no assignment is kept, not
+// understood. See [Document.Check] for data that commands should not touch.
+func Parse(data []byte) *Document {
+	d := &Document{data: slices.Clone(data)}
+	d.text = d.data
+	if isUTF16(d.data) {
+		d.text = decodeUTF16(d.data)
+	}
+	lines := lineCounter{text: d.text, line: 1}
+	for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
+		a, ok := readAssignment(d.text, at)
+		if !ok {
+			at = findLineEnd(d.text, at)
+			continue
+		}
+		e := Entry{Name: string(d.text[a.name:a.stop]), Line: lines.at(a.name), assignment: a}
+		e.Value, e.Quote, e.quoted = clean(d.text[a.from:a.to])
+		d.entries = append(d.entries, e)
+		at = a.end
+	}
+	return d
+}
+
+// Bytes returns the document's bytes, a copy.
+func (d *Document) Bytes() []byte { return slices.Clone(d.data) }
+
+// Entries returns the assignments in the order of the file, each occurrence of
+// a name. The caller must not change the slice.
+func (d *Document) Entries() []Entry { return slices.Clip(d.entries) }
+
+// Get returns the last assignment of name, the one that counts.
+func (d *Document) Get(name string) (Entry, bool) {
+	for _, e := range slices.Backward(d.entries) {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Format prints name and line, whatever the verb: the value may be secret.
+func (e Entry) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s (line %d)", e.Name, e.Line) }
+
+// MarshalText returns what Format prints, for JSON and its like.
+func (e Entry) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", e), nil }
+
+// Format prints the number of entries, whatever the verb.
+func (d *Document) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "dotenv.Document(%d entries)", len(d.entries))
+}
+
+// An EncodingError reports bytes that cannot stand in an env file.
+type EncodingError struct {
+	Line    int
+	Problem string
+}
+
+func (e *EncodingError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
+
+// Check returns an [*EncodingError] if the document is not UTF-8 text. NUL
+// counts as such: no environment can hold it, and it is what UTF-16 without a
+// byte order mark is full of. Methods that change a document refuse it.
+func (d *Document) Check() error {
+	if isUTF16(d.data) {
+		return &EncodingError{1, "is UTF-16, not UTF-8"}
+	}
+	bad, problem := invalid(d.data), "is not UTF-8"
+	if nul := bytes.IndexByte(d.data, 0); nul >= 0 && (bad < 0 || nul < bad) {
+		bad, problem = nul, "holds a NUL byte"
+	}
+	if bad < 0 {
+		return nil
+	}
+	lines := lineCounter{text: d.data, line: 1}
+	return &EncodingError{lines.at(bad), problem}
+}
+
+// UnreadLines returns the numbers of the lines that are neither blank nor a
+// comment nor part of an assignment. Whoever wrote them may have meant a
+// variable, so that a secret may stand there unseen.
+func (d *Document) UnreadLines() []int {
+	var unread []int
+	lines := lineCounter{text: d.text, line: 1}
+	rest := d.entries
+	for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
+		if len(rest) > 0 && rest[0].start == at {
+			at, rest = rest[0].end, rest[1:]
+			continue
+		}
+		if d.text[at] != '#' {
+			unread = append(unread, lines.at(at))
+		}
+		at = findLineEnd(d.text, at)
+	}
+	return slices.Compact(unread)
+}
+
+// lineCounter gives the line numbers of ascending positions.
+type lineCounter struct {
+	text      []byte
+	pos, line int
+}
+
+func (l *lineCounter) at(pos int) int {
+	for ; l.pos < pos; l.pos++ {
+		c := l.text[l.pos]
+		if c == '\n' || c == '\r' && (l.pos+1 == len(l.text) || l.text[l.pos+1] != '\n') {
+			l.line++
+		}
+	}
+	return l.line
+}
+
+// invalid returns the position of the first byte that is not UTF-8, or -1.
+func invalid(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
+	for i := 0; ; {
+		r, n := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+}
+
+func isUTF16(data []byte) bool { return bytes.HasPrefix(data, []byte{0xFF, 0xFE}) }
+
+func decodeUTF16(data []byte) []byte {
+	units := make([]uint16, len(data)/2)
+	for i := range units {
+		units[i] = uint16(data[2*i]) | uint16(data[2*i+1])<<8
+	}
+	var text strings.Builder
+	for _, r := range utf16.Decode(units) {
+		text.WriteRune(r)
+	}
+	return []byte(text.String())
+}
