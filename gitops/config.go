@@ -1,0 +1,66 @@
+package gitops
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A Setting is one value of git's configuration.
+type Setting struct {
+	Scope string // "system", "global", "local", "worktree" or "command"
+	Key   string // section and name in lower case
+	Value string
+}
+
+// Settings lists the values of every key that matches pattern, a regular
+// expression, in the order in which git reads them: the last one counts where
+// there can be only one.
+func (r *Repo) Settings(ctx context.Context, pattern string) ([]Setting, error) {
+	out, err := r.run(ctx, nil, "config", "-z", "--show-scope", "--get-regexp", pattern)
+	if exited(err, 1) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseSettings(out)
+}
+
+// parseSettings reads "<scope>\0<key>\n<value>\0"; a key without "=" has no
+// "\n<value>".
+func parseSettings(out []byte) ([]Setting, error) {
+	var settings []Setting
+	for len(out) > 0 {
+		scope, entry, rest, ok := cut2(out)
+		if !ok {
+			return nil, outputError("config", out)
+		}
+		key, value, _ := strings.Cut(entry, "\n")
+		settings = append(settings, Setting{Scope: scope, Key: key, Value: value})
+		out = rest
+	}
+	return settings, nil
+}
+
+// Worktrees lists the tops of the clone's working trees that exist, the main
+// one first.
+func (r *Repo) Worktrees(ctx context.Context) ([]string, error) {
+	out, err := r.run(ctx, nil, "worktree", "list", "--porcelain")
+	if err != nil {
+		return nil, err
+	}
+	var tops []string
+	for entry := range strings.SplitSeq(string(out), "\n\n") {
+		dir, ok := strings.CutPrefix(strings.TrimSpace(entry), "worktree ")
+		dir, attributes, _ := strings.Cut(dir, "\n")
+		if !ok || attributes == "bare" {
+			continue
+		}
+		if info, err := os.Stat(filepath.FromSlash(dir)); err == nil && info.IsDir() {
+			tops = append(tops, filepath.FromSlash(dir))
+		}
+	}
+	return tops, nil
+}

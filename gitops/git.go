@@ -1,0 +1,158 @@
+package gitops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A GitError reports a git that failed.
+type GitError struct {
+	Command string // "update-index"
+	Status  int    // -1 if it was killed or never ran
+	Stderr  string // how it began, on one line
+}
+
+func (e *GitError) Error() string {
+	if e.Stderr == "" {
+		return fmt.Sprintf("git %s: exit status %d", e.Command, e.Status)
+	}
+	return fmt.Sprintf("git %s: %s", e.Command, e.Stderr)
+}
+
+// lookGit finds git in the PATH of environ. Relative entries, the current
+// directory among them, are not looked into: it is the repository, and a
+// repository may hold a program called git.
+func lookGit(environ []string) string {
+	for _, dir := range filepath.SplitList(lookup(environ, "PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		if path, err := exec.LookPath(filepath.Join(dir, "git")); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// lookup returns the last value of name, the one that os/exec would pass on.
+// Names are compared as Windows does, where it is "Path".
+func lookup(environ []string, name string) (value string) {
+	for _, kv := range environ {
+		if n, v, ok := strings.Cut(kv, "="); ok && strings.EqualFold(n, name) {
+			value = v
+		}
+	}
+	return value
+}
+
+// withheld are variables, or beginnings of their names, that git and the
+// filters it starts have no use for: secrets, and the pathspec modes, which git
+// refuses beside the literal one.
+var withheld = [...]string{
+	"DOTENV_PRIVATE_KEY", "VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+	"AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+	"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_LITERAL_PATHSPECS",
+}
+
+// environment is what every git gets.
+func environment(environ []string) []string {
+	var env []string
+	for _, kv := range environ {
+		if !isWithheld(kv) {
+			env = append(env, kv)
+		}
+	}
+	return append(env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
+}
+
+func isWithheld(kv string) bool {
+	for _, name := range withheld {
+		if len(kv) >= len(name) && strings.EqualFold(kv[:len(name)], name) {
+			return true
+		}
+	}
+	return false
+}
+
+// command prepares a git at the top: elsewhere, with GIT_DIR set, it would take
+// its directory for the top. The configuration may come with a repository from
+// somebody else, so what only serves speed or display never starts a program;
+// filters do, without them the working tree would be wrong.
+func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
+	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
+	cmd := exec.CommandContext(ctx, r.git, append(hardened, args...)...)
+	cmd.Dir = r.Top
+	cmd.Env = r.env
+	cmd.WaitDelay = time.Second // a filter may outlive a killed git and hold the pipe
+	return cmd
+}
+
+// with returns r with one more variable for git.
+func (r *Repo) with(variable string) *Repo {
+	other := *r
+	other.env = append(slices.Clone(r.env), variable)
+	return &other
+}
+
+// run returns what git printed. Its error is a [*GitError], or the context's.
+func (r *Repo) run(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	err := r.runTo(ctx, stdin, &out, args...)
+	return out.Bytes(), err
+}
+
+func (r *Repo) runTo(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
+	if r.git == "" {
+		return ErrNoGit
+	}
+	cmd := r.command(ctx, args...)
+	var stderr excerpt
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("git %s: %w", args[0], context.Cause(ctx))
+	}
+	failed := &GitError{Command: args[0], Status: -1, Stderr: stderr.String()}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		failed.Status = exit.ExitCode()
+	} else {
+		failed.Stderr = err.Error()
+	}
+	return failed
+}
+
+// exited reports whether err is a git that ended with status, as those do whose
+// status is an answer.
+func exited(err error, status int) bool {
+	var failed *GitError
+	return errors.As(err, &failed) && failed.Status == status
+}
+
+// An excerpt keeps the beginning of what is written: git says first what is
+// wrong, and then at length what could be done.
+type excerpt struct{ bytes.Buffer }
+
+const excerptSize = 400
+
+func (e *excerpt) Write(p []byte) (int, error) {
+	if room := excerptSize - e.Len(); room > 0 {
+		e.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// String returns the excerpt on one line.
+func (e *excerpt) String() string {
+	return strings.TrimPrefix(strings.Join(strings.Fields(e.Buffer.String()), " "), "fatal: ")
+}

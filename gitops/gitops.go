@@ -1,0 +1,146 @@
+// Package gitops is the repository as envdrift needs it: what is staged, what a
+// commit holds, what changed between two, and putting bytes back into the index
+// and the working tree. It knows nothing of env files and keys.
+//
+// Everything that concerns the index, the working tree and the configuration
+// goes through git's plumbing: a library does not see the index that
+// "git commit -a" made for this commit alone, nor filters, nor locks. Where
+// there is no git binary, [Open] falls back to reading objects and ignore rules
+// with go-git; the other methods then return [ErrNoGit].
+//
+// Paths are relative to [Repo.Top], with slashes, and may hold any byte but NUL.
+package gitops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Errors that the methods of a [Repo] and [Open] wrap.
+var (
+	ErrNotRepository = errors.New("not in a git repository")
+	ErrNoWorkingTree = errors.New("repository has no working tree")
+	ErrNoGit         = errors.New("git is not installed")
+	ErrOldGit        = errors.New("git is older than 2.31")
+	ErrMissing       = errors.New("object is missing")
+	ErrTooLarge      = errors.New("object is too large")
+	ErrLocked        = errors.New("another envdrift is at work in this repository")
+)
+
+// A RefusedError says that there is a repository git will not open, as one that
+// belongs to somebody else.
+type RefusedError struct {
+	Dir    string
+	Reason string // what git said
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("git refuses %s: %s", e.Dir, e.Reason) }
+
+// A RevisionError names a revision that does not exist, as HEAD before the
+// first commit.
+type RevisionError struct{ Revision string }
+
+func (e *RevisionError) Error() string { return fmt.Sprintf("unknown revision %q", e.Revision) }
+
+// An ObjectError says why one object could not be read: [ErrMissing] or
+// [ErrTooLarge].
+type ObjectError struct {
+	OID OID
+	Err error
+}
+
+func (e *ObjectError) Error() string { return fmt.Sprintf("object %s: %v", e.OID, e.Err) }
+func (e *ObjectError) Unwrap() error { return e.Err }
+
+// A Repo is one working tree and its repository. All paths are absolute.
+type Repo struct {
+	Top       string // top of the working tree
+	GitDir    string // of this working tree
+	CommonDir string // shared by all working trees of the clone
+	Index     string // the index of the running commit, else of the working tree
+	HooksDir  string // where git looks for hooks; "" without git
+
+	git  string   // absolute path of the binary; "" for none
+	env  []string // of every git
+	hash string   // "sha1" or "sha256"
+}
+
+// Open finds the repository that dir lies in, as git would with environ. It
+// returns [ErrNotRepository], [ErrNoWorkingTree], [ErrOldGit] or a
+// [*RefusedError].
+func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repo{Top: dir, git: lookGit(environ), env: environment(environ), hash: "sha1"}
+	if r.git == "" {
+		return discover(dir)
+	}
+	out, err := r.run(ctx, nil, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir",
+		"--git-common-dir", "--git-path", "index", "--git-path", "hooks", "--show-object-format")
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if strings.HasPrefix(lines[0], "--path-format") {
+		return nil, ErrOldGit
+	}
+	if len(lines) != 6 {
+		return nil, &RefusedError{Dir: dir, Reason: "its path holds a line break"}
+	}
+	for i, field := range []*string{&r.Top, &r.GitDir, &r.CommonDir, &r.Index, &r.HooksDir} {
+		*field = filepath.FromSlash(lines[i])
+	}
+	r.hash = lines[5]
+	r.env = r.absolute(r.env)
+	return r, nil
+}
+
+// openError tells the reasons apart that git gives with one exit status. The
+// texts are those of LC_ALL=C.
+func openError(dir string, err error) error {
+	var failed *GitError
+	switch {
+	case !errors.As(err, &failed):
+		return err
+	case strings.Contains(failed.Stderr, "not a git repository"):
+		return ErrNotRepository
+	case strings.Contains(failed.Stderr, "must be run in a work tree"):
+		return ErrNoWorkingTree
+	default:
+		return &RefusedError{Dir: dir, Reason: failed.Stderr}
+	}
+}
+
+// absolute resolves the variables that name this repository: git took them
+// relative to dir, but the commands run at the top.
+func (r *Repo) absolute(env []string) []string {
+	known := map[string]string{
+		"GIT_DIR": r.GitDir, "GIT_WORK_TREE": r.Top, "GIT_COMMON_DIR": r.CommonDir, "GIT_INDEX_FILE": r.Index,
+	}
+	env = slices.Clone(env)
+	for i, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		if path, ok := known[name]; ok {
+			env[i] = name + "=" + path
+		}
+	}
+	return env
+}
+
+// Discarded reports whether git forgets the index of the running commit if the
+// hook fails, as with "git commit -a" and "git commit <path>". What [Repo.Stage]
+// put there is then lost, unless the working tree holds it too.
+func (r *Repo) Discarded() bool { return strings.HasSuffix(r.Index, ".lock") }
+
+// Merging reports whether a merge waits for its commit.
+func (r *Repo) Merging() bool {
+	_, err := os.Stat(filepath.Join(r.GitDir, "MERGE_HEAD"))
+	return err == nil
+}

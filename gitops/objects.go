@@ -1,0 +1,206 @@
+package gitops
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// emptyTree is an object that git knows without it being stored.
+var emptyTree = map[string]OID{
+	"sha1":   "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+	"sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+
+// Resolve returns the commit that rev names, or a [*RevisionError].
+func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
+	if r.git == "" {
+		return r.resolveObject(rev)
+	}
+	out, err := r.run(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
+	if exited(err, 1) || exited(err, 128) {
+		return "", &RevisionError{Revision: rev}
+	}
+	if err != nil {
+		return "", err
+	}
+	// Git 2.30 and later swallow --end-of-options, some before print it.
+	lines := strings.Fields(string(out))
+	if len(lines) == 0 || !OID(lines[len(lines)-1]).valid() {
+		return "", &RevisionError{Revision: rev}
+	}
+	return OID(lines[len(lines)-1]), nil
+}
+
+// TreeFiles lists what the commit rev holds, sorted by path: all, or of the
+// given paths those that are there. It returns a [*RevisionError] if there is
+// no such commit.
+func (r *Repo) TreeFiles(ctx context.Context, rev string, paths ...string) ([]File, error) {
+	commit, err := r.Resolve(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	if r.git == "" {
+		files, err = r.treeObjects(commit)
+	} else {
+		var out []byte
+		out, err = r.run(ctx, nil, withPaths(paths, "ls-tree", "-r", "-z", "--full-tree", string(commit))...)
+		if err == nil {
+			files, err = parseTree(out)
+		}
+	}
+	if len(paths) > 0 {
+		wanted := set(paths)
+		files = slices.DeleteFunc(files, func(f File) bool { return !wanted[f.Path] })
+	}
+	return files, err
+}
+
+// ReadFileAt returns the content of path in the commit rev, of at most limit
+// bytes. The error is [fs.ErrNotExist] if the commit holds no such file.
+func (r *Repo) ReadFileAt(ctx context.Context, rev, path string, limit int64) ([]byte, error) {
+	files, err := r.TreeFiles(ctx, rev, path)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != 1 || !files[0].Mode.IsFile() {
+		return nil, &fs.PathError{Op: "read", Path: rev + ":" + path, Err: fs.ErrNotExist}
+	}
+	data, err := r.Blobs(ctx, []OID{files[0].OID}, limit)
+	if err != nil {
+		return nil, err
+	}
+	return data[0], nil
+}
+
+// Blobs returns the contents of oids, in that order, with one process. Where an
+// object is missing or has more than limit bytes the content is nil and the
+// error holds an [*ObjectError] for it; the other contents are there all the
+// same.
+func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, error) {
+	if len(oids) == 0 {
+		return nil, nil
+	}
+	for _, oid := range oids {
+		if !oid.valid() || oid.IsNull() {
+			return nil, &ObjectError{OID: oid, Err: ErrMissing}
+		}
+	}
+	if r.git == "" {
+		return r.blobObjects(oids, limit)
+	}
+	// A pipe, so that a large object is passed over, not kept.
+	out, in := io.Pipe()
+	done := make(chan error, 1)
+	blobs := make([][]byte, len(oids))
+	go func() {
+		err := readBlobs(bufio.NewReader(out), oids, blobs, limit)
+		done <- errors.Join(err, out.Close())
+	}()
+	err := r.runTo(ctx, strings.NewReader(joinLines(oids)), in, "cat-file", "--batch", "--buffer")
+	err = errors.Join(err, in.Close())
+	if readErr := <-done; err == nil {
+		return blobs, readErr
+	}
+	return nil, err
+}
+
+// readBlobs fills blobs with the contents of oids.
+func readBlobs(out *bufio.Reader, oids []OID, blobs [][]byte, limit int64) error {
+	var problems []error
+	for i, oid := range oids {
+		data, err := readBatch(out, limit)
+		switch {
+		case err == nil:
+			blobs[i] = data
+		case errors.Is(err, ErrMissing), errors.Is(err, ErrTooLarge):
+			problems = append(problems, &ObjectError{OID: oid, Err: err})
+		default:
+			return err
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// HashObject stores data as a blob, as it is, and returns its name.
+func (r *Repo) HashObject(ctx context.Context, data []byte) (OID, error) {
+	out, err := r.run(ctx, bytes.NewReader(data), "hash-object", "-w", "--stdin")
+	if err != nil {
+		return "", err
+	}
+	oid := OID(strings.TrimSpace(string(out)))
+	if !oid.valid() {
+		return "", outputError("hash-object", out)
+	}
+	return oid, nil
+}
+
+// Changed lists what differs between the commits from and to. A null or empty
+// from, as post-checkout gets after a clone, differs from everything.
+func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
+	for _, oid := range []*OID{&from, &to} {
+		if *oid == "" || oid.IsNull() {
+			*oid = emptyTree[r.hash]
+		}
+		if !oid.valid() {
+			return nil, &RevisionError{Revision: string(*oid)}
+		}
+	}
+	out, err := r.run(ctx, nil, "diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--")
+	if err != nil {
+		return nil, err
+	}
+	return parseRaw(out)
+}
+
+// Revisions lists the commits of a range as "A..B", the newest first.
+func (r *Repo) Revisions(ctx context.Context, revisions string) ([]OID, error) {
+	out, err := r.run(ctx, nil, "rev-list", "--end-of-options", revisions, "--")
+	if exited(err, 128) {
+		return nil, &RevisionError{Revision: revisions}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var oids []OID
+	for _, line := range strings.Fields(string(out)) {
+		oids = append(oids, OID(line))
+	}
+	return oids, nil
+}
+
+// withPaths appends paths to the arguments of a command that lists everything
+// without them. Too many for a command line are left out: callers filter.
+func withPaths(paths []string, args ...string) []string {
+	const longest = 16 << 10 // half of what Windows allows
+	size := 0
+	for _, p := range paths {
+		size += len(p) + 3
+	}
+	if size > longest {
+		paths = nil
+	}
+	return append(append(args, "--"), paths...)
+}
+
+func set(paths []string) map[string]bool {
+	m := make(map[string]bool, len(paths))
+	for _, p := range paths {
+		m[p] = true
+	}
+	return m
+}
+
+func joinLines(oids []OID) string {
+	var b strings.Builder
+	for _, oid := range oids {
+		b.WriteString(string(oid) + "\n")
+	}
+	return b.String()
+}

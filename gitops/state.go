@@ -1,0 +1,89 @@
+package gitops
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// StateDir returns the directory in the common directory where envdrift keeps
+// what belongs to this clone. It exists afterwards, for its owner only.
+func (r *Repo) StateDir() (string, error) {
+	dir := filepath.Join(r.CommonDir, "envdrift")
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// Backup keeps data, a version of path, in the state directory and returns the
+// file's name. No earlier backup is overwritten.
+func (r *Repo) Backup(path string, data []byte, now time.Time) (string, error) {
+	dir, err := r.StateDir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "backup")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	base := filepath.Join(dir, now.UTC().Format("20060102T150405Z-")+backupName(path))
+	name := base
+	for i := 1; ; i++ {
+		err := writeNew(name, data)
+		if !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+		name = fmt.Sprintf("%s.%d", base, i)
+	}
+}
+
+// backupName makes one file name of a path, legal on every system.
+func backupName(path string) string {
+	const longest = 180 // of 255 in most file systems
+	name := url.QueryEscape(path)
+	if len(name) > longest {
+		name = fmt.Sprintf("%x-%s", sha256.Sum256([]byte(path)), name[len(name)-longest/2:])
+	}
+	return name
+}
+
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// lockWait bounds [Repo.Lock] where the context has no earlier deadline.
+const lockWait = 30 * time.Second
+
+// Lock waits until no other envdrift changes this clone, whichever of its
+// working trees it is in, and keeps others out until unlock is called. The
+// error is [ErrLocked] if that takes too long.
+func (r *Repo) Lock(ctx context.Context) (unlock func() error, err error) {
+	dir, err := r.StateDir()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, ErrLocked)
+	defer cancel()
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock.Close, nil
+}
