@@ -1,0 +1,61 @@
+package dotenv
+
+import (
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/ecies"
+)
+
+// A KeyOffer is the private keys that could decrypt a document, by where they
+// were found.
+type KeyOffer struct {
+	Environment ecies.Keys        // of the process's variables DOTENV_PRIVATE_KEY…
+	KeysFile    ecies.Keys        // of the .env.keys file
+	Declared    []ecies.PublicKey // of the process's variables DOTENV_PUBLIC_KEY…
+}
+
+// KeysFrom returns those of the offered keys that dotenvx decrypts d with, each
+// once, in the order in which it tries them. Public keys decide, whatever the
+// variables are called: a key of the keys file serves a document only if the
+// document, or o.Declared, declares its public key, or if the document declares
+// none at all. The keys of the environment serve every document.
+func (d *Document) KeysFrom(o KeyOffer) ecies.Keys {
+	var keys ecies.Keys
+	add := func(k *ecies.PrivateKey) {
+		if k != nil && keys.Find(k.PublicKey()) == nil {
+			keys = append(keys, k)
+		}
+	}
+	declared, some := d.declared()
+	for _, p := range append(declared, o.Declared...) {
+		add(o.Environment.Find(p))
+		add(o.KeysFile.Find(p))
+	}
+	for _, k := range o.Environment {
+		add(k)
+	}
+	if !some {
+		for _, k := range o.KeysFile {
+			add(k)
+		}
+	}
+	return keys
+}
+
+// declared returns the public keys that d declares, in the order in which
+// their names first appear. A declaration that is no key counts as one that
+// nothing matches.
+func (d *Document) declared() (keys []ecies.PublicKey, some bool) {
+	seen := map[string]bool{}
+	for _, e := range d.entries {
+		if !strings.HasPrefix(e.Name, "DOTENV_PUBLIC_KEY") || seen[e.Name] {
+			continue
+		}
+		seen[e.Name], some = true, true
+		last, _ := d.Get(e.Name)
+		if key, err := ecies.ParsePublicKey(last.Value); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys, some
+}
