@@ -29,11 +29,19 @@ func readJSON(tb testing.TB, name string, v any) {
 
 // grammarCase is a case of parse.json as far as the grammar is concerned.
 type grammarCase struct {
-	Name      string
-	Category  string
-	Src       *string
-	SrcBase64 []byte
-	Expected  map[string]string
+	Name       string
+	Category   string
+	Src        *string
+	SrcBase64  []byte
+	ProcessEnv map[string]string
+	Expected   map[string]string
+}
+
+// plain reports whether the values that dotenvx gives are those of the grammar
+// alone: nothing to decrypt, to expand or to take from the environment.
+func (c grammarCase) plain() bool {
+	return c.Expected != nil && len(c.ProcessEnv) == 0 && !bytes.Contains(c.data(), []byte("$")) &&
+		!bytes.Contains(c.data(), []byte("encrypted:"))
 }
 
 func (c grammarCase) data() []byte {
@@ -72,7 +80,7 @@ func TestParseVectors(t *testing.T) {
 		if got := doc.Bytes(); !bytes.Equal(got, tt.data()) {
 			t.Errorf("%s: Parse(%q).Bytes() = %q", tt.Name, tt.data(), got)
 		}
-		if bytes.Contains(tt.data(), []byte("$")) || tt.Expected == nil {
+		if !tt.plain() {
 			continue // takes an evaluation, which has the same vectors
 		}
 		want := tt.Expected
@@ -80,17 +88,11 @@ func TestParseVectors(t *testing.T) {
 			want = other
 		}
 		compared++
-		got := lastValues(doc)
-		if !slices.Equal(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))) {
+		if got := lastValues(doc); !maps.Equal(got, want) {
 			t.Errorf("%s: Parse(%q) has %q; want %q", tt.Name, tt.data(), got, want)
 		}
-		for _, e := range doc.Entries() {
-			if !e.Encrypted() && got[e.Name] != want[e.Name] && tt.Category != "encrypted" {
-				t.Errorf("%s: Parse(%q): %s = %q; want %q", tt.Name, tt.data(), e.Name, got[e.Name], want[e.Name])
-			}
-		}
 	}
-	if compared < 200 {
+	if compared < 150 {
 		t.Errorf("only %d cases compared", compared)
 	}
 }
