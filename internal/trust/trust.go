@@ -1,0 +1,155 @@
+// Package trust remembers, outside of every repository, to which vaults the
+// configuration of a repository may send the user's credentials.
+//
+// The configuration lies in the tree, so whoever can push a branch can name
+// another vault. A [Pins] file in the user's state directory holds what the
+// user agreed to; anything else is a change that needs the user's word.
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// An Endpoint is all that decides where a credential goes, in words: the
+// provider, the address, and what selects an account there.
+type Endpoint string
+
+// EndpointOf describes the vault of cfg. It is empty for a vault that is sent
+// no credential.
+func EndpointOf(cfg vault.Config) Endpoint {
+	if cfg.Provider == "age" {
+		return ""
+	}
+	words := []string{cfg.Provider}
+	for _, part := range []struct{ name, value string }{
+		{"", cfg.URL}, {"region", cfg.Region}, {"profile", cfg.Profile}, {"endpoint", cfg.Endpoint},
+		{"project", cfg.ProjectID}, {"mount", cfg.Mount}, {"namespace", cfg.Namespace},
+		{"auth", cfg.Auth}, {"auth mount", cfg.AuthMount}, {"role", cfg.Role}, {"credential", cfg.Credential},
+	} {
+		if part.value != "" {
+			words = append(words, strings.TrimSpace(part.name+" "+part.value))
+		}
+	}
+	return Endpoint(strings.Join(words, ", "))
+}
+
+// A Pins file holds the endpoints that the user agreed to, by repository.
+type Pins struct{ file string }
+
+// At returns the file in the user's state directory: $XDG_STATE_HOME/envdrift,
+// else ~/.local/state/envdrift, on Windows %LocalAppData%\envdrift.
+func At(getenv func(string) string) (Pins, error) {
+	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return Pins{filepath.Join(dir, "envdrift", "trust.json")}, nil
+	}
+	if dir := getenv("LocalAppData"); filepath.IsAbs(dir) {
+		return Pins{filepath.Join(dir, "envdrift", "trust.json")}, nil
+	}
+	home := getenv("HOME")
+	if !filepath.IsAbs(home) {
+		return Pins{}, errors.New("neither XDG_STATE_HOME nor HOME names a directory for what envdrift remembers")
+	}
+	return Pins{filepath.Join(home, ".local", "state", "envdrift", "trust.json")}, nil
+}
+
+// content is the file: repositories by the path of what all work trees of a
+// clone share.
+type content struct {
+	Repositories map[string][]Endpoint `json:"repositories"`
+}
+
+// Of returns what is pinned for a repository, sorted; nothing if it was never
+// used.
+func (p Pins) Of(repository string) ([]Endpoint, error) {
+	c, err := p.read()
+	return c.Repositories[repository], err
+}
+
+// All returns what is pinned for every repository.
+func (p Pins) All() (map[string][]Endpoint, error) {
+	c, err := p.read()
+	return c.Repositories, err
+}
+
+// Pin adds endpoints to those of a repository.
+func (p Pins) Pin(ctx context.Context, repository string, endpoints ...Endpoint) error {
+	return p.change(ctx, func(c content) {
+		pinned := append(c.Repositories[repository], endpoints...)
+		slices.Sort(pinned)
+		c.Repositories[repository] = slices.Compact(pinned)
+	})
+}
+
+// Revoke forgets a repository.
+func (p Pins) Revoke(ctx context.Context, repository string) error {
+	return p.change(ctx, func(c content) { delete(c.Repositories, repository) })
+}
+
+// Move gives what is pinned for one repository to another.
+func (p Pins) Move(ctx context.Context, from, to string) error {
+	return p.change(ctx, func(c content) {
+		c.Repositories[to] = append(c.Repositories[to], c.Repositories[from]...)
+		delete(c.Repositories, from)
+	})
+}
+
+func (p Pins) read() (content, error) {
+	c := content{Repositories: map[string][]Endpoint{}}
+	data, err := os.ReadFile(p.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, fmt.Errorf("%s: %w", p.file, err)
+	}
+	if c.Repositories == nil {
+		c.Repositories = map[string][]Endpoint{}
+	}
+	return c, nil
+}
+
+// change rewrites the file, one process at a time.
+func (p Pins) change(ctx context.Context, alter func(content)) error {
+	dir := filepath.Dir(p.file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	lock := flock.New(p.file + ".lock")
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return fmt.Errorf("lock %s: %w", p.file, err)
+	}
+	defer func() { _ = lock.Close() }()
+	c, err := p.read()
+	if err != nil {
+		return err
+	}
+	alter(c)
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.Write(root, filepath.Base(p.file), append(data, '\n'), 0o600, true), root.Close())
+}
