@@ -1,0 +1,136 @@
+//go:build unix
+
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"github.com/envdrift/envdrift/runner"
+)
+
+// helper names the variable that makes the test binary play another part.
+const helper = "RUNNER_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	part := os.Getenv(helper)
+	os.Unsetenv(helper)
+	switch part {
+	case "":
+		os.Exit(m.Run())
+	case "exec", "run":
+		os.Exit(wrap(part))
+	case "listen":
+		os.Exit(listen())
+	case "deaf":
+		os.Exit(deaf())
+	}
+	panic("unknown part " + part)
+}
+
+// wrap starts os.Args[1:] as a command-line program around this package would.
+// Of "name=value" arguments that come first it makes variables, as env(1) does.
+func wrap(part string) int {
+	// Not close-on-exec, were it not for package os.
+	file, err := os.Open(os.Args[0])
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	c := runner.Command{Args: os.Args[1:], Env: runner.FromList(os.Environ())}
+	for len(c.Args) > 0 && strings.Contains(c.Args[0], "=") {
+		name, value, _ := strings.Cut(c.Args[0], "=")
+		c.Env.Set(name, value)
+		c.Args = c.Args[1:]
+	}
+	status := 125
+	if part == "run" {
+		status, err = runner.Run(context.Background(), c)
+	} else {
+		err = runner.Exec(c)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if e := (*runner.StartError)(nil); errors.As(err, &e) {
+		status = e.Status
+	}
+	return status
+}
+
+// listen prints "ready" and the signals that arrive. USR1 and the end of its
+// input end it, with status 7.
+func listen() int {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	closed := make(chan bool)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(closed)
+	}()
+	fmt.Println("ready")
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGWINCH {
+				if rows, cols, err := pty.Getsize(os.Stdout); err == nil {
+					fmt.Printf("%dx%d\n", cols, rows)
+					continue
+				}
+			}
+			fmt.Printf("got %v\n", s)
+			if s == syscall.SIGUSR1 {
+				return 7
+			}
+		case <-closed:
+			return 7
+		}
+	}
+}
+
+// deaf ignores SIGTERM, as does the descendant that it starts.
+func deaf() int {
+	signal.Ignore(syscall.SIGTERM)
+	if len(os.Args) > 1 {
+		select {}
+	}
+	cmd := as("deaf", nil, "descendant")
+	cmd.Stdout = os.Stdout
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	fmt.Println("ready")
+	return wait(cmd)
+}
+
+func wait(cmd *exec.Cmd) int {
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// as returns the test binary in a part, with args.
+func as(part string, env []string, args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(append(os.Environ(), env...), helper+"="+part)
+	return cmd
+}
+
+// command returns argv with this process's environment.
+func command(argv ...string) runner.Command {
+	return runner.Command{Args: argv, Env: runner.FromList(os.Environ())}
+}

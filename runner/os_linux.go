@@ -1,0 +1,22 @@
+package runner
+
+import (
+	"os"
+	"syscall"
+)
+
+// limits returns what execve(2) allows for arguments and environment together,
+// and for one of them.
+func limits() (total, entry int) {
+	const least, most = 128 << 10, 6 << 20
+	total = most
+	var stack syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &stack); err == nil {
+		total = int(min(most, max(least, stack.Cur/4)))
+	}
+	return total, 32 * os.Getpagesize()
+}
+
+// endWithParent lets the child be asked to end when this process is killed and
+// cannot forward anything any more. It holds for the calling thread.
+func endWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }

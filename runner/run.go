@@ -1,0 +1,114 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Run starts the program, waits for its end and returns its status. Where the
+// error is not nil, it was not started (a *[StartError], or status 125), or
+// one of its streams could not be copied.
+//
+// Signals that ask a process to do something (HUP, INT, QUIT, TERM, USR1, USR2,
+// WINCH) are passed on. A program without controlling terminal gets a process
+// group of its own, and its descendants the signals too. One that shares our
+// terminal stays in our group, where the terminal reaches it by itself: INT,
+// QUIT and WINCH are not sent a second time. On Windows the program shares the
+// console and hears of Ctrl-C from there.
+//
+// When ctx ends, the program gets SIGTERM and, after c.Grace, SIGKILL.
+func Run(ctx context.Context, c Command) (status int, err error) {
+	if err := errors.Join(ctx.Err(), c.check(), c.checkDir()); err != nil {
+		return 125, err
+	}
+	// endWithParent counts from the thread that forks, so it has to live on.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	p := c.place()
+	// Caught before there is a child: a signal that comes in between must not
+	// end us and leave the child alone.
+	signals := make(chan os.Signal, 16)
+	if caught := notIgnored(p.forwarded, p.dropped); len(caught) > 0 {
+		signal.Notify(signals, caught...)
+		defer signal.Stop(signals)
+	}
+	var cmd *exec.Cmd
+	err = c.start(func(path string, args []string) error {
+		cmd = c.command(path, args)
+		p.prepare(cmd)
+		return cmd.Start()
+	})
+	if e := (*StartError)(nil); errors.As(err, &e) {
+		return e.Status, err
+	}
+	if err != nil {
+		return 125, err
+	}
+	return c.supervise(ctx, cmd, p, signals)
+}
+
+// supervise passes signals on until cmd has ended.
+func (c Command) supervise(ctx context.Context, cmd *exec.Cmd, p placement, signals <-chan os.Signal) (int, error) {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	stop := ctx.Done()
+	var kill <-chan time.Time
+	for {
+		select {
+		case s := <-signals:
+			if slices.Contains(p.forwarded, s) {
+				p.forward(cmd.Process, s)
+			}
+		case <-stop:
+			stop = nil
+			kill = time.After(c.grace())
+			p.terminate(cmd.Process)
+		case <-kill:
+			p.kill(cmd.Process)
+		case err := <-ended:
+			if ctx.Err() != nil {
+				p.kill(cmd.Process) // what is left of its group
+			}
+			if e := (*exec.ExitError)(nil); errors.As(err, &e) || errors.Is(err, exec.ErrWaitDelay) {
+				err = nil
+			}
+			return exitStatus(cmd.ProcessState), err
+		}
+	}
+}
+
+// checkDir reports a bad Dir, which would else look like a bad program.
+func (c Command) checkDir() error {
+	if c.Dir == "" {
+		return nil
+	}
+	info, err := os.Stat(c.Dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "chdir", Path: c.Dir, Err: syscall.ENOTDIR}
+	}
+	return err
+}
+
+// notIgnored returns those signals that this process was not told to ignore:
+// to catch the others would undo nohup(1).
+func notIgnored(lists ...[]os.Signal) []os.Signal {
+	var signals []os.Signal
+	for _, list := range lists {
+		for _, s := range list {
+			if !signal.Ignored(s) {
+				signals = append(signals, s)
+			}
+		}
+	}
+	return signals
+}
