@@ -1,0 +1,347 @@
+package vault
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/envdrift/envdrift/internal/secret"
+)
+
+// A LabelError reports that a secret holds keys, but none under an acceptable
+// name: the key of another environment is refused and never relabelled. It is
+// an ErrMalformed.
+type LabelError struct {
+	Have []string // the names in the secret, in its order
+	Want []string
+}
+
+func (e *LabelError) Error() string {
+	return fmt.Sprintf("%v: it holds %s, not %s", ErrMalformed, strings.Join(e.Have, ", "), strings.Join(e.Want, " or "))
+}
+
+// Unwrap makes a LabelError an ErrMalformed.
+func (e *LabelError) Unwrap() error { return ErrMalformed }
+
+// KeyText finds the private key in what people store as one: the bare key, an
+// assignment, a whole keys file, a JSON object, each perhaps quoted, commented
+// or wrapped in another. It returns one or more keys, newest first, each of 64
+// hex digits in lower case, joined by commas; and the name that they stood
+// under, as it was written, or "".
+//
+// want are the names that the key may have, the preferred one first; without
+// any, the secret must hold one name. A key without a name is always accepted.
+// Letter case does not count and "." is "_", as dotenvx writes it.
+//
+// Every error is an ErrMalformed, a [*LabelError] where only the name is
+// wrong, and tells the reason without any part of the value.
+func KeyText(v secret.Value, want ...string) (text secret.Value, label string, err error) {
+	found, err := findKeys(v.Reveal(), 0)
+	if err != nil {
+		return secret.Value{}, "", err
+	}
+	key, err := choose(found, want)
+	if err != nil {
+		return secret.Value{}, "", err
+	}
+	return secret.New(key.text), key.label, nil
+}
+
+// A labelled is text that ought to be a key, and the name that it stands under.
+type labelled struct{ label, text string }
+
+const maxNesting = 6 // of quotes and JSON in each other
+
+var (
+	// An assignment as dotenvx reads it; the name may have what file names
+	// have, a dash too. godotenv is of no use here: it knows no dash, expands
+	// "$", and its errors quote the line.
+	assignment = regexp.MustCompile(`^(?:export\s+)?([\w.-]+)(?:\s*=\s*|:\s+)(.*)$`)
+
+	// The names of private keys. The bound keeps a key that was pasted into
+	// the name from being printed as one.
+	keyName = regexp.MustCompile(`^(?i:DOTENV_PRIVATE_KEY)(?:_[\w.-]{1,60})?$`)
+
+	lineEnd = regexp.MustCompile(`\r\n|\n|\r`)
+)
+
+// findKeys returns everything in s that stands where a key stands, right or
+// not; at least one, or an error.
+func findKeys(s string, depth int) ([]labelled, error) {
+	if depth > maxNesting {
+		return nil, malformed("it is nested too deep")
+	}
+	if !utf8.ValidString(s) {
+		return nil, malformed("it is binary data")
+	}
+	lines := significantLines(s)
+	s = strings.Join(lines, "\n")
+	switch {
+	case s == "":
+		return nil, malformed("it is empty")
+	case s[0] == '{' || s[0] == '[':
+		return findInJSON(s, depth)
+	case len(s) > 1 && strings.ContainsRune("\"'`", rune(s[0])) && s[len(s)-1] == s[0]:
+		return findKeys(dequote(s), depth+1)
+	}
+	return findInLines(lines)
+}
+
+// significantLines splits s at line ends of any system and drops blank lines
+// and comments.
+func significantLines(s string) []string {
+	var lines []string
+	for _, line := range lineEnd.Split(s, -1) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// findInLines reads a bare key, or a keys file, in which other variables may
+// stand.
+func findInLines(lines []string) ([]labelled, error) {
+	var found []labelled
+	for _, line := range lines {
+		m := assignment.FindStringSubmatch(line)
+		isKey := m != nil && keyName.MatchString(m[1])
+		if m != nil && !isKey && len(lines) > 1 {
+			continue
+		}
+		if problem := invisible(line); problem != "" {
+			return nil, malformed("it holds %s", problem)
+		}
+		switch {
+		case isKey:
+			found = append(found, labelled{m[1], plainValue(m[2])})
+		case len(lines) == 1:
+			found = append(found, labelled{"", plainValue(line)})
+		}
+	}
+	if found == nil {
+		return nil, malformed("it has %d lines, none of them DOTENV_PRIVATE_KEY…=", len(lines))
+	}
+	return found, nil
+}
+
+// dequote removes the quotes round s. Double quotes may be a JSON string's.
+func dequote(s string) string {
+	var text string
+	if s[0] == '"' && json.Unmarshal([]byte(s), &text) == nil {
+		return text
+	}
+	return s[1 : len(s)-1]
+}
+
+// plainValue returns what follows a "=": the text in the quotes if there are
+// any, else up to a comment.
+func plainValue(s string) string {
+	if s != "" && strings.ContainsRune("\"'`", rune(s[0])) {
+		inner, rest, closed := strings.Cut(s[1:], s[:1])
+		if rest = strings.TrimSpace(rest); closed && (rest == "" || rest[0] == '#') {
+			return strings.TrimSpace(inner)
+		}
+	}
+	s, _, _ = strings.Cut(s, "#")
+	return strings.TrimSpace(s)
+}
+
+// findInJSON reads an object with DOTENV_PRIVATE_KEY… fields, as the AWS
+// console makes it, or else what its field "value" or "data" holds.
+func findInJSON(s string, depth int) ([]labelled, error) {
+	fields, err := objectFields(s)
+	if err != nil {
+		return nil, err
+	}
+	var found []labelled
+	for _, f := range fields {
+		if !keyName.MatchString(f.name) {
+			continue
+		}
+		inner, err := findKeys(f.text, depth+1)
+		if err != nil {
+			return nil, fmt.Errorf("%w (field %s)", err, f.name)
+		}
+		for _, k := range inner {
+			if k.label != "" && normal(k.label) != normal(f.name) {
+				return nil, malformed("its field %s holds %s", f.name, k.label)
+			}
+			found = append(found, labelled{f.name, k.text})
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	for _, wrapper := range []string{"value", "data"} {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == wrapper })
+		if i >= 0 {
+			return findKeys(fields[i].text, depth+1)
+		}
+	}
+	return nil, malformed("it is a JSON object without a field DOTENV_PRIVATE_KEY… or value; it has %s", fieldNames(fields))
+}
+
+// A field of a JSON object; text is a string's text or any other value's JSON.
+type field struct{ name, text string }
+
+// objectFields returns the fields of a JSON object in their order, one that is
+// there twice as well. What json says of the text is left out: it may quote it.
+func objectFields(s string) ([]field, error) {
+	if s[0] == '[' {
+		return nil, malformed("it is a JSON array")
+	}
+	if !json.Valid([]byte(s)) {
+		return nil, malformed(`it begins with "{" and is not JSON`)
+	}
+	var fields []field
+	d := json.NewDecoder(strings.NewReader(s))
+	_, _ = d.Token() // the brace; no error can come of valid JSON
+	for d.More() {
+		name, _ := d.Token()
+		var raw json.RawMessage
+		_ = d.Decode(&raw)
+		f := field{name: name.(string), text: string(raw)}
+		if raw[0] == '"' {
+			_ = json.Unmarshal(raw, &f.text)
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+// fieldNames shows the names of fields, of those that look like names: a key
+// in the place of one must not be printed.
+func fieldNames(fields []field) string {
+	name := regexp.MustCompile(`^[A-Za-z_][\w.-]{0,30}$`)
+	var names []string
+	for _, f := range fields {
+		if name.MatchString(f.name) {
+			names = append(names, f.name)
+		}
+	}
+	switch others := len(fields) - len(names); {
+	case len(fields) == 0:
+		return "no fields"
+	case others > 0:
+		names = append(names, fmt.Sprintf("%d with odd names", others))
+	}
+	return strings.Join(names, ", ")
+}
+
+// choose returns the key under the first name of want that found has.
+func choose(found []labelled, want []string) (labelled, error) {
+	names := labels(found)
+	if len(want) == 0 {
+		want = names[:1]
+		if len(names) > 1 {
+			return labelled{}, malformed("it holds several keys: %s", strings.Join(names, ", "))
+		}
+	}
+	for _, w := range want {
+		named := slices.DeleteFunc(slices.Clone(found), func(k labelled) bool {
+			return k.label != "" && normal(k.label) != normal(w)
+		})
+		if len(named) > 0 {
+			return theOne(named)
+		}
+	}
+	return labelled{}, &LabelError{Have: names, Want: want}
+}
+
+// theOne returns the key that found holds, perhaps several times over.
+func theOne(found []labelled) (labelled, error) {
+	var one labelled
+	for _, k := range found {
+		text, err := checkShape(k.text)
+		switch {
+		case err != nil && k.label != "":
+			return labelled{}, fmt.Errorf("%w (%s)", err, k.label)
+		case err != nil:
+			return labelled{}, err
+		case one.text != "" && one.text != text:
+			return labelled{}, malformed("it holds several keys named %s", k.label)
+		}
+		one = labelled{k.label, text}
+	}
+	return one, nil
+}
+
+// labels returns the names of found, each spelling once.
+func labels(found []labelled) []string {
+	var names []string
+	for _, k := range found {
+		if !slices.Contains(names, k.label) {
+			names = append(names, k.label)
+		}
+	}
+	return names
+}
+
+// normal is the form in which names of keys are compared.
+func normal(label string) string {
+	return strings.ReplaceAll(strings.ToUpper(label), ".", "_")
+}
+
+// checkShape returns the keys of a comma-separated list in lower case.
+func checkShape(list string) (string, error) {
+	keys := strings.Split(list, ",")
+	for i, key := range keys {
+		key = strings.ToLower(strings.TrimSpace(key))
+		if len(key) != 64 || !isHex(key) {
+			return "", malformed("%s", misshape(key))
+		}
+		keys[i] = key
+	}
+	return strings.Join(keys, ","), nil
+}
+
+// misshape tells what key, in lower case, is instead of a private key.
+func misshape(key string) string {
+	_, _, assigned := strings.Cut(key, "=")
+	prefixed := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) })
+	}
+	switch {
+	case key == "":
+		return "the key is empty"
+	case prefixed("encrypted:"):
+		return "it is an encrypted value, not a key"
+	case isHex(key) && (len(key) == 66 && prefixed("02", "03") || len(key) == 130 && prefixed("04")):
+		return "it is a public key; the private one is needed"
+	case isHex(key):
+		return fmt.Sprintf("it has %d hex digits; a private key has 64", len(key))
+	case assigned:
+		return "it is an assignment where a key should stand"
+	}
+	return fmt.Sprintf("it is no private key: %d characters, not 64 hex digits", utf8.RuneCountInString(key))
+}
+
+func isHex(lower string) bool { return strings.Trim(lower, "0123456789abcdef") == "" }
+
+// invisible describes the first character of s that an editor does not show.
+// A key that looks right and is not is worth its own words.
+func invisible(s string) string {
+	for _, r := range s {
+		switch {
+		case r == '\t':
+		case r == '\uFEFF':
+			return "a byte order mark (U+FEFF)"
+		case r == 0:
+			return "a NUL character"
+		case r == '\x1b':
+			return "a terminal escape sequence"
+		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r):
+			return fmt.Sprintf("an invisible character (%U)", r)
+		}
+	}
+	return ""
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
