@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/envdrift/envdrift/runner"
@@ -82,4 +83,13 @@ func TestTooBigErrorNamesSizesOnly(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("Run = %v; want %s", err, want)
 	}
+}
+
+// Who cannot forward any more has at least the kernel tell the program.
+func TestProgramIsToldOfOurDeath(t *testing.T) {
+	t.Parallel()
+	s := start(t, as("run", nil, listener()...))
+	s.until("ready")
+	s.kill(syscall.SIGKILL)
+	s.until("got terminated")
 }
