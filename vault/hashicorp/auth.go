@@ -1,0 +1,245 @@
+package hashicorp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// serviceAccountToken is where Kubernetes puts the token of a pod.
+const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+// A session is what a store signs in with. It signs in once, and once more
+// when the token ends while it is in use.
+type session struct {
+	client *client
+	auth   string
+	path   string // where to sign in; "" where the user has signed in already
+	role   string
+	getenv func(string) string
+
+	lock       chan struct{} // held while signing in; waiting for it ends with the context
+	generation int           // how often it has signed in
+	failure    error         // why it never will
+}
+
+func newSession(c *client, cfg vault.Config) (*session, error) {
+	s := &session{client: c, auth: cfg.Auth, role: cfg.Role, getenv: cfg.Getenv, lock: make(chan struct{}, 1)}
+	switch cfg.Auth {
+	case "", "token":
+		s.auth = "token"
+		return s, nil
+	case "approle", "kubernetes", "jwt":
+	default:
+		return nil, problem{vault.ErrConfig, fmt.Sprintf("auth is %q, not token, approle, kubernetes or jwt", cfg.Auth), ""}
+	}
+	mount := cfg.Auth
+	if cfg.AuthMount != "" {
+		mount = strings.TrimPrefix(trimSlashes(cfg.AuthMount), "auth/")
+	}
+	if err := checkPath(mount); err != nil {
+		return nil, problem{vault.ErrConfig, fmt.Sprintf("auth_mount %q: %s", cfg.AuthMount, err), ""}
+	}
+	s.path = "auth/" + mount + "/login"
+	return s, nil
+}
+
+// do runs request signed in. Where the server takes the token no more, it
+// signs in again and repeats the request, once.
+func (s *session) do(ctx context.Context, request func() error) error {
+	generation, err := s.signIn(ctx)
+	if err != nil {
+		return err
+	}
+	if err = request(); !isDenied(err) {
+		return err
+	}
+	if renewed, renewErr := s.renew(ctx, generation); renewErr != nil || !renewed {
+		return cmp.Or(renewErr, err)
+	}
+	return request()
+}
+
+// signIn makes the client carry a token and returns which generation it is.
+func (s *session) signIn(ctx context.Context) (int, error) {
+	if err := s.acquire(ctx); err != nil {
+		return 0, err
+	}
+	defer s.release()
+	if s.generation == 0 {
+		return 1, s.next(ctx)
+	}
+	return s.generation, s.failure
+}
+
+// renew reports whether the client carries a newer token than generation,
+// which the server refused. Servers answer a token without a permission and
+// one that has ended with the same words; what may look itself up is valid.
+func (s *session) renew(ctx context.Context, generation int) (bool, error) {
+	if err := s.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer s.release()
+	if s.generation > generation || s.failure != nil {
+		return true, s.failure
+	}
+	if _, err := s.client.read(ctx, "auth/token/lookup-self", nil); !isDenied(err) {
+		return false, nil
+	}
+	if s.path == "" {
+		s.failure = problem{vault.ErrUnauthenticated, "the token is not valid: it has expired, was revoked, or is another server's", s.remedy()}
+		return false, s.failure
+	}
+	return true, s.next(ctx)
+}
+
+func (s *session) acquire(ctx context.Context) error {
+	select {
+	case s.lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *session) release() { <-s.lock }
+
+// next gives the client the next token. What cannot succeed is tried once
+// only: servers lock out who keeps trying.
+func (s *session) next(ctx context.Context) error {
+	if s.failure != nil {
+		return s.failure
+	}
+	token, err := s.token(ctx)
+	if err == nil && !isPrintable(token.Reveal()) {
+		err = problem{vault.ErrUnauthenticated, "the token has a character that does not print", s.remedy()}
+	}
+	if _, ok := errors.AsType[problem](err); ok {
+		s.failure = err
+	}
+	if err != nil {
+		return err
+	}
+	s.client.api.SetToken(token.Reveal())
+	s.generation++
+	return nil
+}
+
+// token finds the user's token or signs in for a new one.
+func (s *session) token(ctx context.Context) (secret.Value, error) {
+	if s.path == "" {
+		return s.userToken()
+	}
+	body, credential, err := s.credentials()
+	if err != nil {
+		return secret.Value{}, err
+	}
+	answer, err := s.client.write(ctx, s.path, body, credential.Reveal())
+	if st := asStatus(err); st != nil {
+		return secret.Value{}, s.refusal(st)
+	}
+	switch {
+	case err != nil:
+		return secret.Value{}, err
+	case answer.Auth == nil || answer.Auth.ClientToken == "":
+		return secret.Value{}, problem{vault.ErrUnauthenticated, s.path + " gave no token; it may want a second factor", s.remedy()}
+	}
+	return secret.New(answer.Auth.ClientToken), nil
+}
+
+// userToken returns the token that the vault command would use.
+func (s *session) userToken() (secret.Value, error) {
+	if token := firstOf(s.getenv("VAULT_TOKEN")); token != "" {
+		return secret.New(token), nil
+	}
+	home := firstOf(s.getenv("HOME"), s.getenv("USERPROFILE"))
+	none := problem{vault.ErrUnauthenticated, "no token in VAULT_TOKEN or ~/.vault-token", s.remedy()}
+	if home == "" {
+		return secret.Value{}, none
+	}
+	token, err := readToken(filepath.Join(home, ".vault-token"))
+	if errors.Is(err, os.ErrNotExist) || err == nil && token.IsEmpty() {
+		return secret.Value{}, none
+	}
+	if err != nil {
+		return secret.Value{}, problem{vault.ErrUnauthenticated, err.Error(), s.remedy()}
+	}
+	return token, nil
+}
+
+// credentials returns what the sign-in request holds, and the secret in it.
+func (s *session) credentials() (map[string]any, secret.Value, error) {
+	if s.auth == "approle" {
+		role := firstOf(s.role, s.getenv("VAULT_ROLE_ID"))
+		if role == "" {
+			return nil, secret.Value{}, problem{vault.ErrUnauthenticated, "no role id in role or VAULT_ROLE_ID", s.remedy()}
+		}
+		body, id := map[string]any{"role_id": role}, secret.New(firstOf(s.getenv("VAULT_SECRET_ID")))
+		if !id.IsEmpty() { // a role may do without
+			body["secret_id"] = id.Reveal()
+		}
+		return body, id, nil
+	}
+	jwt, err := s.jwt()
+	if err != nil {
+		return nil, secret.Value{}, err
+	}
+	return map[string]any{"role": s.role, "jwt": jwt.Reveal()}, jwt, nil
+}
+
+// jwt returns the token that proves who we are to the auth method. A file is
+// read anew each time: platforms replace it before it ends.
+func (s *session) jwt() (secret.Value, error) {
+	if jwt := firstOf(s.getenv("VAULT_JWT")); jwt != "" {
+		return secret.New(jwt), nil
+	}
+	file := firstOf(s.getenv("VAULT_JWT_FILE"))
+	if file == "" && s.auth == "kubernetes" {
+		file = serviceAccountToken
+	}
+	if file == "" {
+		return secret.Value{}, problem{vault.ErrUnauthenticated, "no token in VAULT_JWT, and no file in VAULT_JWT_FILE", s.remedy()}
+	}
+	jwt, err := readToken(file)
+	if err != nil {
+		return secret.Value{}, problem{vault.ErrUnauthenticated, err.Error(), s.remedy()}
+	}
+	return jwt, nil
+}
+
+func readToken(file string) (secret.Value, error) {
+	data, err := os.ReadFile(file)
+	return secret.New(strings.TrimSpace(string(data))), err
+}
+
+// refusal explains why the server did not let us in.
+func (s *session) refusal(st *statusError) error {
+	switch {
+	case st.unrouted():
+		return problem{vault.ErrConfig, fmt.Sprintf("no auth method is mounted at %q", strings.TrimSuffix(s.path, "/login")), "set auth_mount, or namespace"}
+	case st.foreign, st.code >= 500, st.code == http.StatusTooManyRequests, st.code == http.StatusPreconditionFailed:
+		return st
+	}
+	return problem{vault.ErrUnauthenticated, st.Error(), s.remedy()}
+}
+
+// remedy says what to do to be let in.
+func (s *session) remedy() string {
+	switch s.auth {
+	case "approle":
+		return "set VAULT_ROLE_ID and VAULT_SECRET_ID, and auth_mount if the method has another name"
+	case "kubernetes":
+		return "check role, auth_mount, and that the pod's service account is bound to the role"
+	case "jwt":
+		return "set VAULT_JWT to a token that the role accepts, and role and auth_mount in [vault.hashicorp]"
+	}
+	return "vault login, or set VAULT_TOKEN"
+}

@@ -1,0 +1,209 @@
+package hashicorp
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A client sends requests to one server. Its errors are a problem, a
+// *statusError, or what the transport says.
+type client struct {
+	api       *api.Client
+	address   string
+	namespace string
+	timeout   time.Duration // of one request, with the wait that the server asks for
+}
+
+func newClient(cfg vault.Config) (*client, error) {
+	c := &client{timeout: cfg.Timeout, namespace: trimSlashes(firstOf(cfg.Namespace, cfg.Getenv(api.EnvVaultNamespace)))}
+	if c.timeout <= 0 {
+		c.timeout = 10 * time.Second
+	}
+	var err error
+	if c.address, err = checkAddress(firstOf(cfg.URL, cfg.Getenv(api.EnvVaultAddress))); err != nil {
+		return nil, err
+	}
+	conf := &api.Config{
+		Address:          c.address,
+		DisableRedirects: true, // the SDK would carry the token to any host; checkRedirect does not
+		MaxRetries:       1,
+		CheckRetry:       mayWait,
+		Backoff:          func(_, _ time.Duration, _ int, r *http.Response) time.Duration { return retryAfter(r) },
+	}
+	if conf.HttpClient, err = newHTTPClient(cfg.Getenv); err != nil {
+		return nil, err
+	}
+	if err := configureTLS(conf, cfg.Getenv); err != nil {
+		return nil, err
+	}
+	if c.api, err = api.NewClient(conf); err != nil {
+		return nil, problem{vault.ErrConfig, oneLine(err.Error()), "check the VAULT_ variables of the environment"}
+	}
+	// NewClient took token, namespace and headers from the process's
+	// environment; ours comes from cfg alone.
+	c.api.ClearToken()
+	c.api.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
+	if c.namespace != "" {
+		c.api.SetNamespace(c.namespace)
+	}
+	c.api.SetWrappingLookupFunc(func(string, string) string { return "" })
+	return c, nil
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v = strings.TrimSpace(v); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// checkAddress returns address as requests use it. A token goes there with
+// every request, so it is https, or a server on this machine.
+func checkAddress(address string) (string, error) {
+	const remedy = "set url in [vault.hashicorp], --vault-url or VAULT_ADDR"
+	if address == "" {
+		return "", problem{vault.ErrConfig, "no address", remedy}
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		// The text itself may hold a password.
+		return "", problem{vault.ErrConfig, "the address is not of the form https://HOST[:PORT]", remedy}
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send the token in clear text", address), "use https://" + u.Host}
+	}
+	return strings.TrimRight(address, "/"), nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func newHTTPClient(getenv func(string) string) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if proxy := firstOf(getenv(api.EnvVaultProxyAddr), getenv(api.EnvHTTPProxy)); proxy != "" {
+		u, err := url.Parse(proxy)
+		if err != nil {
+			return nil, problem{vault.ErrConfig, "VAULT_PROXY_ADDR is not a URL", ""}
+		}
+		transport.Proxy = http.ProxyURL(u)
+	}
+	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}, nil
+}
+
+// configureTLS follows the variables that the vault command reads.
+func configureTLS(conf *api.Config, getenv func(string) string) error {
+	t := &api.TLSConfig{
+		CACert:        getenv(api.EnvVaultCACert),
+		CACertBytes:   []byte(getenv(api.EnvVaultCACertBytes)),
+		CAPath:        getenv(api.EnvVaultCAPath),
+		ClientCert:    getenv(api.EnvVaultClientCert),
+		ClientKey:     getenv(api.EnvVaultClientKey),
+		TLSServerName: getenv(api.EnvVaultTLSServerName),
+	}
+	if skip := getenv(api.EnvVaultSkipVerify); skip != "" {
+		var err error
+		if t.Insecure, err = strconv.ParseBool(skip); err != nil {
+			return problem{vault.ErrConfig, fmt.Sprintf("VAULT_SKIP_VERIFY is %q, not true or false", skip), ""}
+		}
+	}
+	if err := conf.ConfigureTLS(t); err != nil {
+		return problem{vault.ErrConfig, oneLine(err.Error()),
+			"check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"}
+	}
+	return nil
+}
+
+// A redirectError is an answer that sends the client elsewhere.
+type redirectError struct{ to string }
+
+func (e *redirectError) Error() string { return "redirects to " + e.to }
+
+// checkRedirect follows to the same server only. net/http knows Authorization
+// as a header to drop on the way to another host, not X-Vault-Token.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
+		return nil
+	}
+	return &redirectError{req.URL.Scheme + "://" + req.URL.Host}
+}
+
+// mayWait allows one more attempt where the server says when, and that is
+// before the request's time ends. Everything else is retried by the caller.
+func mayWait(ctx context.Context, r *http.Response, err error) (bool, error) {
+	if err != nil || retryAfter(r) < 0 {
+		return false, nil
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && retryAfter(r) < time.Until(deadline), nil
+}
+
+// retryAfter returns how long r asks to wait; negative where it does not.
+func retryAfter(r *http.Response) time.Duration {
+	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
+		return -1
+	}
+	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return -1
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+func (c *client) read(ctx context.Context, path string, query map[string][]string) (*api.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	resp, err := c.api.Logical().ReadRawWithDataWithContext(ctx, path, query)
+	return c.decode(resp, err)
+}
+
+// write sends body; what is secret in it may not come back in an error.
+func (c *client) write(ctx context.Context, path string, body map[string]any, secrets ...string) (*api.Secret, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, problem{vault.ErrMalformed, "the record is no JSON", ""}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	resp, err := c.api.Logical().WriteRawWithContext(ctx, path, data)
+	return c.decode(resp, err, secrets...)
+}
+
+func (c *client) decode(resp *api.Response, err error, secrets ...string) (*api.Secret, error) {
+	if resp == nil || resp.Response == nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if refused := (*api.ResponseError)(nil); errors.As(err, &refused) {
+		return nil, newStatusError(refused, resp, append(secrets, c.api.Token()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusNoContent {
+		return &api.Secret{}, nil
+	}
+	answer, err := api.ParseSecret(resp.Body)
+	if resp.StatusCode >= 300 || err != nil && !isTimeout(err) || err == nil && answer == nil {
+		return nil, &statusError{code: resp.StatusCode, foreign: true}
+	}
+	return answer, err
+}

@@ -1,0 +1,264 @@
+// Package hashicorp keeps secrets in HashiCorp Vault, or in OpenBao, which
+// speaks the same API: in a KV secrets engine of version 1 or 2. Address,
+// namespace, token and TLS settings come from where the vault command takes
+// them when the configuration is silent.
+//
+// # Names
+//
+// A name is a path below the mount: myapp/key. The whole path, as "vault kv
+// get secret/myapp/key" or the HTTP API writes it (secret/myapp/key,
+// secret/data/myapp/key), is understood too: the mount at its beginning is
+// cut off, once. With version 2, myapp/key?version=3 pins a version, as in
+// the HTTP API; other vendors' "@3" would be ambiguous, for a path may hold
+// an @.
+//
+// # Fields
+//
+// A record has fields, a secret is one text. The text is that of the
+// configured field; else of the only field called DOTENV_PRIVATE_KEY or
+// DOTENV_PRIVATE_KEY_…, as NAME=text; else of the field "value"; else the
+// whole record as JSON. [Store.Put] changes that one field and keeps the
+// others.
+package hashicorp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A Store is one KV engine of one server. It signs in when first asked.
+type Store struct {
+	client  *client
+	session *session
+	mount   string
+	field   string
+	kv      atomic.Int32 // version of the engine; 0 until the first answer tells
+}
+
+var _ vault.Store = (*Store)(nil)
+
+// Open returns the store that cfg describes. It sends nothing: a wrong
+// address or token shows with the first Get. Errors wrap [vault.ErrConfig].
+func Open(_ context.Context, cfg vault.Config) (*Store, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	s := &Store{mount: "secret", field: cfg.Field}
+	if cfg.Mount != "" {
+		s.mount = trimSlashes(cfg.Mount)
+	}
+	if err := checkPath(s.mount); err != nil {
+		return nil, s.fail("open", "", problem{vault.ErrConfig, fmt.Sprintf("mount %q: %s", cfg.Mount, err), ""})
+	}
+	if cfg.KVVersion < 0 || cfg.KVVersion > 2 {
+		return nil, s.fail("open", "", problem{vault.ErrConfig, fmt.Sprintf("kv_version is %d, not 1 or 2", cfg.KVVersion), ""})
+	}
+	s.kv.Store(int32(cfg.KVVersion))
+
+	var err error
+	if s.client, err = newClient(cfg); err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	if s.session, err = newSession(s.client, cfg); err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	return s, nil
+}
+
+// String names the server, as in "HashiCorp Vault at https://vault:8200".
+func (s *Store) String() string {
+	switch {
+	case s.client == nil:
+		return "HashiCorp Vault"
+	case s.client.namespace != "":
+		return fmt.Sprintf("HashiCorp Vault at %s, namespace %s", s.client.address, s.client.namespace)
+	}
+	return "HashiCorp Vault at " + s.client.address
+}
+
+// Get returns the text under name and, from a version 2 engine, the number
+// of the version it is.
+func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
+	p, err := s.locate(name)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	var found vault.Secret
+	err = s.session.do(ctx, func() error {
+		r, err := s.read(ctx, p)
+		if err != nil {
+			return err
+		}
+		if r.gone {
+			return p.goneProblem(s.mount, r)
+		}
+		text, err := r.text(s.field)
+		found = vault.Secret{Name: name, Value: secret.New(text), Version: r.versionText()}
+		return err
+	})
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	return found, nil
+}
+
+// Put stores value under name and keeps the record's other fields. A
+// version 2 engine compares: ErrConflict when the newest version is not
+// base, at the time of reading or of writing. Version 1 cannot compare and
+// gives "" as the version.
+func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
+	p, err := s.locate(name)
+	switch {
+	case err != nil:
+	case p.version != 0:
+		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+	case value.IsEmpty():
+		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+	}
+	if err != nil {
+		return "", s.fail("put", name, err)
+	}
+	var version string
+	err = s.session.do(ctx, func() error {
+		var err error
+		version, err = s.put(ctx, p, value.Reveal(), base)
+		return err
+	})
+	if err != nil {
+		return "", s.fail("put", name, err)
+	}
+	return version, nil
+}
+
+func (s *Store) put(ctx context.Context, p path, value, base string) (string, error) {
+	r, err := s.read(ctx, p)
+	if st := asStatus(err); st != nil && st.code == http.StatusNotFound && !st.unrouted() {
+		r, err = record{}, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if s.kv.Load() == 1 {
+		fields, err := r.with(s.field, value)
+		if err == nil {
+			_, err = s.client.write(ctx, s.mount+"/"+p.plain, fields, value)
+		}
+		return "", err
+	}
+	if seen := r.seen(s.field); seen != base {
+		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(seen), orNone(base)), ""}
+	}
+	fields, err := r.with(s.field, value)
+	if err != nil {
+		return "", err
+	}
+	answer, err := s.client.write(ctx, s.mount+"/data/"+p.data, map[string]any{
+		"data":    fields,
+		"options": map[string]any{"cas": r.version},
+	}, value)
+	if err != nil {
+		return "", err
+	}
+	return record{version: number(answer.Data["version"])}.versionText(), nil
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+// read returns the record at p. Where the engine's version is not known, the
+// answer tells it: version 2 is asked first, and only where it says no, the
+// same path of version 1. A version 2 engine answers that with a warning.
+func (s *Store) read(ctx context.Context, p path) (record, error) {
+	switch s.kv.Load() {
+	case 1:
+		return s.readV1(ctx, p)
+	case 2:
+		return s.readV2(ctx, p)
+	}
+	r, err := s.readV2(ctx, p)
+	if err == nil {
+		s.kv.Store(2)
+		return r, nil
+	}
+	if st := asStatus(err); st != nil && st.code != http.StatusNotFound && st.code != http.StatusForbidden ||
+		st == nil && !errors.Is(err, errNotV2) {
+		return record{}, err
+	}
+	r, err1 := s.readV1(ctx, p)
+	st := asStatus(err1)
+	switch {
+	case err1 == nil, st != nil && st.code == http.StatusNotFound && !st.unrouted():
+		s.kv.Store(1)
+		return r, err1
+	case errors.Is(err1, errNotV1):
+		s.kv.Store(2)
+		return record{}, err
+	case st != nil && st.code == http.StatusForbidden:
+		return record{}, err // the policy names the path of one version only
+	}
+	return record{}, err1
+}
+
+// What an engine of the other version answers.
+var (
+	errNotV1 = problem{vault.ErrConfig, "this is a KV engine of version 2", "set kv_version = 2, or leave it out"}
+	errNotV2 = problem{vault.ErrConfig, "this is not a KV engine of version 2", "set kv_version = 1, or leave it out"}
+)
+
+func (s *Store) readV1(ctx context.Context, p path) (record, error) {
+	answer, err := s.client.read(ctx, s.mount+"/"+p.plain, nil)
+	if st := asStatus(err); st != nil && st.answer != nil && len(st.answer.Warnings) > 0 {
+		return record{}, errNotV1
+	}
+	if err != nil {
+		return record{}, err
+	}
+	if p.version != 0 {
+		return record{}, problem{vault.ErrName, "a KV engine of version 1 keeps no versions", ""}
+	}
+	return record{fields: answer.Data}, nil
+}
+
+func (s *Store) readV2(ctx context.Context, p path) (record, error) {
+	var query map[string][]string
+	if p.version != 0 {
+		query = map[string][]string{"version": {strconv.Itoa(p.version)}}
+	}
+	answer, err := s.client.read(ctx, s.mount+"/data/"+p.data, query)
+	if st := asStatus(err); st != nil && st.answer != nil {
+		if r, ok := recordV2(st.answer); ok {
+			return r, nil // a version that was deleted comes with status 404
+		}
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r, ok := recordV2(answer)
+	if !ok {
+		return record{}, errNotV2
+	}
+	return r, nil
+}
+
+func recordV2(answer *api.Secret) (record, bool) {
+	meta, ok := answer.Data["metadata"].(map[string]any)
+	if !ok {
+		return record{}, false
+	}
+	fields, ok := answer.Data["data"].(map[string]any)
+	destroyed, _ := meta["destroyed"].(bool)
+	return record{fields: fields, version: number(meta["version"]), gone: !ok, destroyed: destroyed}, true
+}
