@@ -10,10 +10,10 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// Errors of a value that no variable can hold.
+// Errors of a value that no program should be given.
 var (
-	ErrNUL    = errors.New("holds a NUL byte")
-	ErrNested = errors.New("decrypts to another encrypted value")
+	ErrNUL            = errors.New("holds a NUL byte")
+	ErrStillEncrypted = errors.New("comes out as an encrypted value")
 )
 
 // A Source is an env file to evaluate and the keys that decrypt it.
@@ -47,7 +47,7 @@ type ValueError struct {
 	File string
 	Line int
 	Name string
-	Err  error // ErrCycle, ErrTooLong, ErrNUL, ErrNested or an error of ecies.Keys.Decrypt
+	Err  error // ErrCycle, ErrTooLong, ErrNUL, ErrStillEncrypted or an error of ecies.Keys.Decrypt
 }
 
 func (e *ValueError) Error() string {
@@ -161,9 +161,7 @@ func (s *scope) evaluate(e Entry, decrypted map[string]ecies.Decrypted) (value s
 		if d.Err != nil {
 			return "", d.Err
 		}
-		if value = d.Plaintext.Reveal(); ecies.IsEncrypted(value) {
-			return "", ErrNested
-		}
+		value = d.Plaintext.Reveal()
 	}
 	switch {
 	case e.Quote == '\'':
@@ -174,7 +172,10 @@ func (s *scope) evaluate(e Entry, decrypted map[string]ecies.Decrypted) (value s
 		}
 		value = unescape(value)
 	}
-	if strings.ContainsRune(value, 0) {
+	switch {
+	case ecies.IsEncrypted(value):
+		return "", ErrStillEncrypted
+	case strings.ContainsRune(value, 0):
 		return "", ErrNUL
 	}
 	return value, nil

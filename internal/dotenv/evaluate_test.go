@@ -347,6 +347,7 @@ func TestEvaluateErrors(t *testing.T) {
 			"C=hunter2${CYCLE}",
 			"NESTED=" + encrypt(t, key, encrypt(t, key, "hunter2")),
 			"LONG=hunter2",
+			"REFERENCE=encrypted${NONE}:hunter2",
 		}, "\n"), key),
 		source("b.env", "HIDDEN=encrypted:garbage\nD="+encrypt(t, other, "hunter2")+"\n", key),
 		source("c.env", "LONG=garbage\nE="+encrypt(t, other, "hunter2")+"\nF=encrypted:\n"),
@@ -358,7 +359,8 @@ func TestEvaluateErrors(t *testing.T) {
 	}{
 		{"a.env:1: NUL: ", dotenv.ErrNUL},
 		{"a.env:4: C: ", dotenv.ErrCycle},
-		{"a.env:5: NESTED: ", dotenv.ErrNested},
+		{"a.env:5: NESTED: ", dotenv.ErrStillEncrypted},
+		{"a.env:7: REFERENCE: ", dotenv.ErrStillEncrypted},
 		{"b.env:2: D: ", ecies.ErrWrongKey},
 		{"c.env:2: E: ", ecies.ErrNoKey},
 		{"c.env:3: F: ", nil},
