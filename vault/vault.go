@@ -46,11 +46,15 @@ type Store interface {
 	String() string
 }
 
-// A BatchStore can get many secrets in fewer requests than one a name. The
-// result has an entry for every name; an error concerns that name alone.
+// A BatchStore can get many secrets in fewer requests than one a name.
 type BatchStore interface {
 	Store
+
+	// GetBatch makes one request for names, at most MaxBatch of them and each
+	// once. The result has an entry for every name; an error concerns that
+	// name alone.
 	GetBatch(ctx context.Context, names []string) map[string]Result
+	MaxBatch() int
 }
 
 // A Secret is what a vault holds under a name.

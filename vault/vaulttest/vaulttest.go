@@ -258,7 +258,10 @@ func testBatch(s *suite) {
 	one, two, gone := s.Name("batch-1"), s.Name("batch-2"), s.Name("batch-gone")
 	s.Seed(one, mark+"-1")
 	s.Seed(two, mark+"-2")
-	got := b.GetBatch(s.Context(), []string{one, gone, two, "a\x00b", one})
+	if b.MaxBatch() < 4 {
+		s.Fatalf("MaxBatch() = %d; want at least 4", b.MaxBatch())
+	}
+	got := b.GetBatch(s.Context(), []string{one, gone, two, "a\x00b"})
 	if len(got) != 4 {
 		s.Errorf("GetBatch: %d results; want one for each of 4 names", len(got))
 	}

@@ -21,7 +21,7 @@ type memory struct {
 	refuse   error               // instead of every answer
 }
 
-var _ vault.Store = memory{}
+var _ vault.BatchStore = memory{}
 
 func (memory) String() string { return "memory" }
 
@@ -71,6 +71,8 @@ func (m memory) Get(ctx context.Context, name string) (vault.Secret, error) {
 	}
 	return vault.Secret{}, m.fail("get", name, vault.ErrNotFound, "")
 }
+
+func (memory) MaxBatch() int { return 20 }
 
 func (m memory) GetBatch(ctx context.Context, names []string) map[string]vault.Result {
 	results := make(map[string]vault.Result)
