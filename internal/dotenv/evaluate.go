@@ -12,8 +12,8 @@ import (
 
 // Errors of a value that no program should be given.
 var (
-	ErrNUL            = errors.New("holds a NUL byte")
-	ErrStillEncrypted = errors.New("comes out as an encrypted value")
+	ErrNUL    = errors.New("holds a NUL byte")
+	ErrNested = errors.New("comes out as an encrypted value")
 )
 
 // A Source is an env file to evaluate and the keys that decrypt it.
@@ -47,7 +47,7 @@ type ValueError struct {
 	File string
 	Line int
 	Name string
-	Err  error // ErrCycle, ErrTooLong, ErrNUL, ErrStillEncrypted or an error of ecies.Keys.Decrypt
+	Err  error // ErrCycle, ErrTooLong, ErrNUL, ErrNested or an error of ecies.Keys.Decrypt
 }
 
 func (e *ValueError) Error() string {
@@ -174,7 +174,7 @@ func (s *scope) evaluate(e Entry, decrypted map[string]ecies.Decrypted) (value s
 	}
 	switch {
 	case ecies.IsEncrypted(value):
-		return "", ErrStillEncrypted
+		return "", ErrNested
 	case strings.ContainsRune(value, 0):
 		return "", ErrNUL
 	}

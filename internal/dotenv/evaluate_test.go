@@ -359,8 +359,8 @@ func TestEvaluateErrors(t *testing.T) {
 	}{
 		{"a.env:1: NUL: ", dotenv.ErrNUL},
 		{"a.env:4: C: ", dotenv.ErrCycle},
-		{"a.env:5: NESTED: ", dotenv.ErrStillEncrypted},
-		{"a.env:7: REFERENCE: ", dotenv.ErrStillEncrypted},
+		{"a.env:5: NESTED: ", dotenv.ErrNested},
+		{"a.env:7: REFERENCE: ", dotenv.ErrNested},
 		{"b.env:2: D: ", ecies.ErrWrongKey},
 		{"c.env:2: E: ", ecies.ErrNoKey},
 		{"c.env:3: F: ", nil},
