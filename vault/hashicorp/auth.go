@@ -225,10 +225,11 @@ func (s *session) refusal(st *statusError) error {
 	switch {
 	case st.unrouted():
 		return problem{vault.ErrConfig, fmt.Sprintf("no auth method is mounted at %q", strings.TrimSuffix(s.path, "/login")), "set auth_mount, or namespace"}
-	case st.foreign, st.code >= 500, st.code == http.StatusTooManyRequests, st.code == http.StatusPreconditionFailed:
-		return st
+	case st.foreign:
+	case st.code == http.StatusBadRequest, st.code == http.StatusUnauthorized, st.code == http.StatusForbidden, st.code == http.StatusNotFound:
+		return problem{vault.ErrUnauthenticated, st.Error(), s.remedy()}
 	}
-	return problem{vault.ErrUnauthenticated, st.Error(), s.remedy()}
+	return st
 }
 
 // remedy says what to do to be let in.

@@ -348,7 +348,9 @@ func TestFaults(t *testing.T) {
 		{"other engine", messages(405, "unsupported operation"), vault.ErrConfig, "unsupported operation"},
 		{"other host", redirect("https://elsewhere.example/login?token=x"), vault.ErrUnavailable, "redirects to https://elsewhere.example,"},
 		{"redirect without target", text(302, ""), vault.ErrUnavailable, ""},
-		{"in circles", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }, vault.ErrUnavailable, "redirects"},
+		{"in circles", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}, vault.ErrUnavailable, "redirects"},
 		{"closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, vault.ErrUnavailable, "EOF"},
 	}
 	for _, tt := range tests {

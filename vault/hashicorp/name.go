@@ -46,7 +46,7 @@ func checkPath(path string) error {
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("the path has an empty part, . or ..")
+			return fmt.Errorf("the path has an empty part, or one that is . or .. alone")
 		}
 	}
 	return nil
