@@ -19,6 +19,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/envdrift/envdrift/internal/ecies"
 )
 
 // A Document is a parsed env file. It does not change; what changes it returns
@@ -79,6 +81,9 @@ func (d *Document) Get(name string) (Entry, bool) {
 	}
 	return Entry{}, false
 }
+
+// Encrypted reports whether the value is ciphertext.
+func (e Entry) Encrypted() bool { return ecies.IsEncrypted(e.Value) }
 
 // Format prints name and line, whatever the verb: the value may be secret.
 func (e Entry) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s (line %d)", e.Name, e.Line) }

@@ -260,11 +260,11 @@ func source(name, text string, keys ...*ecies.PrivateKey) dotenv.Source {
 	return dotenv.Source{Name: name, Doc: dotenv.Parse([]byte(text)), Keys: keys}
 }
 
-func newKey(t *testing.T) *ecies.PrivateKey {
-	t.Helper()
+func newKey(tb testing.TB) *ecies.PrivateKey {
+	tb.Helper()
 	key, err := ecies.GenerateKey()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }

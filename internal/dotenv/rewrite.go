@@ -1,0 +1,192 @@
+package dotenv
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A change gives an entry another value.
+type change struct {
+	index int    // of the entry
+	value string // as the grammar is to read it
+	raw   string // preferred spelling, with quotes; "" for none
+
+	// anyQuote says that it does not matter whether the value stands in
+	// single quotes, which keep it from being expanded: there is no "$" in
+	// it, nor in what it encrypts. Otherwise that stays as it is.
+	anyQuote bool
+	// literal says that the value must stand in single quotes.
+	literal bool
+}
+
+// A QuoteError reports a value that cannot be written so that it reads back as
+// it is. It does not hold the value.
+type QuoteError struct {
+	Name    string
+	Line    int
+	Problem string
+}
+
+func (e *QuoteError) Error() string { return fmt.Sprintf("line %d: %s: %s", e.Line, e.Name, e.Problem) }
+
+// rewrite returns the document with other values. changes are in the order of
+// the entries. The error joins a [*QuoteError] for each value that has no
+// spelling.
+//
+// Which spelling of a value reads back depends on what follows: a backslash at
+// its end turns the closing quote into text if there is another quote further
+// down. So the text is built from its end, each spelling being read before the
+// final text behind it.
+func (d *Document) rewrite(changes []change) (*Document, error) {
+	if len(changes) == 0 {
+		return d, nil
+	}
+	w := writer{buf: make([]byte, d.sizeWith(changes))}
+	w.at = len(w.buf)
+	var errs []error
+	rest := len(d.data)
+	for _, c := range slices.Backward(changes) {
+		e := d.entries[c.index]
+		w.prepend(d.data[e.to:rest])
+		if err := w.prependValue(d, e, c); err != nil {
+			errs = append(errs, err)
+		}
+		rest = e.from
+	}
+	if errs != nil {
+		slices.Reverse(errs)
+		return nil, errors.Join(errs...)
+	}
+	w.prepend(d.data[:rest])
+	out := Parse(w.buf[w.at:])
+	want := slices.Clone(d.entries)
+	for _, c := range changes {
+		want[c.index].Value = c.value
+	}
+	if !sameEntries(out.entries, want) {
+		return nil, errReadBack
+	}
+	return out, nil
+}
+
+// errReadBack would be a mistake of this package, found before it does harm.
+var errReadBack = errors.New("the changed file would not read back as it should; it was left alone")
+
+func sameEntries(a, b []Entry) bool {
+	return slices.EqualFunc(a, b, func(a, b Entry) bool { return a.Name == b.Name && a.Value == b.Value })
+}
+
+// sizeWith is at least the size of the document with the changes: a spelling
+// takes at most two bytes for one, and its quotes.
+func (d *Document) sizeWith(changes []change) int {
+	size := len(d.data)
+	for _, c := range changes {
+		size += max(2*len(c.value)+2, len(c.raw))
+	}
+	return size
+}
+
+// A writer is a text that is built from its end.
+type writer struct {
+	buf []byte
+	at  int
+}
+
+func (w *writer) prepend(b []byte) {
+	w.at -= len(b)
+	copy(w.buf[w.at:], b)
+}
+
+func (w *writer) prependString(s string) {
+	w.at -= len(s)
+	copy(w.buf[w.at:], s)
+}
+
+// prependValue writes the first spelling of the value that reads back.
+func (w *writer) prependValue(d *Document, e Entry, c change) error {
+	if strings.IndexByte(c.value, 0) >= 0 || !utf8.ValidString(c.value) {
+		return &QuoteError{e.Name, e.Line, "holds bytes that are no text"}
+	}
+	eol := lineEnding(d.data[e.end:])
+	if e.end == len(d.data) {
+		eol = d.lineEnding()
+	}
+	behind := w.at
+	for spelling := range spellings(e, c, eol) {
+		w.at = behind
+		w.prependString(spelling)
+		w.prepend(d.data[e.value:e.from]) // blanks, perhaps line ends
+		start := w.at
+		w.at += e.from - e.value
+		from, to, end := readValue(w.buf, start)
+		value, quote, _ := clean(w.buf[from:to])
+		if value == c.value && end-behind == e.end-e.to && c.allows(e.Quote, quote) {
+			return nil
+		}
+	}
+	w.at = behind
+	return &QuoteError{e.Name, e.Line, "no quotes can hold the value so that it reads back the same"}
+}
+
+// allows reports whether the value may stand in the quote to, given that the
+// entry has the quote from.
+func (c change) allows(from, to byte) bool {
+	if c.literal {
+		return to == '\''
+	}
+	return c.anyQuote || (from == '\'') == (to == '\'')
+}
+
+// spellings yields ways to write a value, the best first: as it was written
+// before, with the entry's quotes, with quotes that do not occur in it, and so
+// on. Which of them read back is for the caller to find out. Line ends become
+// eol.
+func spellings(e Entry, c change, eol string) iter.Seq[string] {
+	quotes := []byte{'"', '\'', '`', bare}
+	slices.SortStableFunc(quotes, func(a, b byte) int { return rank(c.value, a) - rank(c.value, b) })
+	own := byte(bare)
+	if e.quoted {
+		own = e.Quote
+	}
+	return func(yield func(string) bool) {
+		if c.raw != "" && !yield(c.raw) {
+			return
+		}
+		for _, q := range slices.Insert(quotes, 0, own) {
+			if !yield(quote(q, c.value, eol)) {
+				return
+			}
+		}
+		// dotenvx unescapes this since 2.12 only.
+		yield(quote('\'', strings.ReplaceAll(c.value, `'`, `\'`), eol))
+	}
+}
+
+const bare = 0 // no quotes
+
+func rank(value string, quote byte) int {
+	switch {
+	case quote == bare:
+		return 1
+	case strings.IndexByte(value, quote) >= 0:
+		return 2
+	}
+	return 0
+}
+
+// quote returns value in quotes. Double quotes alone can hold a CR, as \r; as it
+// is it would read as a line end, or become part of one.
+func quote(q byte, value, eol string) string {
+	if q == '"' {
+		value = strings.ReplaceAll(value, "\r", `\r`)
+	}
+	value = strings.ReplaceAll(value, "\n", eol)
+	if q == bare {
+		return value
+	}
+	return string(q) + value + string(q)
+}
