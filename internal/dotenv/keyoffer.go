@@ -1,10 +1,6 @@
 package dotenv
 
-import (
-	"strings"
-
-	"github.com/envdrift/envdrift/internal/ecies"
-)
+import "github.com/envdrift/envdrift/internal/ecies"
 
 // A KeyOffer is the private keys that could decrypt a document, by where they
 // were found.
@@ -26,7 +22,12 @@ func (d *Document) KeysFrom(o KeyOffer) ecies.Keys {
 			keys = append(keys, k)
 		}
 	}
-	declared, some := d.declared()
+	// A declaration that is no key counts as one that nothing matches.
+	headers, invalid := d.PublicKeys()
+	var declared []ecies.PublicKey
+	for _, h := range headers {
+		declared = append(declared, h.Key)
+	}
 	for _, p := range append(declared, o.Declared...) {
 		add(o.Environment.Find(p))
 		add(o.KeysFile.Find(p))
@@ -34,28 +35,10 @@ func (d *Document) KeysFrom(o KeyOffer) ecies.Keys {
 	for _, k := range o.Environment {
 		add(k)
 	}
-	if !some {
+	if len(headers) == 0 && invalid == nil {
 		for _, k := range o.KeysFile {
 			add(k)
 		}
 	}
 	return keys
-}
-
-// declared returns the public keys that d declares, in the order in which
-// their names first appear. A declaration that is no key counts as one that
-// nothing matches.
-func (d *Document) declared() (keys []ecies.PublicKey, some bool) {
-	seen := map[string]bool{}
-	for _, e := range d.entries {
-		if !strings.HasPrefix(e.Name, "DOTENV_PUBLIC_KEY") || seen[e.Name] {
-			continue
-		}
-		seen[e.Name], some = true, true
-		last, _ := d.Get(e.Name)
-		if key, err := ecies.ParsePublicKey(last.Value); err == nil {
-			keys = append(keys, key)
-		}
-	}
-	return keys, some
 }
