@@ -1,0 +1,68 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// Template writes a new envdrift.toml for a provider, with what o says of its
+// vault and a mapping for each of mappings. [Parse] accepts it as it is, but
+// for a vault's address that nobody stated.
+func Template(provider string, o Overrides, mappings []Mapping) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Which secret of the vault holds the private key of which env file.\n# Every key: docs/configuration.md of envdrift.\n\n[vault]\nprovider = %s\n", quoted(provider))
+	line := func(key, value, example string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s = %s\n", key, quoted(value))
+		} else {
+			fmt.Fprintf(&b, "# %s = %s\n", key, quoted(example))
+		}
+	}
+	fmt.Fprintf(&b, "\n[vault.%s]\n", provider)
+	switch provider {
+	case "azure":
+		line("vault_url", o.VaultURL, "https://my-keyvault.vault.azure.net/")
+	case "aws":
+		line("region", o.Region, "eu-central-1")
+	case "hashicorp":
+		line("url", o.VaultURL, "https://vault.example.com")
+	case "gcp":
+		line("project_id", o.ProjectID, "my-project")
+	case "age":
+		line("recipients", "", ".envdrift/recipients")
+	}
+	b.WriteString("\n[vault.sync]\n")
+	if len(mappings) == 0 {
+		b.WriteString("\n# [[vault.sync.mappings]]\n# secret_name = \"myapp-production-key\"\n# folder_path = \".\"\n# environment = \"production\"\n")
+	}
+	for _, m := range mappings {
+		fmt.Fprintf(&b, "\n[[vault.sync.mappings]]\nsecret_name = %s\nfolder_path = %s\n", quoted(m.SecretName), quoted(m.Folder))
+		if m.Environment != "" {
+			fmt.Fprintf(&b, "environment = %s\n", quoted(m.Environment))
+		}
+		if m.EnvFile != "" && m.EnvFile != ".env."+m.Environment {
+			fmt.Fprintf(&b, "env_file    = %s\n", quoted(m.EnvFile))
+		}
+	}
+	return b.Bytes()
+}
+
+// quoted writes a TOML basic string.
+func quoted(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
