@@ -1,0 +1,116 @@
+package drift
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
+)
+
+// An Action is what happens to a file.
+type Action string
+
+// What a plan does, or did, with a file. Skipped is no failure: there was
+// nothing to do. Differs waits for a person's word.
+const (
+	Created   Action = "created"
+	Updated   Action = "updated"
+	Unchanged Action = "unchanged"
+	Encrypted Action = "encrypted"
+	Decrypted Action = "decrypted"
+	Activated Action = "activated"
+	Ephemeral Action = "ephemeral"
+	Skipped   Action = "skipped"
+	Differs   Action = "differs"
+	Failed    Action = "failed"
+)
+
+// A Change is one row of a plan: what is to be done with a file and why.
+type Change struct {
+	Mapping config.Mapping // the zero Mapping for a file that none names
+	File    string         // relative to the tree's root
+	Action  Action
+	Names   []string // of the values or keys concerned
+	Note    string   // what a person should know; no values
+	Err     error    // why it failed, or must wait
+
+	Write   bool   // whether Apply writes New to File
+	Old     []byte // what the plan was made from; nil if there was no file
+	New     []byte
+	Private bool // 0600
+	Keep    bool // Old is kept as a backup before it is replaced
+}
+
+// A ChangedError reports a file that was not any more what the plan was made
+// from; it was left alone.
+type ChangedError struct{ File string }
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s was changed by somebody else meanwhile; nothing was written to it", e.File)
+}
+
+// A Keeper keeps the old content of a file that is about to be replaced and
+// returns where.
+type Keeper func(file string, old []byte) (where string, err error)
+
+// Apply writes what the changes say, at most workers files at a time, and
+// records in each how it went. The caller holds the clone's lock. A failure
+// concerns its change alone; what ctx cuts off is left undone and Failed.
+func Apply(ctx context.Context, root *os.Root, changes []Change, keep Keeper, workers int) {
+	swept := map[string]bool{}
+	for _, c := range changes {
+		dir := path.Dir(c.File)
+		if c.Write && !swept[dir] {
+			swept[dir] = true
+			_ = atomicfile.Sweep(root, dir) // leftovers harm nobody; the write itself will tell
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(max(workers, 1))
+	for i := range changes {
+		c := &changes[i]
+		if !c.Write {
+			continue
+		}
+		g.Go(func() error {
+			if err := errors.Join(ctx.Err(), apply(root, c, keep)); err != nil {
+				c.Action, c.Err = Failed, err
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+func apply(root *os.Root, c *Change, keep Keeper) error {
+	now, err := ReadFile(root.FS(), c.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		now, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, c.Old) || (now == nil) != (c.Old == nil) {
+		return &ChangedError{c.File}
+	}
+	perm := fs.FileMode(0o644)
+	if c.Private {
+		perm = 0o600
+	}
+	if c.Keep {
+		where, err := keep(c.File, c.Old)
+		if err != nil {
+			return fmt.Errorf("keep a backup: %w", err)
+		}
+		c.Note = "the old content is kept as " + where
+	}
+	return atomicfile.Write(root, c.File, c.New, perm, c.Private)
+}

@@ -1,0 +1,231 @@
+// Package drift is the engine: from mappings, keys and env files to findings
+// and changes. It asks no vault and runs no git; it reads from an [fs.FS],
+// which may be the working tree, the index or a commit.
+//
+// # The ways of the data
+//
+//	prove    Resolve → Target → Prove → Proof        is what is there decryptable?
+//	change   Sync, Decrypt, Encrypt → Change → Apply   what would be written, then write it
+//
+// Everything up to a [Change] is pure, so that a check, a dry run and the real
+// run cannot differ. [Apply] alone writes.
+package drift
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
+)
+
+// maxFile bounds what is read as an env file, in bytes. The largest ones known
+// hold some ten thousand values, 3 MB.
+const maxFile = 64 << 20
+
+var (
+	// ErrNotRegular reports a directory, a device, a FIFO or a socket.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrTooLarge reports a file of more than 64 MiB.
+	ErrTooLarge = errors.New("larger than 64 MiB")
+)
+
+// ReadFile reads a regular file of bounded size. Errors are [*fs.PathError].
+func ReadFile(fsys fs.FS, name string) ([]byte, error) {
+	// Asked before opening: to open a FIFO waits for a writer.
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
+	}
+	return data, errors.Join(err, f.Close())
+}
+
+// ReadEnvFile reads and parses an env file. A file that holds private keys, or
+// that is not UTF-8, is an error: no command may treat it as an env file.
+func ReadEnvFile(fsys fs.FS, name string) (*dotenv.Document, error) {
+	data, err := ReadFile(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnvFile(name, data)
+}
+
+// ParseEnvFile is [ReadEnvFile] for bytes at hand.
+func ParseEnvFile(name string, data []byte) (*dotenv.Document, error) {
+	if dotenv.IsKeysFile(data) {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrKeysFile}
+	}
+	doc := dotenv.Parse(data)
+	if err := doc.Check(); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return doc, nil
+}
+
+// ErrKeysFile reports private keys where an env file was expected.
+var ErrKeysFile = errors.New("holds private keys: this is no env file")
+
+// A Target is one mapping as it lies in a tree.
+type Target struct {
+	Mapping  config.Mapping
+	File     string           // the env file, relative to the tree's root; "" when Err says why
+	Doc      *dotenv.Document // what File holds; nil when it has none
+	KeysFile string           // where the mapping's private key is kept, if it is
+	Names    []string         // the private key's names that fit; new ones are written under the first
+	Err      error            // why there is no Doc
+}
+
+// ErrSharedFile reports two mappings for one env file.
+type ErrSharedFile struct {
+	File  string
+	Other config.Mapping
+}
+
+func (e *ErrSharedFile) Error() string {
+	return fmt.Sprintf("%s is also mapped to %s (line %d)", e.File, e.Other.SecretName, e.Other.Line)
+}
+
+// Resolve finds what each mapping means in the tree. base is the directory of
+// the configuration, relative to the tree's root. A mapping whose file is
+// missing or unreadable has Err set; the others are not concerned.
+func Resolve(fsys fs.FS, base string, cfg *config.Config, mappings []config.Mapping) []Target {
+	targets := make([]Target, len(mappings))
+	first := map[string]int{}
+	for i, m := range mappings {
+		targets[i] = resolve(fsys, base, cfg, m)
+		file := targets[i].File
+		if file == "" {
+			continue
+		}
+		if j, taken := first[file]; taken {
+			targets[i].Err = &ErrSharedFile{file, mappings[j]}
+			targets[j].Err = &ErrSharedFile{file, m}
+			continue
+		}
+		first[file] = i
+	}
+	return targets
+}
+
+func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Target {
+	folder := path.Join(base, m.Folder)
+	t := Target{
+		Mapping:  m,
+		KeysFile: path.Join(folder, cfg.Sync.EnvKeysFilename),
+		Names:    []string{EnvironmentKey(m.Env())},
+	}
+	names, err := fileNames(fsys, folder)
+	if err != nil {
+		t.Err = err
+		return t
+	}
+	name, err := cfg.EnvFile(m, names)
+	if err != nil {
+		t.Err = err
+		return t
+	}
+	t.File = path.Join(folder, name)
+	t.Doc, t.Err = ReadEnvFile(fsys, t.File)
+	t.Names = keyNames(t.Doc, name, m)
+	return t
+}
+
+// AdHoc gives the target for a file and a secret that are named on the command
+// line. t is the file's mapping, if there is one: its environment stays.
+func AdHoc(fsys fs.FS, secretName, file string, t Target) Target {
+	if t.File == "" {
+		t.File = file
+		t.Doc, t.Err = ReadEnvFile(fsys, file)
+		t.Mapping.Environment = environmentOf(path.Base(file))
+		t.Names = keyNames(t.Doc, path.Base(file), t.Mapping)
+	}
+	t.Mapping.SecretName = secretName
+	return t
+}
+
+// ForKey gives a target for the key of a folder's environment, whose env file
+// need not be there: ".env" or ".env.<environment>".
+func ForKey(fsys fs.FS, folder, environment, keysFile string) Target {
+	base := ".env"
+	if environment != "" {
+		base += "." + environment
+	}
+	t := Target{KeysFile: path.Join(folder, keysFile)}
+	t.Mapping.Folder, t.Mapping.Environment = folder, environmentOf(base)
+	if doc, err := ReadEnvFile(fsys, path.Join(folder, base)); err == nil {
+		t.File, t.Doc = path.Join(folder, base), doc
+	}
+	t.Names = keyNames(t.Doc, base, t.Mapping)
+	return t
+}
+
+// environmentOf gives NAME for .env.NAME, else production.
+func environmentOf(base string) string {
+	if name, ok := strings.CutPrefix(base, ".env."); ok && name != "" {
+		return name
+	}
+	return "production"
+}
+
+// fileNames lists the regular files, and links to some, of a folder.
+func fileNames(fsys fs.FS, folder string) ([]string, error) {
+	entries, err := fs.ReadDir(fsys, folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() || e.Type()&fs.ModeSymlink != 0 {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// keyNames gives the names under which the private key of a file may be
+// found: by its header, by dotenvx's rule for its name, by the mapping's
+// environment. doc may be nil.
+func keyNames(doc *dotenv.Document, file string, m config.Mapping) []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if doc != nil {
+		headers, _ := doc.PublicKeys() // a damaged one is the proof's to report
+		for _, h := range headers {
+			add(dotenv.PrivateName(h.Name))
+		}
+	}
+	if _, private, err := dotenv.KeyNames(file); err == nil {
+		add(private)
+	}
+	add(EnvironmentKey(m.Env()))
+	return names
+}
+
+// EnvironmentKey names the private key of an environment as dotenvx does for
+// the file .env.<environment>.
+func EnvironmentKey(environment string) string {
+	if _, private, err := dotenv.KeyNames(".env." + environment); err == nil {
+		return private
+	}
+	return "DOTENV_PRIVATE_KEY"
+}

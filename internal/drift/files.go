@@ -1,0 +1,47 @@
+package drift
+
+import (
+	"errors"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+)
+
+// Decrypt plans to decrypt an env file in place: every value or none.
+func Decrypt(file string, doc *dotenv.Document, keys ecies.Keys, sel dotenv.Selection) Change {
+	c := Change{File: file}
+	if state := doc.State(); state == dotenv.Plain || state == dotenv.Empty {
+		c.Action, c.Note = Skipped, "nothing to decrypt"
+		return c
+	}
+	plain, names, err := doc.Decrypt(keys, sel)
+	if err != nil {
+		c.Action, c.Err = Failed, err
+		if failed := (*dotenv.DecryptError)(nil); errors.As(err, &failed) {
+			for _, f := range failed.Failures {
+				c.Names = append(c.Names, f.Name)
+			}
+		}
+		return c
+	}
+	c.Action, c.Names = Decrypted, names
+	c.Write, c.Old, c.New = true, doc.Bytes(), plain.Bytes()
+	return c
+}
+
+// Encrypt plans to encrypt the plaintext values of an env file for pub. Values
+// that opt.Previous holds already encrypted keep their ciphertext.
+func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.EncryptOptions) Change {
+	c := Change{File: file}
+	locked, names, err := doc.Encrypt(pub, opt)
+	switch {
+	case err != nil:
+		c.Action, c.Err = Failed, err
+	case len(names) == 0:
+		c.Action, c.Note = Unchanged, "nothing to encrypt"
+	default:
+		c.Action, c.Names = Encrypted, names
+		c.Write, c.Old, c.New = true, doc.Bytes(), locked.Bytes()
+	}
+	return c
+}

@@ -1,0 +1,152 @@
+package drift
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+const privatePrefix = "DOTENV_PRIVATE_KEY"
+
+// A Held is a private key at hand, in the environment or in a keys file.
+type Held struct {
+	Key    *ecies.PrivateKey
+	Name   string // of the variable
+	Origin string // "environment", or the file's path
+}
+
+// A Ring is the private keys at hand, and what looked like one but is none.
+type Ring struct {
+	Held    []Held
+	Invalid []error // each names the variable and the origin
+}
+
+// Environ collects the keys of the process environment.
+func (r *Ring) Environ(environ map[string]string) {
+	var names []string
+	for name := range environ {
+		if strings.HasPrefix(name, privatePrefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		r.add(name, secret.New(environ[name]), "environment")
+	}
+}
+
+// File collects the keys of a keys file.
+func (r *Ring) File(origin string, file *dotenv.KeysFile) {
+	for _, e := range file.Entries() {
+		r.add(e.Name, e.Value, origin)
+	}
+}
+
+func (r *Ring) add(name string, value secret.Value, origin string) {
+	keys, err := ecies.ParsePrivateKeys(value.Reveal())
+	if err != nil {
+		r.Invalid = append(r.Invalid, fmt.Errorf("%s in %s: %w", name, origin, err))
+		return
+	}
+	for _, k := range keys {
+		r.Held = append(r.Held, Held{k, name, origin})
+	}
+}
+
+// Declared gives the held keys that derive a public key which the document's
+// header declares: they need no vault's word. A document without a header
+// names no key, so nothing proves itself.
+func (r *Ring) Declared(doc *dotenv.Document) ecies.Keys {
+	headers, _ := doc.PublicKeys()
+	var keys ecies.Keys
+	for _, h := range headers {
+		for _, held := range r.Held {
+			if held.Key.PublicKey() == h.Key && keys.Find(h.Key) == nil {
+				keys = append(keys, held.Key)
+			}
+		}
+	}
+	return keys
+}
+
+// Keys gives all held keys, each once.
+func (r *Ring) Keys() ecies.Keys {
+	var keys ecies.Keys
+	for _, held := range r.Held {
+		if keys.Find(held.Key.PublicKey()) == nil {
+			keys = append(keys, held.Key)
+		}
+	}
+	return keys
+}
+
+// Named gives the keys held under name.
+func (r *Ring) Named(name string) ecies.Keys {
+	var keys ecies.Keys
+	for _, held := range r.Held {
+		if held.Name == name && keys.Find(held.Key.PublicKey()) == nil {
+			keys = append(keys, held.Key)
+		}
+	}
+	return keys
+}
+
+// A VaultKey is what the vault holds for a target.
+type VaultKey struct {
+	Keys    ecies.Keys // newest first
+	Version string
+	Vault   string // vault.Store.String
+	Err     error
+}
+
+// An Opener opens the vault of a target; the same one for the same vault.
+type Opener func(ctx context.Context, t Target) (vault.Store, error)
+
+// FetchKeys asks the vaults for the key of each target, each secret once and
+// at most workers at a time. The result is in the order of targets; an error
+// concerns its target alone.
+func FetchKeys(ctx context.Context, open Opener, targets []Target, workers int) []VaultKey {
+	keys := make([]VaultKey, len(targets))
+	var requests []vault.Request
+	var asked []int
+	for i, t := range targets {
+		store, err := open(ctx, t)
+		if err != nil {
+			keys[i].Err = err
+			continue
+		}
+		keys[i].Vault = store.String()
+		requests = append(requests, vault.Request{Store: store, Name: t.Mapping.SecretName})
+		asked = append(asked, i)
+	}
+	for n, r := range vault.Fetch(ctx, requests, workers) {
+		k := &keys[asked[n]]
+		if k.Err = r.Err; k.Err != nil {
+			continue
+		}
+		k.Version = r.Secret.Version
+		k.Keys, k.Err = ParseKey(r.Secret, k.Vault, targets[asked[n]].Names)
+	}
+	return keys
+}
+
+// ParseKey reads the private key that a vault's secret holds, in any of the
+// shapes of [vault.KeyText]. names are the labels that it may carry. An error
+// is a [*vault.Error] of kind ErrMalformed.
+func ParseKey(s vault.Secret, store string, names []string) (ecies.Keys, error) {
+	text, _, err := vault.KeyText(s.Value, names...)
+	if err == nil {
+		var keys ecies.Keys
+		if keys, err = ecies.ParsePrivateKeys(text.Reveal()); err == nil {
+			return keys, nil
+		}
+		err = fmt.Errorf("%w: %w", vault.ErrMalformed, err)
+	}
+	return nil, &vault.Error{Op: "read", Vault: store, Name: s.Name, Err: err}
+}

@@ -1,0 +1,193 @@
+package drift
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/secret"
+)
+
+// A DiffersError reports that the keys file holds another key than the vault.
+type DiffersError struct {
+	KeysFile, Name string
+	Local, Vault   ecies.Keys
+}
+
+func (e *DiffersError) Error() string {
+	return fmt.Sprintf("%s holds another %s (public key %s) than the vault (%s)",
+		e.KeysFile, e.Name, shorts(e.Local), shorts(e.Vault))
+}
+
+func shorts(keys ecies.Keys) string {
+	if len(keys) == 0 {
+		return "none, it is damaged"
+	}
+	return keys[0].PublicKey().Short()
+}
+
+// Sync plans to bring the vault's keys into the keys files: one change a
+// target, in their order. Targets that share a keys file build on each other:
+// the last of them that writes carries the file's whole new content.
+//
+// A key that differs is replaced if replace agrees, else its Action is
+// Differs.
+func Sync(fsys fs.FS, targets []Target, keys []VaultKey, replace func(*DiffersError) bool) []Change {
+	changes := make([]Change, len(targets))
+	files := map[string]*keysFile{}
+	for i, t := range targets {
+		c := &changes[i]
+		*c = Change{Mapping: t.Mapping, File: t.KeysFile, Private: true}
+		if err := cmp.Or(missingFolder(t), keys[i].Err); err != nil {
+			c.Action, c.Err = Failed, err
+			continue
+		}
+		if t.Mapping.Ephemeral {
+			c.Action = Ephemeral
+			if _, err := fs.Stat(fsys, t.KeysFile); err == nil {
+				c.Note = t.KeysFile + " exists and is not used: the mapping is ephemeral"
+			}
+			continue
+		}
+		f, ok := files[t.KeysFile]
+		if !ok {
+			f = readKeysFile(fsys, t.KeysFile)
+			files[t.KeysFile] = f
+		}
+		f.put(c, t, keys[i].Keys, replace)
+	}
+	for _, f := range files {
+		f.finish()
+	}
+	return changes
+}
+
+// missingFolder tells a folder that is not there from one without env file:
+// the key may come before the file.
+func missingFolder(t Target) error {
+	if t.File == "" && errors.Is(t.Err, fs.ErrNotExist) {
+		return t.Err
+	}
+	if shared := (*ErrSharedFile)(nil); errors.As(t.Err, &shared) {
+		return t.Err
+	}
+	return nil
+}
+
+// keysFile is a keys file while keys are put into it.
+type keysFile struct {
+	old  []byte
+	file *dotenv.KeysFile
+	err  error
+	set  map[string]ecies.Keys
+
+	writer   *Change // the last change that altered the file: it carries the new content
+	replaced bool    // a key was replaced, so that the old content is to be kept
+}
+
+func readKeysFile(fsys fs.FS, name string) *keysFile {
+	f := &keysFile{set: map[string]ecies.Keys{}}
+	f.old, f.err = ReadFile(fsys, name)
+	if errors.Is(f.err, fs.ErrNotExist) {
+		f.old, f.err = nil, nil
+	}
+	f.file = dotenv.ParseKeysFile(f.old)
+	if f.err == nil {
+		f.err = f.file.Check()
+	}
+	return f
+}
+
+func (f *keysFile) put(c *Change, t Target, keys ecies.Keys, replace func(*DiffersError) bool) {
+	// Only the name that this file's reader asks for: another fitting name
+	// may be the key of the file's neighbour.
+	name := t.Names[0]
+	local, found := f.local(name)
+	other, taken := f.set[name]
+	c.Names = []string{name}
+	switch {
+	case f.err != nil:
+		c.Action, c.Err = Failed, f.err
+		return
+	case taken && other.Reveal() != keys.Reveal():
+		c.Action, c.Err = Failed, fmt.Errorf("two mappings have different keys for %s in %s; rename one env file so that their keys' names differ", name, t.KeysFile)
+		return
+	case found && local.Reveal() == keys.Reveal():
+		c.Action = Unchanged
+		f.set[name] = keys
+		return
+	case found:
+		differs := &DiffersError{t.KeysFile, name, local, keys}
+		if !replace(differs) {
+			c.Action, c.Err = Differs, differs
+			return
+		}
+		c.Action = Updated
+		f.replaced = true
+	default:
+		c.Action = Created
+	}
+	if err := f.file.Set(name, secret.New(keys.Reveal()), t.label()); err != nil {
+		c.Action, c.Err = Failed, err
+		return
+	}
+	f.set[name], f.writer = keys, c
+}
+
+// local gives the key that the file holds under name. A damaged one counts as
+// a key that differs.
+func (f *keysFile) local(name string) (keys ecies.Keys, found bool) {
+	for _, e := range f.file.Lookup(name) {
+		found = true
+		more, _ := ecies.ParsePrivateKeys(e.Value.Reveal())
+		for _, k := range more {
+			if keys.Find(k.PublicKey()) == nil {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys, found
+}
+
+func (f *keysFile) finish() {
+	if f.writer == nil || bytes.Equal(f.old, f.file.Bytes()) {
+		return
+	}
+	f.writer.Write, f.writer.Old, f.writer.New = true, f.old, f.file.Bytes()
+	f.writer.Keep = f.replaced
+}
+
+// label is the file name that a keys file shows above a key.
+func (t Target) label() string {
+	if t.File != "" {
+		return path.Base(t.File)
+	}
+	return ".env." + t.Mapping.Env()
+}
+
+// StoreKey plans to put a private key into a keys file, which may not exist
+// yet. A key that the file holds under the name already stays there too, after
+// the new one: nothing that it decrypts is locked out.
+func StoreKey(fsys fs.FS, name, keyName string, key *ecies.PrivateKey, envFile string) Change {
+	c := Change{File: name, Action: Created, Names: []string{keyName}, Private: true, Write: true}
+	f := readKeysFile(fsys, name)
+	if f.err != nil {
+		c.Action, c.Err, c.Write = Failed, f.err, false
+		return c
+	}
+	keys := ecies.Keys{key}
+	if local, found := f.local(keyName); found {
+		c.Action, c.Keep = Updated, true
+		keys = append(keys, local...)
+	}
+	if err := f.file.Set(keyName, secret.New(keys.Reveal()), envFile); err != nil {
+		c.Action, c.Err, c.Write = Failed, err, false
+	}
+	c.Old, c.New = f.old, f.file.Bytes()
+	return c
+}
