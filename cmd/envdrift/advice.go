@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// errReported says that the rows of the report tell what failed.
+var errReported = errors.New("see above")
+
+func isReported(err error) bool { return errors.Is(err, errReported) }
+
+// statusOf gives the exit status for an error that packages return by type.
+func statusOf(err error) int {
+	var usage *usageError
+	var conf *config.Error
+	switch {
+	case err == nil:
+		return statusOK
+	case errors.As(err, &usage), errors.As(err, &conf),
+		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
+		return statusUsage
+	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrDenied),
+		errors.Is(err, vault.ErrUnauthenticated), errors.Is(err, vault.ErrUnavailable),
+		errors.Is(err, context.DeadlineExceeded):
+		return statusVault
+	}
+	return statusFail
+}
+
+// advice knows what to suggest for errors that packages return by type: the
+// command to type, where there is one.
+func (c *cli) advice(err error) []string {
+	if remedy := (*vault.Error)(nil); errors.As(err, &remedy) && remedy.Remedy != "" {
+		return []string{remedy.Remedy}
+	}
+	if e := (*usageError)(nil); errors.As(err, &e) {
+		return []string{strings.TrimSpace(fmt.Sprintf("envdrift %s", e.command)) + " --help"}
+	}
+	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {
+		return []string{c.self("sync --force") + " replaces it; the old file is kept as a backup"}
+	}
+	if e := (*drift.PlaintextError)(nil); errors.As(err, &e) {
+		return []string{c.self("encrypt") + " FILE"}
+	}
+	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
+		return []string{"look at the file, then run the same command again"}
+	}
+	switch {
+	case errors.Is(err, config.ErrNoConfig):
+		return []string{c.self("init") + " writes envdrift.toml; or name one with -c FILE"}
+	case errors.Is(err, drift.ErrKeysFile):
+		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
+	case errors.Is(err, fs.ErrPermission):
+		return []string{"see who owns it and its mode: ls -l"}
+	}
+	return nil
+}
+
+// self gives a command line of ours that works where the person stands, with
+// the same configuration.
+func (c *cli) self(words string) string {
+	line := "envdrift " + words
+	if c.configFile != "" {
+		line += " -c " + quote(c.configFile)
+	}
+	return line
+}
+
+// quote gives a word as a POSIX shell takes it.
+func quote(word string) string {
+	plain := strings.IndexFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./-_", r))
+	}) < 0
+	if plain && word != "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"golang.org/x/term"
+
+	"github.com/envdrift/envdrift/internal/config"
+)
+
+// A cli is one run: the flags that every command knows, and the surroundings.
+type cli struct {
+	*system
+	app  *kingpin.Application
+	name string // of the command that runs
+
+	configFile string
+	directory  string
+	overrides  config.Overrides
+	profile    string
+	ci         bool
+	json       bool
+	quiet      bool
+	verbose    bool
+	noColor    bool
+
+	args []string
+	dir  string // absolute: where the person stands, or -C
+	*session
+	rows []row  // what the report holds so far
+	sum  string // its last line
+	data any    // what --json adds
+}
+
+// A command does the work and returns why it could not. Failures of single
+// files are rows of the report instead.
+type command func(context.Context) error
+
+func (c *cli) application() (*kingpin.Application, map[string]command) {
+	app := kingpin.New("envdrift", "Proves that encrypted env files decrypt with the key in the team's vault, mends what does not, and runs programs with the values.")
+	c.app = app
+	app.UsageTemplate(usageTemplate)
+	app.UsageWriter(c.stdout)
+	app.ErrorWriter(c.stderr)
+	app.Terminate(os.Exit)
+	app.HelpFlag.Short('h')
+	app.Version(versionLine()).VersionFlag.Hidden()
+
+	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
+	app.Flag("directory", "Work as if started in DIR.").Short('C').PlaceHolder("DIR").StringVar(&c.directory)
+	app.Flag("provider", "The vault: age, aws, azure, gcp or hashicorp.").Short('p').PlaceHolder("NAME").StringVar(&c.overrides.Provider)
+	app.Flag("vault-url", "Address of an Azure Key Vault or a HashiCorp Vault.").PlaceHolder("URL").StringVar(&c.overrides.VaultURL)
+	app.Flag("region", "AWS region.").PlaceHolder("NAME").StringVar(&c.overrides.Region)
+	app.Flag("project-id", "GCP project.").PlaceHolder("ID").StringVar(&c.overrides.ProjectID)
+	app.Flag("profile", "Also the mappings of this profile.").PlaceHolder("NAME").StringVar(&c.profile)
+	app.Flag("ci", "Never ask; every failure counts.").BoolVar(&c.ci)
+	app.Flag("json", "Print one JSON document on standard output.").BoolVar(&c.json)
+	app.Flag("quiet", "Print errors only.").Short('q').BoolVar(&c.quiet)
+	app.Flag("verbose", "Say which files, vaults and keys are used.").Short('v').BoolVar(&c.verbose)
+	app.Flag("no-color", "No colours; NO_COLOR does the same.").BoolVar(&c.noColor)
+
+	commands := map[string]command{}
+	for _, add := range []func(*kingpin.Application) (string, command){
+		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull,
+		c.addVaultPush, c.addVaultPull, c.addExec, c.addTrust, c.addVersion,
+	} {
+		name, run := add(app)
+		commands[name] = run
+	}
+	c.addHook(app, commands)
+	c.addRecipient(app, commands)
+	return app, commands
+}
+
+// enter goes to the directory that was asked for.
+func (c *cli) enter() error {
+	if _, ok := c.env["NO_COLOR"]; ok && c.env["NO_COLOR"] != "" {
+		c.noColor = true
+	}
+	if c.env["CI"] == "true" {
+		c.ci = true
+	}
+	if c.directory != "" {
+		if err := os.Chdir(c.directory); err != nil {
+			return &usageError{err: err}
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	// The real path: a file's path is made relative to the repository, which
+	// git names by its real path too.
+	c.dir, err = filepath.EvalSymlinks(dir)
+	return err
+}
+
+func hostSystem() *system {
+	env := map[string]string{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		env[name] = value
+	}
+	return &system{
+		stdin:  os.Stdin,
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		tty:    term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+		colour: term.IsTerminal(int(os.Stderr.Fd())),
+		env:    env,
+	}
+}
+
+func (s *system) getenv(name string) string { return s.env[name] }
+
+// usageTemplate shows a command's own flags first: the common ones would push
+// them off the screen.
+const usageTemplate = `{{define "args"}}{{range .Args}} {{if not .Required}}[{{end}}{{if .PlaceHolder}}{{.PlaceHolder}}{{else}}{{.Name}}{{end}}{{if .Value|IsCumulative}}…{{end}}{{if not .Required}}]{{end}}{{end}}{{end -}}
+{{define "commands"}}{{range .FlattenedCommands}}{{if not .Hidden}}  {{.FullCommand}}{{template "args" .}}
+{{.Help|Wrap 6}}{{end}}{{end}}{{end -}}
+{{if .Context.SelectedCommand -}}
+usage: {{.App.Name}} {{.Context.SelectedCommand}} [FLAG…]{{template "args" .Context.SelectedCommand}}
+
+{{.Context.SelectedCommand.Help|Wrap 0}}{{with .Context.SelectedCommand.HelpLong}}
+{{.}}
+{{end}}{{with .Context.SelectedCommand.Commands}}
+Commands:
+{{template "commands" $.Context.SelectedCommand}}{{end}}{{with .Context.SelectedCommand.Flags}}
+Flags:
+{{.|FlagsToTwoColumns|FormatTwoColumns}}{{end}}
+Flags of every command:
+{{.App.Flags|FlagsToTwoColumns|FormatTwoColumns}}{{else -}}
+usage: {{.App.Name}} [FLAG…] COMMAND [ARG…]
+
+{{.App.Help|Wrap 0}}
+Commands:
+{{template "commands" .App}}
+Flags of every command:
+{{.App.Flags|FlagsToTwoColumns|FormatTwoColumns}}
+"envdrift COMMAND --help" tells more of a command.
+{{end -}}
+`

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/vault"
+)
+
+type encryptFlags struct {
+	files     []string
+	check     bool
+	selection dotenv.Selection
+}
+
+func (c *cli) addEncrypt(app *kingpin.Application) (string, command) {
+	var f encryptFlags
+	cmd := app.Command("encrypt", "Encrypt the plaintext values of env files, in place.").HelpLong(`
+The public key is the one that the file's header names, else the one whose
+private key the vault holds for the file's mapping, else the one beside the
+file in .env.keys. Only where there is none is a new pair made.
+
+Statuses: 0 encrypted, or nothing to do · 1 could not, or --check found
+plaintext · 2 wrong usage · 3 the vault could not be used
+Example:  envdrift encrypt .env.production`)
+	cmd.Arg("FILE", "Env files; default .env.").StringsVar(&f.files)
+	cmd.Flag("check", "Write nothing; status 1 if a value is in plain text.").BoolVar(&f.check)
+	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
+	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.encrypt(ctx, f) }
+}
+
+func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	if len(f.files) == 0 {
+		f.files = []string{".env"}
+	}
+	for _, file := range f.files {
+		if err := s.encryptFile(ctx, file, f); err != nil {
+			c.add(row{Status: string(drift.Failed), File: file, err: err})
+		}
+	}
+	return nil
+}
+
+// encryptFile encrypts one file as far as the selection goes.
+func (s *session) encryptFile(ctx context.Context, name string, f encryptFlags) error {
+	file, err := s.inside(name)
+	if err != nil {
+		return err
+	}
+	doc, err := drift.ReadEnvFile(s.root.FS(), file)
+	if err != nil {
+		return err
+	}
+	if f.check {
+		return s.checkEncrypted(file, doc, f.selection)
+	}
+	if len(doc.Plaintext(f.selection)) == 0 {
+		s.add(row{Status: string(drift.Unchanged), File: file, Note: "nothing to encrypt"})
+		return nil
+	}
+	key, err := s.encryptionKey(ctx, file, doc)
+	if err != nil {
+		return err
+	}
+	change, err := s.encryptWith(ctx, file, doc, key, f.selection)
+	if err != nil {
+		return err
+	}
+	var changes []drift.Change
+	if key.minted != nil {
+		keysFile := path.Join(path.Dir(file), s.cfg.Sync.EnvKeysFilename)
+		keys := []drift.Change{drift.StoreKey(s.root.FS(), keysFile, key.private, key.minted, path.Base(file))}
+		// The key first: a file that nothing decrypts is worse than a key
+		// without file.
+		if err := s.apply(ctx, keys); err != nil {
+			return err
+		}
+		changes = append(changes, keys...)
+		if keys[0].Err != nil {
+			s.addChange(keys[0])
+			return nil
+		}
+	}
+	plan := []drift.Change{change}
+	if err := s.apply(ctx, plan); err != nil {
+		return err
+	}
+	for _, ch := range append(changes, plan...) {
+		s.addChange(ch)
+	}
+	if key.minted != nil && plan[0].Err == nil {
+		s.say("a new key pair was made: bring its private key where your team finds it, then commit")
+		s.say("  %s", s.pushLine(file, key.private))
+	}
+	return nil
+}
+
+func (s *session) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) error {
+	if plain := doc.Plaintext(sel); len(plain) > 0 {
+		s.add(row{Status: "plaintext", File: file, err: drift.NewPlaintextError(plain)})
+		return nil
+	}
+	s.add(row{Status: "encrypted", File: file})
+	return nil
+}
+
+// A fileKey is the key pair of an env file as far as it is known.
+type fileKey struct {
+	public  ecies.PublicKey
+	header  string            // name of the public key's variable
+	private string            // name of the private key's variable
+	keys    ecies.Keys        // private keys at hand for it; may be empty
+	minted  *ecies.PrivateKey // the pair was made just now
+}
+
+// encryptionKey decides which key a file is encrypted for. It never makes
+// drift: a new pair is minted only where neither the header, nor the vault,
+// nor the keys file names one.
+func (s *session) encryptionKey(ctx context.Context, file string, doc *dotenv.Document) (fileKey, error) {
+	header, private, err := dotenv.KeyNames(path.Base(file))
+	if err != nil {
+		return fileKey{}, err
+	}
+	k := fileKey{header: header, private: private}
+	ring := s.ring(file)
+	headers, err := doc.PublicKeys()
+	if err != nil {
+		return k, err
+	}
+	if len(headers) > 0 {
+		k.public, k.header = headers[0].Key, headers[0].Name
+		k.private, k.keys = dotenv.PrivateName(k.header), ring.Declared(doc)
+		return k, nil
+	}
+	if previous, _ := s.previous(ctx, file); previous != nil {
+		if headers, err := previous.PublicKeys(); err == nil && len(headers) > 0 {
+			k.public, k.header = headers[0].Key, headers[0].Name
+			k.private, k.keys = dotenv.PrivateName(k.header), ring.Declared(previous)
+			return k, nil
+		}
+	}
+	if t, ok := s.target(file); ok {
+		key := drift.FetchKeys(ctx, s.vaultOf, []drift.Target{t}, 1)[0]
+		if key.Err == nil {
+			k.keys, k.public = key.Keys, key.Keys[0].PublicKey()
+			return k, nil
+		}
+		if !errors.Is(key.Err, vault.ErrNotFound) {
+			return k, key.Err
+		}
+	}
+	if named := ring.Named(k.private); len(named) > 0 {
+		k.keys, k.public = named, named[0].PublicKey()
+		return k, nil
+	}
+	if k.minted, err = ecies.GenerateKey(); err != nil {
+		return k, err
+	}
+	k.keys, k.public = ecies.Keys{k.minted}, k.minted.PublicKey()
+	return k, nil
+}
+
+// encryptWith plans the encryption of a file, keeping what HEAD's version
+// holds of unchanged values.
+func (s *session) encryptWith(ctx context.Context, file string, doc *dotenv.Document, key fileKey, sel dotenv.Selection) (drift.Change, error) {
+	previous, err := s.previous(ctx, file)
+	if err != nil {
+		return drift.Change{}, err
+	}
+	return drift.Encrypt(file, doc, key.public, dotenv.EncryptOptions{
+		Selection: sel, Header: key.header, File: path.Base(file),
+		Previous: previous, PreviousKeys: key.keys,
+	}), nil
+}
+
+// previous gives HEAD's version of a file, or nil.
+func (s *session) previous(ctx context.Context, file string) (*dotenv.Document, error) {
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return nil, err
+	}
+	data, err := repo.ReadFileAt(ctx, "HEAD", file, stagedLimit)
+	if err != nil {
+		return nil, nil //nolint:nilerr // no HEAD, or not in it: nothing to keep
+	}
+	return dotenv.Parse(data), nil
+}
+
+// pushLine is the command that brings a new key into the vault.
+func (s *session) pushLine(file, private string) string {
+	folder := s.shown(path.Dir(file))
+	if t, ok := s.target(file); ok {
+		return s.self(fmt.Sprintf("vault-push %s %s --env %s", quote(folder), quote(t.Mapping.SecretName), quote(t.Mapping.Env())))
+	}
+	return s.self(fmt.Sprintf("vault-push %s SECRET --key %s", quote(folder), private))
+}

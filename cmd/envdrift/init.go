@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/vault/age"
+)
+
+const configName = "envdrift.toml"
+
+func (c *cli) addInit(app *kingpin.Application) (string, command) {
+	cmd := app.Command("init", "Write envdrift.toml with a mapping for every env file found.").HelpLong(`
+Puts .env.keys into .gitignore. For the age vault, which is the default and
+lives in the repository, it also makes your identity, unless you have one, and
+adds it to the recipients. Nothing that exists is overwritten.
+
+Statuses: 0 written · 1 could not · 2 wrong usage, or envdrift.toml is there
+Example:  envdrift init --provider hashicorp --vault-url https://vault.example.com`)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.initialize(ctx) }
+}
+
+func (c *cli) initialize(ctx context.Context) error {
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	if s.cfg.File != "" {
+		return &usageError{fmt.Errorf("%s exists", s.cfg.File), "verify"}
+	}
+	provider := s.overrides.Provider
+	if provider == "" {
+		provider = "age"
+	}
+	files, err := findEnvFiles(s.root.FS())
+	if err != nil {
+		return err
+	}
+	mappings := make([]config.Mapping, len(files))
+	for i, file := range files {
+		mappings[i] = proposeMapping(filepath.Base(s.top), file)
+	}
+	if err := s.write(configName, config.Template(provider, s.overrides, mappings), 0o644); err != nil {
+		return err
+	}
+	s.add(row{Status: string(drift.Created), File: configName, Note: plural(len(mappings), "mapping")})
+	for _, m := range mappings {
+		s.add(row{Status: "mapped", File: path.Join(m.Folder, m.EnvFile), Secret: m.SecretName, Environment: m.Env()})
+	}
+	if provider == "age" {
+		if err := s.initAge(); err != nil {
+			return err
+		}
+	}
+	repo, err := s.git(ctx)
+	if err != nil || repo == nil {
+		return err
+	}
+	return s.ignore(ctx, repo, []string{s.cfg.Sync.EnvKeysFilename})
+}
+
+// initAge makes the person's identity and adds it to the recipients.
+func (s *session) initAge() error {
+	identity, err := age.IdentityFile(s.getenv)
+	if err != nil {
+		return err
+	}
+	recipient, created, err := age.EnsureIdentity(identity)
+	if err != nil {
+		return err
+	}
+	if created {
+		s.add(row{Status: string(drift.Created), File: identity, Note: "your identity: whoever has it reads the vault; keep a copy in a safe place"})
+	}
+	added, err := age.AddRecipient(s.root, age.DefaultRecipients, recipient, s.userName())
+	if err != nil {
+		return err
+	}
+	if added {
+		s.add(row{Status: string(drift.Created), File: age.DefaultRecipients, Note: "colleagues who may read the vault; commit it"})
+	}
+	return nil
+}
+
+// userName labels a recipient for a person's eyes.
+func (c *cli) userName() string {
+	for _, name := range []string{"GIT_AUTHOR_EMAIL", "EMAIL", "USER", "USERNAME"} {
+		if v := c.env[name]; v != "" {
+			return v
+		}
+	}
+	return "somebody"
+}
+
+// findEnvFiles lists the env files of a tree: .env, .env.NAME and NAME.env,
+// outside of hidden folders and of those that package managers fill.
+func findEnvFiles(fsys fs.FS) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fs.SkipDir // not ours to read
+		}
+		base := path.Base(name)
+		switch {
+		case name == ".":
+		case d.IsDir() && (strings.HasPrefix(base, ".") || slices.Contains([]string{"node_modules", "vendor", "dist", "build", "target"}, base)):
+			return fs.SkipDir
+		case d.Type().IsRegular() && config.IsEnvFileName(base):
+			files = append(files, name)
+		}
+		return nil
+	})
+	return files, err
+}
+
+// proposeMapping names the secret after repository, folder and environment, in
+// the letters that every vault allows.
+func proposeMapping(repository, file string) config.Mapping {
+	folder, base := path.Split(file)
+	m := config.Mapping{Folder: path.Clean(folder), EnvFile: base}
+	environment, ok := strings.CutPrefix(base, ".env.")
+	if ok {
+		m.Environment = environment
+	}
+	words := []string{repository, strings.Trim(folder, "/"), strings.Trim(strings.TrimPrefix(base, ".env"), ".")}
+	m.SecretName = safeName(strings.Join(words, "-")) + "-key"
+	return m
+}
+
+// safeName keeps letters, digits and single hyphens.
+func safeName(s string) string {
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
+	})
+	return strings.Join(words, "-")
+}

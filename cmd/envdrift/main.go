@@ -1,0 +1,85 @@
+// Envdrift proves that every encrypted env file of a repository decrypts with
+// the key in the team's vault, mends what does not, and runs programs with the
+// decrypted values.
+//
+// Each subcommand has a file of its own. What they share: cli.go, the flags;
+// session.go, the repository, its configuration and its vaults; report.go and
+// advice.go, what a person or a program reads.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// The exit statuses. exec has the child's, or 125 to 127.
+const (
+	statusOK    = 0
+	statusFail  = 1 // a check failed or the work could not be done
+	statusUsage = 2 // wrong usage or configuration
+	statusVault = 3 // the vault could not be used
+
+	statusInterrupt = 130
+)
+
+// A system is what the program has from its surroundings.
+type system struct {
+	stdin  *os.File
+	stdout io.Writer
+	stderr io.Writer
+	tty    bool // there is a person to ask: stdin and stderr are a terminal
+	colour bool // stderr is a terminal
+	env    map[string]string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, hostSystem(), os.Args[1:]))
+}
+
+// run is the program. It returns the exit status.
+func run(ctx context.Context, sys *system, args []string) int {
+	c := &cli{system: sys, args: args}
+	app, commands := c.application()
+	name, err := app.Parse(args)
+	if err != nil {
+		return c.fail(&usageError{err, c.command(args)})
+	}
+	c.name = name
+	if err := c.enter(); err != nil {
+		return c.fail(err)
+	}
+	err = commands[name](ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		c.say("interrupted; files are as they were or as they should be, never in between")
+		return statusInterrupt
+	}
+	if exit := (*exitError)(nil); errors.As(err, &exit) {
+		c.finish(exit.err)
+		return exit.status
+	}
+	return c.finish(err)
+}
+
+// A usageError is a command line that does not parse.
+type usageError struct {
+	err     error
+	command string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// command finds which command the words of a faulty line name, for the hint.
+func (c *cli) command(args []string) string {
+	for _, a := range args {
+		if c.app.GetCommand(a) != nil {
+			return a
+		}
+	}
+	return ""
+}

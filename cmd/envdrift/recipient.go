@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/vault/age"
+)
+
+func (c *cli) addRecipient(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("recipient", "Who may read the age vault of this repository.")
+	show := cmd.Command("show", "Print your recipient, for a teammate to add; makes your identity if you have none.").HelpLong(`
+Statuses: 0 printed · 1 could not · 2 wrong usage
+Example:  envdrift recipient show`)
+	commands[show.FullCommand()] = func(context.Context) error { return c.showRecipient() }
+
+	add := cmd.Command("add", "Let somebody read the age vault: add a recipient and encrypt every secret anew.").HelpLong(`
+Review and commit what it changes. Whoever is added can read what the vault
+holds from now on; to take somebody away, remove the line, and rotate the keys.
+
+Statuses: 0 added, or there already · 1 could not · 2 wrong usage · 3 the vault
+could not be read
+Example:  envdrift recipient add age1… --label ben@example.com`)
+	recipient := add.Arg("RECIPIENT", "age1…, or an SSH public key in quotes.").Required().String()
+	label := add.Flag("label", "Whose it is, for those who read the file.").PlaceHolder("TEXT").String()
+	commands[add.FullCommand()] = func(ctx context.Context) error { return c.newRecipient(ctx, *recipient, *label) }
+}
+
+func (c *cli) showRecipient() error {
+	file, err := age.IdentityFile(c.getenv)
+	if err != nil {
+		return err
+	}
+	recipient, created, err := age.EnsureIdentity(file)
+	if err != nil {
+		return err
+	}
+	if created {
+		c.say("made %s: whoever has it reads the vault; keep a copy in a safe place", file)
+	}
+	if c.json {
+		c.data = map[string]string{"recipient": recipient, "identity": file}
+		return nil
+	}
+	_, err = fmt.Fprintln(c.stdout, recipient)
+	return err
+}
+
+func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	cfg := s.cfg.Vault
+	if cfg.Provider != "age" {
+		return &usageError{fmt.Errorf("the vault of this configuration is %s, not age", cfg.Provider), "recipient add"}
+	}
+	cfg.Getenv = s.getenv
+	store, err := age.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	file := store.RecipientsFile()
+	added, err := age.AddRecipient(root, file, recipient, label)
+	if err != nil {
+		return &usageError{err, "recipient add"}
+	}
+	if !added {
+		s.add(row{Status: string(drift.Unchanged), File: file, Note: "stands there already"})
+	} else {
+		s.add(row{Status: string(drift.Updated), File: file})
+	}
+	names, err := store.Rewrap(ctx)
+	for _, name := range names {
+		s.add(row{Status: string(drift.Updated), Secret: name, Vault: store.String(), Note: name + " encrypted anew"})
+	}
+	return err
+}

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/all"
+)
+
+// A session is what a command works on: the tree of files, the configuration
+// and the vaults that it names. Each part is opened when it is first needed,
+// so that a command which needs no git and no vault pays for none.
+type session struct {
+	*cli
+	root *os.Root
+	top  string         // absolute path of root: the repository's top, or the directory without one
+	tree fs.FS          // what is read: root's files, or the index or a commit
+	base string         // the configuration's directory, relative to top
+	cfg  *config.Config // never nil; empty if there is no file
+
+	hook   bool // git runs us: nobody can be asked
+	inRepo bool
+	repo   *gitops.Repo
+	stores map[string]vault.Store
+}
+
+// open finds the tree and its configuration. Without a configuration file the
+// flags are all there is; commands that need mappings say so themselves.
+func (c *cli) open() (*session, error) {
+	s := &session{cli: c, stores: map[string]vault.Store{}}
+	file, err := c.findConfig()
+	if err != nil && !errors.Is(err, config.ErrNoConfig) {
+		return nil, err
+	}
+	from := c.dir
+	if file != "" {
+		from = filepath.Dir(file)
+	}
+	s.top, s.inRepo = c.repositoryTop(from)
+	if !s.inRepo {
+		s.top = from
+	}
+	if s.root, err = os.OpenRoot(s.top); err != nil {
+		return nil, err
+	}
+	if s.cfg, err = s.load(file); err != nil {
+		return nil, err
+	}
+	if s.base, err = s.inside(from); err != nil {
+		return nil, err
+	}
+	s.tree = s.root.FS()
+	c.session = s
+	if file != "" {
+		c.detail("configuration: %s", file)
+	}
+	return s, nil
+}
+
+func (s *session) load(file string) (*config.Config, error) {
+	options := s.overrides
+	options.Getenv = s.getenv
+	if file == "" {
+		return config.Empty(s.top, options)
+	}
+	return config.Load(file, options)
+}
+
+// findConfig gives the absolute path of the configuration file, with links
+// resolved.
+func (c *cli) findConfig() (string, error) {
+	if c.configFile == "" {
+		top, _ := c.repositoryTop(c.dir)
+		return config.Find(c.dir, top)
+	}
+	file := c.absolute(c.configFile)
+	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return "", &usageError{err: err}
+	}
+	return filepath.Join(dir, filepath.Base(file)), nil
+}
+
+// repositoryTop finds the top of the work tree that dir lies in by looking for
+// .git, as git does; hooks and commands that change the index ask git itself.
+func (c *cli) repositoryTop(dir string) (string, bool) {
+	if tree := c.env["GIT_WORK_TREE"]; tree != "" && c.env["GIT_DIR"] != "" {
+		if top, err := filepath.EvalSymlinks(c.absolute(tree)); err == nil {
+			return top, true
+		}
+	}
+	for {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir, true
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", false
+		}
+		dir = parent
+	}
+}
+
+func (c *cli) absolute(file string) string {
+	if filepath.IsAbs(file) {
+		return filepath.Clean(file)
+	}
+	return filepath.Join(c.dir, file)
+}
+
+// inside gives a path that a person typed relative to the root, or an error
+// if it leads out.
+func (s *session) inside(file string) (string, error) {
+	abs := s.absolute(file)
+	// The folder's real path; the file itself may be a link that a write
+	// follows while it stays inside.
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		abs = filepath.Join(dir, filepath.Base(abs))
+	}
+	rel, err := filepath.Rel(s.top, abs)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", &outsideError{file, s.top, filepath.Dir(abs)}
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// An outsideError is a path that leads out of the tree we work on.
+type outsideError struct{ file, top, dir string }
+
+func (e *outsideError) Error() string {
+	return fmt.Sprintf("%s lies outside %s", e.file, e.top)
+}
+
+// git opens the repository, or returns nil where there is none.
+func (s *session) git(ctx context.Context) (*gitops.Repo, error) {
+	if s.repo != nil || !s.inRepo {
+		return s.repo, nil
+	}
+	var err error
+	s.repo, err = gitops.Open(ctx, s.top, s.environ())
+	return s.repo, err
+}
+
+// environ gives the environment in the form of os/exec.
+func (c *cli) environ() []string {
+	var list []string
+	for name, value := range c.env {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// mapped gives the targets of the configuration's mappings for the profile
+// that was asked for, in the working tree.
+func (s *session) mapped() ([]drift.Target, error) {
+	if s.cfg.File == "" {
+		return nil, config.ErrNoConfig
+	}
+	mappings, err := s.cfg.Select(s.profile)
+	if err != nil {
+		return nil, err
+	}
+	return drift.Resolve(s.tree, s.base, s.cfg, mappings), nil
+}
+
+// target gives the target whose env file is file, whatever its profile.
+func (s *session) target(file string) (drift.Target, bool) {
+	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+		if t.File == file {
+			return t, true
+		}
+	}
+	return drift.Target{}, false
+}
+
+// vaultOf opens the vault of a target. It is a [drift.Opener].
+func (s *session) vaultOf(ctx context.Context, t drift.Target) (vault.Store, error) {
+	cfg, err := s.cfg.VaultOf(t.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Getenv = s.getenv
+	key := fmt.Sprint(cfg.Name, cfg.Provider, cfg.URL)
+	if store, ok := s.stores[key]; ok {
+		return store, nil
+	}
+	if err := s.trusts(ctx, cfg); err != nil {
+		return nil, err
+	}
+	store, err := all.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.detail("vault: %s", store)
+	s.stores[key] = store
+	return store, nil
+}
+
+// workers is how many requests and files are worked on at a time.
+func (s *session) workers() int {
+	if n := s.cfg.Sync.MaxWorkers; n > 0 {
+		return n
+	}
+	return 8
+}
+
+// ring collects the private keys at hand for an env file: those of the
+// environment and of the keys files beside it and where the person stands.
+func (s *session) ring(file string) *drift.Ring {
+	ring := &drift.Ring{}
+	ring.Environ(s.env)
+	folders := []string{path.Dir(file)}
+	if here, err := s.inside("."); err == nil && here != folders[0] {
+		folders = append(folders, here)
+	}
+	for _, folder := range folders {
+		name := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
+		data, err := drift.ReadFile(s.root.FS(), name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			ring.Invalid = append(ring.Invalid, err)
+			continue
+		}
+		ring.File(name, dotenv.ParseKeysFile(data))
+	}
+	return ring
+}
+
+// at gives a session that reads tree, the index or a commit, with the
+// configuration that the tree holds in dir or above.
+func (s *session) at(tree *gitops.Tree, dir string) (*session, error) {
+	t := *s
+	t.tree = tree
+	t.cfg, t.base = nil, dir
+	for {
+		for _, name := range config.FileNames {
+			cfg, err := t.parseConfig(path.Join(t.base, name))
+			if err == nil {
+				t.cfg = cfg
+				return &t, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, config.ErrNoConfig) {
+				return nil, err
+			}
+		}
+		if t.base == "." {
+			break
+		}
+		t.base = path.Dir(t.base)
+	}
+	var err error
+	t.cfg, err = t.load("")
+	return &t, err
+}
+
+// parseConfig reads a configuration file of the tree.
+func (s *session) parseConfig(name string) (*config.Config, error) {
+	data, err := drift.ReadFile(s.tree, name)
+	if err != nil {
+		return nil, err
+	}
+	options := s.overrides
+	options.Getenv = s.getenv
+	return config.Parse(filepath.Join(s.top, filepath.FromSlash(name)), data, options)
+}
+
+// apply writes a plan under the clone's lock.
+func (s *session) apply(ctx context.Context, changes []drift.Change) (err error) {
+	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) {
+		return nil
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := s.ignorePrivate(ctx, changes); err != nil {
+		return err
+	}
+	drift.Apply(ctx, s.root, changes, s.keep, s.workers())
+	return nil
+}
+
+// lock takes the clone's lock, waiting for another run of ours at most as long
+// as a person would.
+func (s *session) lock(ctx context.Context) (unlock func() error, err error) {
+	repo, err := s.git(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if repo == nil {
+		return func() error { return nil }, nil // no clone: each file is atomic on its own
+	}
+	return repo.Lock(ctx)
+}
+
+// keep is a [drift.Keeper]: in a clone under its git directory, where nothing
+// can be committed, elsewhere beside the file.
+func (s *session) keep(file string, old []byte) (string, error) {
+	if s.repo != nil {
+		return s.repo.Backup(file, old, time.Now())
+	}
+	name := file + ".backup." + time.Now().UTC().Format("20060102T150405.000000000")
+	return name, atomicfile.Write(s.root, name, old, 0o600, true)
+}
+
+// write replaces one file under the clone's lock, unless it holds data already.
+func (s *session) write(name string, data []byte, perm fs.FileMode) error {
+	return atomicfile.Write(s.root, name, data, perm, false)
+}
+
+// ignorePrivate makes sure that git ignores every private file before it is
+// written.
+func (s *session) ignorePrivate(ctx context.Context, changes []drift.Change) error {
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	var private []string
+	for _, c := range changes {
+		if c.Write && c.Private {
+			private = append(private, c.File)
+		}
+	}
+	return s.ignore(ctx, repo, private)
+}
+
+// ignore appends to the top .gitignore what git would not ignore yet.
+func (s *session) ignore(ctx context.Context, repo *gitops.Repo, files []string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	ignored, err := repo.Ignored(ctx, files)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, file := range files {
+		line := "/" + file
+		if path.Base(file) == s.cfg.Sync.EnvKeysFilename {
+			line = path.Base(file) // wherever a service lies
+		}
+		if !ignored[file] && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	old, err := drift.ReadFile(s.root.FS(), ".gitignore")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.say("added to .gitignore: %s", strings.Join(lines, ", "))
+	return s.write(".gitignore", appendLines(old, lines), 0o644)
+}
+
+// appendLines adds lines to a text file in the file's own line ending.
+func appendLines(old []byte, lines []string) []byte {
+	eol := "\n"
+	if strings.Contains(string(old), "\r\n") {
+		eol = "\r\n"
+	}
+	text := string(old)
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += eol
+	}
+	return []byte(text + strings.Join(lines, eol) + eol)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"path"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/drift"
+)
+
+type pullKeyFlags struct {
+	folder, secret, environment, key string
+	force                            bool
+}
+
+func (c *cli) addVaultPull(app *kingpin.Application) (string, command) {
+	var f pullKeyFlags
+	cmd := app.Command("vault-pull", "Bring one key from the vault into a folder's .env.keys.").HelpLong(`
+Works without a configuration, with -p and the vault's flags. Nothing is
+decrypted.
+
+Statuses: 0 written, or there already · 1 another key is there · 2 wrong usage ·
+3 the vault could not be used
+Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
+	cmd.Arg("FOLDER", "The folder for .env.keys.").Required().StringVar(&f.folder)
+	cmd.Arg("SECRET", "The secret's name in the vault.").Required().StringVar(&f.secret)
+	cmd.Flag("env", "The environment that the key is for.").Short('e').PlaceHolder("NAME").StringVar(&f.environment)
+	cmd.Flag("key", "The key's full name, instead of --env.").PlaceHolder("DOTENV_PRIVATE_KEY…").StringVar(&f.key)
+	cmd.Flag("force", "Replace a key that differs without asking.").Short('f').BoolVar(&f.force)
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		s, err := c.open()
+		if err != nil {
+			return err
+		}
+		folder, err := s.inside(f.folder)
+		if err != nil {
+			return err
+		}
+		t := s.keyTarget(folder, f.secret, f.environment, f.key)
+		t.Mapping.Ephemeral = false // a person asked for the file
+		_, err = s.sync(ctx, []drift.Target{t}, syncFlags{force: f.force})
+		return err
+	}
+}
+
+// keyTarget is the mapping of a folder that names the secret, or one made up
+// for what the command line says.
+func (s *session) keyTarget(folder, secretName, environment, key string) drift.Target {
+	t := drift.Target{}
+	for _, mapped := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+		here := path.Join(s.base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
+		if here && (environment == "" || mapped.Mapping.Env() == environment) {
+			t = mapped
+		}
+	}
+	if t.Mapping.SecretName == "" {
+		t = drift.ForKey(s.tree, folder, environment, s.cfg.Sync.EnvKeysFilename)
+		t.Mapping.SecretName = secretName
+	}
+	if key != "" {
+		t.Names = []string{key}
+	}
+	return t
+}

@@ -1,0 +1,169 @@
+package hooks
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A block is our part of a file that belongs to a hook manager's user, between
+// two lines of comment that sh and YAML share. It stands at the top, where no
+// "exit" or "exec" comes before it. The file may be committed, so a block holds
+// no path of this machine.
+
+func blockBegin(name string) string {
+	return "# >>> envdrift " + name + " >>> written by \"envdrift hook install\"\n"
+}
+func blockEnd(name string) string { return "# <<< envdrift " + name + " <<<\n" }
+
+func huskyBlock(name string) string {
+	body := `if command -v envdrift >/dev/null; then
+	envdrift hook run @NAME@ "$@" || exit
+else
+	echo "envdrift: commit stopped: envdrift is not in PATH; install it, or git commit --no-verify to commit unchecked" >&2
+	exit 1
+fi
+`
+	if name != "pre-commit" {
+		body = `if command -v envdrift >/dev/null; then
+	envdrift hook run @NAME@ "$@" || :
+else
+	echo "envdrift: env files not brought up to date: envdrift is not in PATH" >&2
+fi
+`
+	}
+	return blockBegin(name) + strings.ReplaceAll(body, "@NAME@", name) + blockEnd(name)
+}
+
+func lefthookBlock(name string) string {
+	return blockBegin(name) + name + ":\n  jobs:\n    - name: envdrift\n      run: envdrift hook run " + name + " {0}\n" + blockEnd(name)
+}
+
+// cutBlock splits data around the block of name.
+func cutBlock(data []byte, name string) (before, block, after []byte, ok bool) {
+	begin := bytes.Index(data, []byte(blockBegin(name)))
+	if begin < 0 || begin > 0 && data[begin-1] != '\n' {
+		return data, nil, nil, false
+	}
+	length := bytes.Index(data[begin:], []byte(blockEnd(name)))
+	if length < 0 {
+		return data, nil, nil, false
+	}
+	end := begin + length + len(blockEnd(name))
+	return data[:begin], data[begin:end], data[end:], true
+}
+
+// insertBlock puts block at the top of data, below the line that names the
+// interpreter.
+func insertBlock(data []byte, block string) []byte {
+	at := 0
+	if bytes.HasPrefix(data, []byte("#!")) {
+		at = bytes.IndexByte(data, '\n') + 1
+	}
+	return bytes.Join([][]byte{data[:at], []byte(block), data[at:]}, nil)
+}
+
+func (p place) inspectBlock(h *Hook) error {
+	data, err := os.ReadFile(p.file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	h.State = Foreign
+	if _, block, _, ok := cutBlock(data, h.Name); ok {
+		h.State = Outdated
+		if string(block) == p.block(h.Name) {
+			h.State = Chained
+		}
+	}
+	if p.runs && h.State != Foreign && !executable(p.file) {
+		h.Problem = NotExecutable
+	}
+	return nil
+}
+
+func (p place) installBlock(name string) error {
+	data, err := os.ReadFile(p.file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	before, _, after, _ := cutBlock(data, name)
+	rest := append(bytes.Clone(before), after...)
+	if !p.accepts(name, rest) {
+		return &ForeignError{Name: name, File: p.file, Manager: p.manager, Snippet: p.block(name)}
+	}
+	perm := os.FileMode(0o644)
+	if p.runs {
+		perm = 0o755
+	}
+	if text := insertBlock(rest, p.block(name)); !bytes.Equal(text, data) {
+		return write(p.file, string(text), perm)
+	}
+	return nil
+}
+
+// uninstallBlock removes the file too if nothing else is in it.
+func uninstallBlock(name, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil // nothing of ours there
+	}
+	before, _, after, ok := cutBlock(data, name)
+	if !ok {
+		return nil
+	}
+	if rest := append(bytes.Clone(before), after...); len(rest) > 0 {
+		return write(file, string(rest), 0o644)
+	}
+	return os.Remove(file)
+}
+
+// shell matches the interpreters that read a husky hook.
+var shell = regexp.MustCompile(`^#!\s*\S*[/ ](ba|da|z|k)?sh\b[^\n]*\n`)
+
+// acceptsShell reports whether sh reads a file with content data.
+func acceptsShell(_ string, data []byte) bool {
+	return !isEarlier(data) && (!bytes.HasPrefix(data, []byte("#!")) || shell.Match(data))
+}
+
+// acceptsYAML reports whether the section name can be put above data: that is
+// one document in block style, and has no such section.
+func acceptsYAML(name string, data []byte) bool {
+	for line := range strings.Lines(string(data)) {
+		key := strings.Trim(strings.TrimSpace(strings.SplitN(line, ":", 2)[0]), `"'`)
+		if key == name && !strings.HasPrefix(line, " ") {
+			return false
+		}
+		if line != "" && strings.ContainsRune("{[-%\ufeff?&*!|>", []rune(line)[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lefthookLocal is read by lefthook after lefthook.yml; by custom git ignores it.
+const lefthookLocal = "lefthook-local.yml"
+
+// otherLefthook finds a local configuration by another name, beside which
+// lefthook would not read lefthook-local.yml.
+func otherLefthook(top string) string {
+	for _, pattern := range []string{"lefthook-local.*", ".lefthook-local.*", ".config/lefthook-local.*"} {
+		files, _ := filepath.Glob(filepath.Join(globQuote(top), pattern))
+		for _, file := range files {
+			if filepath.Base(file) != lefthookLocal || filepath.Dir(file) != top {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// globQuote makes [filepath.Glob] take path as it is.
+func globQuote(path string) string {
+	if filepath.Separator == '\\' {
+		return path // Windows has no quoting, and no such characters but "["
+	}
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}

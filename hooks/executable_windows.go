@@ -1,0 +1,10 @@
+package hooks
+
+import "os"
+
+// executable knows no more than whether the file is there: git for Windows runs
+// every hook through its shebang.
+func executable(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
+}

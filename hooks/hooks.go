@@ -1,0 +1,319 @@
+// Package hooks puts envdrift behind git's hooks, and takes it away again.
+//
+// A hook file is ours only if all of it is what this package writes; one that
+// merely mentions us is not. What others put there keeps running: [Install]
+// chains each kind in the way its manager supports, and [Uninstall] gives the
+// bytes back that were there. A hooks directory that other repositories use as
+// well is never written to.
+//
+// The package works on files that a [Site] names; [Locate] asks git for them.
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+)
+
+// Names returns the hooks that envdrift takes part in.
+func Names() []string { return []string{"pre-commit", "post-checkout", "post-merge", "post-rewrite"} }
+
+// A State says how far envdrift is behind one hook.
+type State int
+
+const (
+	Absent   State = iota // there is no hook
+	Foreign               // there is one, without us
+	Outdated              // ours, but not as this version writes it
+	Shadowed              // ours, but git does not run it: see [Hook.Problem]
+	Chained               // ours runs, beside somebody else's
+	Current               // ours runs
+)
+
+func (s State) String() string {
+	return [...]string{"absent", "foreign", "outdated", "shadowed", "chained", "current"}[s]
+}
+
+// A Manager is who else takes care of a hook.
+type Manager int
+
+const (
+	Nobody    Manager = iota
+	Script            // a hook that is none of the following
+	PreCommit         // the pre-commit framework, or prek: runs <hook>.legacy
+	Husky             // runs .husky/<hook>
+	Lefthook          // runs the jobs of lefthook-local.yml
+	Earlier           // the earlier tool of our name: its block calls commands that are gone
+)
+
+func (m Manager) String() string {
+	return [...]string{"nobody", "script", "pre-commit", "husky", "lefthook", "an earlier envdrift"}[m]
+}
+
+// A Problem is why git does not run a hook that is there.
+type Problem string
+
+// The problems that [Inspect] finds.
+const (
+	NotExecutable  Problem = "the file is not executable"
+	CarriageReturn Problem = "its lines end in CRLF"
+	OtherDirectory Problem = "core.hooksPath leads git elsewhere"
+	NoStub         Problem = "the hook manager has not set up this working tree"
+	HooksOff       Problem = "core.hooksPath turns hooks off"
+)
+
+// A Hook is what [Inspect] found of one hook.
+type Hook struct {
+	Name       string
+	File       string // where we are, or would be
+	State      State
+	Manager    Manager
+	Problem    Problem // "" for none
+	Configured bool    // a hook.<name>.command of ours is in git's configuration; git before 2.54 ignores it
+}
+
+// Runs reports whether git runs us at this hook.
+func (h Hook) Runs() bool {
+	return h.Problem == "" && (h.State == Current || h.State == Chained || h.State == Outdated)
+}
+
+// A SharedError says that the hooks directory is not this repository's alone.
+type SharedError struct {
+	Dir   string
+	Scope string // where core.hooksPath is set
+}
+
+func (e *SharedError) Error() string {
+	return fmt.Sprintf("hooks directory %s, set in %s configuration, is shared with other repositories", e.Dir, e.Scope)
+}
+
+// A ForeignError names a hook that is left alone because we cannot be chained to
+// it. Snippet is what a person can add to File.
+type ForeignError struct {
+	Name    string
+	File    string
+	Manager Manager
+	Snippet string
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s was not written by envdrift (%s) and cannot be chained", e.File, e.Manager)
+}
+
+// ErrHooksOff means that git's configuration turns all hooks off.
+var ErrHooksOff = errors.New("core.hooksPath turns hooks off")
+
+// Inspect returns the state of each hook, in the order of [Names].
+func Inspect(s Site) ([]Hook, error) {
+	var found []Hook
+	for _, name := range Names() {
+		h, err := s.inspect(name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, h)
+	}
+	return found, nil
+}
+
+func (s Site) inspect(name string) (Hook, error) {
+	h := Hook{Name: name, File: s.slot(name), Configured: slices.Contains(s.Configured, name)}
+	if s.off() {
+		h.Problem = HooksOff
+		s.findShadowed(&h)
+		return h, nil
+	}
+	p, err := s.place(name)
+	if err != nil {
+		return Hook{}, err
+	}
+	h.File, h.Manager = p.file, p.manager
+	if p.block != nil {
+		err = p.inspectBlock(&h)
+	} else {
+		err = s.inspectScript(p, &h)
+	}
+	switch {
+	case err != nil:
+		return Hook{}, err
+	case h.State == Absent, h.State == Foreign:
+		s.findShadowed(&h)
+		return h, nil
+	case h.Problem == "" && !executable(s.slot(name)):
+		h.Problem = NoStub
+	}
+	if h.Problem != "" {
+		h.State = Shadowed
+	}
+	return h, nil
+}
+
+// findShadowed looks for our hook in the default directory when git is told to
+// look elsewhere.
+func (s Site) findShadowed(h *Hook) {
+	file := filepath.Join(s.CommonDir, "hooks", h.Name)
+	if file == s.slot(h.Name) {
+		return
+	}
+	if data, err := os.ReadFile(file); err == nil && isOurs(h.Name, data) {
+		h.State = Shadowed
+		if h.Problem == "" {
+			h.Problem = OtherDirectory
+		}
+	}
+}
+
+// inspectScript looks at a hook that is a file of its own.
+func (s Site) inspectScript(p place, h *Hook) error {
+	data, err := os.ReadFile(p.file)
+	if errors.Is(err, os.ErrNotExist) && !exists(p.file) {
+		if p.manager != Nobody {
+			h.State = Foreign
+		}
+		return nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a link to nowhere is foreign
+		return err
+	}
+	switch {
+	case !isOurs(h.Name, data):
+		h.State = Foreign
+		if h.Manager == Nobody {
+			h.Manager = Script
+		}
+		if isEarlier(data) {
+			h.Manager = Earlier
+		}
+		return nil
+	case string(data) != script(h.Name, s.Self):
+		h.State = Outdated
+	case exists(s.chained(h.Name)) || p.manager != Nobody:
+		h.State = Chained
+	default:
+		h.State = Current
+	}
+	if h.Manager == Nobody && exists(s.chained(h.Name)) {
+		h.Manager = Script
+	}
+	if !executable(p.file) {
+		h.Problem = NotExecutable
+	} else if hasCRLF(data) {
+		h.Problem = CarriageReturn
+	}
+	return nil
+}
+
+// Install puts us behind every hook and returns the states after it. It is
+// idempotent. The error joins a [*ForeignError] for each hook that was left
+// alone, or is a [*SharedError] or [ErrHooksOff] when nothing was done.
+func Install(s Site) ([]Hook, error) {
+	if s.off() {
+		return nil, ErrHooksOff
+	}
+	if s.shared() {
+		return nil, &SharedError{Dir: s.Dir, Scope: s.Scope}
+	}
+	var problems []error
+	for _, name := range Names() {
+		p, err := s.place(name)
+		if err == nil && p.block != nil {
+			err = p.installBlock(name)
+		} else if err == nil {
+			err = s.installScript(name, p)
+		}
+		problems = append(problems, err)
+	}
+	found, err := Inspect(s)
+	return found, errors.Join(append(problems, err)...)
+}
+
+func (s Site) installScript(name string, p place) error {
+	h := Hook{Name: name, File: p.file, Manager: p.manager}
+	if err := s.inspectScript(p, &h); err != nil {
+		return err
+	}
+	foreign := &ForeignError{Name: name, File: p.file, Manager: Script, Snippet: command(name)}
+	if h.Manager == Earlier {
+		foreign.Manager = Earlier
+		return foreign
+	}
+	if exists(p.file + ".exe") { // git for Windows would run ours in its place
+		foreign.File += ".exe"
+		return foreign
+	}
+	if h.State != Foreign || !exists(p.file) {
+		return writeHook(p.file, script(name, s.Self))
+	}
+	chained := s.chained(name)
+	if exists(chained) {
+		return foreign
+	}
+	if err := os.Rename(p.file, chained); err != nil {
+		return err
+	}
+	if err := writeHook(p.file, script(name, s.Self)); err != nil {
+		return errors.Join(err, os.Rename(chained, p.file))
+	}
+	return nil
+}
+
+// Uninstall takes us away, also from where git no longer looks, and puts back
+// what we had chained. It returns the states after it.
+func Uninstall(s Site) ([]Hook, error) {
+	var problems []error
+	for _, name := range Names() {
+		for _, file := range s.scripts(name) {
+			problems = append(problems, s.uninstallScript(name, file))
+		}
+		for _, file := range s.blocks(name) {
+			problems = append(problems, uninstallBlock(name, file))
+		}
+	}
+	found, err := Inspect(s)
+	return found, errors.Join(append(problems, err)...)
+}
+
+func (s Site) uninstallScript(name, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil || !isOurs(name, data) {
+		return nil
+	}
+	chained := filepath.Join(filepath.Dir(file), name+chainedSuffix)
+	if exists(chained) {
+		return os.Rename(chained, file)
+	}
+	return os.Remove(file)
+}
+
+// writeHook replaces file by an executable text.
+func writeHook(file, text string) error {
+	if data, err := os.ReadFile(file); err == nil && string(data) == text && executable(file) {
+		return nil
+	}
+	if err := write(file, text, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(file, 0o755)
+}
+
+func write(file, text string, perm os.FileMode) error {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.Write(root, filepath.Base(file), []byte(text), perm, false), root.Close())
+}
+
+// exists sees a link to nowhere too.
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return err == nil
+}
