@@ -203,4 +203,3 @@ func sameBut(a, b map[string]string, prefix string) bool {
 	}
 	return maps.Equal(a, b)
 }
-

@@ -24,25 +24,30 @@ func (e *NameError) Error() string { return fmt.Sprintf("name %q: %s", e.Name, e
 // The rule is for files without a header; a header's own name goes first.
 func KeyNames(file string) (public, private string, err error) {
 	base := filepath.Base(filepath.FromSlash(file))
-	name := strings.ToLower(base)
-	if strings.HasPrefix(name, ".env") {
-		name = strings.TrimSuffix(name, ".txt")
-	}
+	name := withoutTxt(strings.ToLower(base))
 	for i := range len(base) {
 		if !isNameByte(base[i]) {
 			return "", "", &NameError{base, "only letters, digits, _, - and . can be part of a key's name"}
 		}
 	}
-	suffix := ""
-	if parts := strings.Split(name, "."); name == ".env" {
-		// The one file without.
-	} else if len(parts) > 2 {
-		suffix = "_" + strings.Join(parts[2:min(len(parts), 4)], "_")
-	} else {
-		suffix = "_" + strings.Replace(name, ".env", "development", 1)
+	if name == ".env" {
+		return publicPrefix, privatePrefix, nil
 	}
-	suffix = strings.ToUpper(suffix)
+	name = withoutTxt(name) // .env.txt.txt is dotenvx's .env, but with a suffix
+	suffix := strings.Replace(name, ".env", "development", 1)
+	if parts := strings.Split(name, "."); len(parts) > 2 {
+		suffix = strings.Join(parts[2:min(len(parts), 4)], "_")
+	}
+	suffix = "_" + strings.ToUpper(suffix)
 	return publicPrefix + suffix, privatePrefix + suffix, nil
+}
+
+// withoutTxt drops what Windows puts behind the name of a text file.
+func withoutTxt(name string) string {
+	if strings.HasPrefix(name, ".env") {
+		return strings.TrimSuffix(name, ".txt")
+	}
+	return name
 }
 
 const privatePrefix = "DOTENV_PRIVATE_KEY"
