@@ -63,7 +63,7 @@ type Repo struct {
 	GitDir    string // of this working tree
 	CommonDir string // shared by all working trees of the clone
 	Index     string // the index of the running commit, else of the working tree
-	HooksDir  string // where git looks for hooks; "" without git
+	HooksDir  string // where git looks for hooks; os.DevNull if nowhere, "" without git
 
 	git  string   // absolute path of the binary; "" for none
 	env  []string // of every git
@@ -82,8 +82,13 @@ func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	if r.git == "" {
 		return discover(dir)
 	}
-	out, err := r.run(ctx, nil, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir",
-		"--git-common-dir", "--git-path", "index", "--git-path", "hooks", "--show-object-format")
+	args := []string{"rev-parse", "--path-format=absolute", "--show-object-format", "--show-toplevel", "--git-dir",
+		"--git-common-dir", "--git-path", "index", "--git-path", "hooks"}
+	out, err := r.run(ctx, nil, args...)
+	if hasNoHooks(err) {
+		out, err = r.run(ctx, nil, args[:len(args)-2]...)
+		out = append(out, os.DevNull+"\n"...)
+	}
 	if err != nil {
 		return nil, openError(dir, err)
 	}
@@ -94,12 +99,19 @@ func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	if len(lines) != 6 {
 		return nil, &RefusedError{Dir: dir, Reason: "its path holds a line break"}
 	}
+	r.hash = lines[0]
 	for i, field := range []*string{&r.Top, &r.GitDir, &r.CommonDir, &r.Index, &r.HooksDir} {
-		*field = filepath.FromSlash(lines[i])
+		*field = filepath.FromSlash(lines[i+1])
 	}
-	r.hash = lines[5]
 	r.env = r.absolute(r.env)
 	return r, nil
+}
+
+// hasNoHooks reports whether git failed because core.hooksPath is empty, which
+// turns hooks off but has no absolute form.
+func hasNoHooks(err error) bool {
+	var failed *GitError
+	return errors.As(err, &failed) && strings.Contains(failed.Stderr, "The empty string is not a valid path")
 }
 
 // openError tells the reasons apart that git gives with one exit status. The

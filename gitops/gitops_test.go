@@ -61,6 +61,15 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+func TestOpenWithHooksOff(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.git("config", "core.hooksPath", "")
+	if repo := s.open(); repo.HooksDir != os.DevNull || repo.Top != s.dir {
+		t.Errorf("Open = %+v; want no hooks directory", repo)
+	}
+}
+
 func TestOpenSaysWhyGitRefuses(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
