@@ -1,0 +1,24 @@
+package hooks_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/envdrift/envdrift/hooks"
+)
+
+func ExampleInstall() {
+	top, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(top)
+	site := hooks.Site{Top: top, CommonDir: top + "/.git", Dir: top + "/.git/hooks", Self: "/usr/local/bin/envdrift"}
+
+	before, err1 := hooks.Inspect(site)
+	after, err2 := hooks.Install(site)
+	fmt.Println(before[0].Name, before[0].State, after[0].State, errors.Join(err1, err2))
+	// Output: pre-commit absent current <nil>
+}
