@@ -3,11 +3,20 @@
 // may read is decided by the recipients file, which is reviewed like any other.
 //
 // A secret NAME lies in .envdrift/vault/NAME.age, armored, so that git treats
-// it as text. The recipients are lines of .envdrift/recipients: age1… or an SSH
-// public key, with comments after #. The identity that decrypts is, in this
-// order: the text in ENVDRIFT_AGE_KEY, the file named by the configuration or
-// by ENVDRIFT_AGE_IDENTITY, identity.txt in the user's envdrift configuration,
-// the user's SSH keys id_ed25519 and id_rsa.
+// it as text. The recipients are the lines of .envdrift/recipients. The age
+// command reads and writes both:
+//
+//	age -d -i ~/.config/envdrift/identity.txt .envdrift/vault/NAME.age
+//	age -a -R .envdrift/recipients -o .envdrift/vault/NAME.age
+//
+// # Identities
+//
+// What decrypts is the first that is set of: the identity itself in
+// ENVDRIFT_AGE_KEY, for CI; the file that ENVDRIFT_AGE_IDENTITY names; the
+// configuration's identity file. With none set, the user's own are tried:
+// identity.txt in the user's envdrift configuration ([IdentityFile]), and the
+// SSH keys id_ed25519 and id_rsa. A key with a passphrase is of no use, for
+// hooks have nobody to ask.
 package age
 
 import (
@@ -23,8 +32,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -40,213 +51,314 @@ const (
 	DefaultRecipients = ".envdrift/recipients"
 )
 
-// maxSecret bounds what is read of a secret's file, and maxFile of the others,
-// in bytes.
-const (
-	maxSecret = 1 << 20
-	maxFile   = 1 << 20
-)
+// maxFile bounds every file that is read, in bytes.
+const maxFile = 1 << 20
 
 // A Store is a directory of age files.
 type Store struct {
-	root       *os.Root // the configuration's directory
-	dir        string
-	recipients string
-	identity   string
+	base       string // absolute; the directory of the configuration
+	dir        string // of the secrets, slashed, below base
+	recipients string // file, slashed, below base
+	identity   string // file; "" for the user's own
 	getenv     func(string) string
 
-	identities func() ([]age.Identity, error) // read once
-	mu         sync.Mutex                     // one Put at a time
+	identities func() ([]identity, error) // read once
+
+	// One Put at a time. Another process is kept away by the clone's lock,
+	// which commands hold while they write.
+	mu sync.Mutex
 }
 
 var _ vault.Store = (*Store)(nil)
 
-// Open returns the store of cfg without reading anything.
+// Open returns the store of cfg. It reads nothing yet. Errors wrap
+// [vault.ErrConfig].
 func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 	s := &Store{
-		dir:        cmp.Or(cfg.VaultDir, DefaultDir),
-		recipients: cmp.Or(cfg.Recipients, DefaultRecipients),
+		base:       cfg.Dir,
+		dir:        slashed(cmp.Or(cfg.VaultDir, DefaultDir)),
+		recipients: slashed(cmp.Or(cfg.Recipients, DefaultRecipients)),
 		identity:   cfg.Identity,
 		getenv:     cfg.Getenv,
 	}
 	if s.getenv == nil {
 		s.getenv = func(string) string { return "" }
 	}
-	root, err := os.OpenRoot(cfg.Dir)
-	if err != nil {
-		return nil, s.fail("open", "", vault.ErrConfig, err.Error(), "")
+	for _, p := range []string{s.dir, s.recipients} {
+		if !filepath.IsLocal(filepath.FromSlash(p)) {
+			return nil, s.fail("open", "", vault.ErrConfig, fmt.Sprintf("%q is not below the configuration's directory", p), "")
+		}
 	}
-	s.root = root
-	if s.identity != "" && !filepath.IsAbs(s.identity) {
-		s.identity = filepath.Join(cfg.Dir, s.identity)
+	if s.identity != "" {
+		s.identity = s.expand(s.identity)
 	}
 	s.identities = sync.OnceValues(s.readIdentities)
 	return s, nil
 }
 
-// String names the directory.
+func slashed(p string) string { return path.Clean(filepath.ToSlash(p)) }
+
+// expand gives the path of a file outside the repository, as a person writes it.
+func (s *Store) expand(file string) string {
+	if rest, ok := strings.CutPrefix(filepath.ToSlash(file), "~/"); ok {
+		return filepath.Join(home(s.getenv), rest)
+	}
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(s.base, file)
+}
+
+// String names the directory, as in "age vault .envdrift/vault".
 func (s *Store) String() string { return "age vault " + s.dir }
 
-// Get decrypts the file of a secret. Its version is the start of the file's
-// SHA-256.
+// Get decrypts the file of a secret. Its version is the beginning of the
+// file's SHA-256.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
-	file, err := s.file("get", name)
+	file, err := s.admit(ctx, "get", name)
 	if err != nil {
 		return vault.Secret{}, err
 	}
-	if ctx.Err() != nil {
-		return vault.Secret{}, s.fail("get", name, vault.ErrUnavailable, ctx.Err().Error(), "")
+	root, err := os.OpenRoot(s.base)
+	if err != nil {
+		return vault.Secret{}, s.unreadable("get", name, err)
 	}
-	data, err := s.read(file, maxSecret)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	defer func() { _ = root.Close() }()
+	data, err := read(root, file)
+	if errors.Is(err, fs.ErrNotExist) {
 		return vault.Secret{}, s.fail("get", name, vault.ErrNotFound, "there is no "+file, "")
-	case err != nil:
-		return vault.Secret{}, s.fail("get", name, vault.ErrMalformed, err.Error(), "")
 	}
-	text, err := s.decrypt(name, data)
+	if err != nil {
+		return vault.Secret{}, s.unreadable("get", name, err)
+	}
+	text, err := s.decrypt("get", name, data)
 	if err != nil {
 		return vault.Secret{}, err
 	}
-	if text == "" {
-		return vault.Secret{}, s.fail("get", name, vault.ErrMalformed, "it is empty", "")
-	}
-	return vault.Secret{Name: name, Value: secret.New(text), Version: version(data)}, nil
+	return vault.Secret{Name: name, Value: text, Version: version(data)}, nil
 }
 
-func (s *Store) decrypt(name string, data []byte) (string, error) {
-	identities, err := s.identities()
-	if err != nil {
-		return "", s.withName(err, "get", name)
-	}
-	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(data)), identities...)
-	if noMatch := (*age.NoIdentityMatchError)(nil); errors.As(err, &noMatch) {
-		return "", s.fail("get", name, vault.ErrDenied, "none of your identities is among its recipients",
-			"ask a teammate to run: envdrift recipient add "+recipientsOf(identities))
-	}
-	if err == nil {
-		var text []byte
-		if text, err = io.ReadAll(io.LimitReader(plain, maxSecret)); err == nil {
-			return string(text), nil
-		}
-	}
-	return "", s.fail("get", name, vault.ErrMalformed, "the age file is damaged", "git log -- "+path.Join(s.dir, name+".age"))
-}
-
-// Put encrypts value to all recipients. A base that is not the version that
-// lies there is an ErrConflict.
+// Put encrypts value to all recipients. Who writes must be one of them: what
+// the writer cannot read back would be lost on everybody else's word.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
-	file, err := s.file("put", name)
+	file, err := s.admit(ctx, "put", name)
 	if err != nil {
 		return "", err
 	}
 	if value.IsEmpty() {
-		return "", s.fail("put", name, vault.ErrMalformed, "an empty value is not stored", "")
+		return "", s.fail("put", name, vault.ErrMalformed, "it is empty", "")
 	}
-	if ctx.Err() != nil {
-		return "", s.fail("put", name, vault.ErrUnavailable, ctx.Err().Error(), "")
-	}
-	recipients, err := s.readRecipients()
+	root, err := os.OpenRoot(s.base)
 	if err != nil {
-		return "", s.withName(err, "put", name)
+		return "", s.unreadable("put", name, err)
+	}
+	defer func() { _ = root.Close() }()
+	data, err := s.encrypt(root, name, value)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.decrypt("put", name, data); err != nil {
+		return "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.replace(root, name, file, data, base)
+}
+
+// replace writes data if base is what lies in file.
+func (s *Store) replace(root *os.Root, name, file string, data []byte, base string) (string, error) {
 	there := ""
-	if data, err := s.read(file, maxSecret); err == nil {
-		there = version(data)
+	switch old, err := read(root, file); {
+	case err == nil:
+		there = version(old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", s.unreadable("put", name, err)
 	}
 	if there != base {
 		return "", s.fail("put", name, vault.ErrConflict, "", "")
 	}
-	data, err := encrypt(value, recipients)
+	err := root.MkdirAll(path.Dir(file), 0o755)
 	if err == nil {
-		err = s.root.MkdirAll(path.Dir(file), 0o755)
-	}
-	if err == nil {
-		err = atomicfile.Write(s.root, file, data, 0o644, false)
+		err = atomicfile.Write(root, file, data, 0o644, false)
 	}
 	if err != nil {
-		return "", s.fail("put", name, vault.ErrUnavailable, err.Error(), "")
+		return "", s.unwritable(name, err)
 	}
 	return version(data), nil
 }
 
-func encrypt(value secret.Value, recipients []age.Recipient) ([]byte, error) {
-	var out bytes.Buffer
-	armored := armor.NewWriter(&out)
-	w, err := age.Encrypt(armored, recipients...)
+// Rewrap encrypts every secret anew, to the recipients that the file names
+// now, and returns the names of those it could. An error concerns the others.
+func (s *Store) Rewrap(ctx context.Context) (names []string, err error) {
+	all, err := s.names()
+	if err != nil {
+		return nil, s.unreadable("put", "", err)
+	}
+	var errs []error
+	for _, name := range all {
+		held, err := s.Get(ctx, name)
+		if err == nil {
+			_, err = s.Put(ctx, name, held.Value, held.Version)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		names = append(names, name)
+	}
+	return names, errors.Join(errs...)
+}
+
+// names lists the secrets, in order.
+func (s *Store) names() (names []string, err error) {
+	root, err := os.OpenRoot(s.base)
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.WriteString(w, value.Reveal())
-	err = errors.Join(err, w.Close(), armored.Close())
-	return out.Bytes(), err
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), s.dir, func(file string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && file == s.dir {
+			return fs.SkipAll
+		}
+		name, ok := strings.CutSuffix(strings.TrimPrefix(file, s.dir+"/"), ".age")
+		if err == nil && ok && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	return names, err
 }
 
-// file gives the path of a secret's file below the configuration's directory.
-func (s *Store) file(op, name string) (string, error) {
-	ok := name != "" && len(name) <= 200 && filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name
-	for _, r := range name {
-		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./@", r))
+// legalName reports whether name is a path that every system can write. A dot
+// in front would hide a file, and is what ".." needs.
+func legalName(name string) bool {
+	return len(name) <= 200 && namePattern.MatchString(name) && filepath.IsLocal(filepath.FromSlash(name))
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_@-][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)*$`)
+
+// admit gives the file of a secret, if the request may go on.
+func (s *Store) admit(ctx context.Context, op, name string) (file string, err error) {
+	if !legalName(name) {
+		return "", s.fail(op, name, vault.ErrName, "in an age vault it has at most 200 of A-Z a-z 0-9 - _ @ . and / between parts, none of which begins with a dot", "")
 	}
-	if !ok || strings.HasPrefix(path.Base(name), ".") {
-		return "", s.fail(op, name, vault.ErrName, "age vault names are a path of at most 200 letters, digits, and - _ . @, without dots in front", "")
+	if err := ctx.Err(); err != nil {
+		return "", s.fail(op, name, err, "", "")
 	}
 	return path.Join(s.dir, name+".age"), nil
 }
 
-func (s *Store) read(file string, limit int64) ([]byte, error) {
-	info, err := s.root.Stat(file)
+// encrypt gives the content of a secret's file.
+func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte, error) {
+	recipients, err := s.readRecipients(root)
+	if err != nil {
+		return nil, s.fail("put", name, vault.ErrConfig, err.Error(), `envdrift recipient add "$(envdrift recipient show)"`)
+	}
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipients...)
+	if err != nil { // post-quantum recipients beside others
+		return nil, s.fail("put", name, vault.ErrConfig, s.recipients+": "+err.Error(), "")
+	}
+	_, err = io.WriteString(w, value.Reveal())
+	if err := errors.Join(err, w.Close(), armored.Close()); err != nil {
+		return nil, s.unwritable(name, err)
+	}
+	if out.Len() > maxFile {
+		return nil, s.fail("put", name, vault.ErrMalformed, fmt.Sprintf("it is too long: %d bytes when encrypted, at most %d", out.Len(), maxFile), "")
+	}
+	return out.Bytes(), nil
+}
+
+// decrypt reads the content of a secret's file, armored or not.
+func (s *Store) decrypt(op, name string, data []byte) (secret.Value, error) {
+	identities, err := s.identities()
+	if len(identities) == 0 {
+		return secret.Value{}, s.unauthenticated(op, name, err)
+	}
+	var in io.Reader = bytes.NewReader(data)
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte(armor.Header)) {
+		in = armor.NewReader(in)
+	}
+	plain, ageErr := age.Decrypt(in, ageIdentities(identities)...)
+	if noMatch := (*age.NoIdentityMatchError)(nil); errors.As(ageErr, &noMatch) {
+		return secret.Value{}, s.denied(op, name, identities[0].recipient, err)
+	}
+	var text []byte
+	if ageErr == nil {
+		text, ageErr = io.ReadAll(plain)
+	}
+	switch {
+	case ageErr != nil: // its text may quote the file
+		return secret.Value{}, s.fail(op, name, vault.ErrMalformed, "its file is no age file, or damaged", "git log -- "+path.Join(s.dir, name+".age"))
+	case len(text) == 0:
+		return secret.Value{}, s.fail(op, name, vault.ErrMalformed, "it is empty", "")
+	case !utf8.Valid(text):
+		return secret.Value{}, s.fail(op, name, vault.ErrMalformed, "it is binary data", "")
+	}
+	return secret.New(string(text)), nil
+}
+
+// version tells contents apart. Encrypting the same text again makes another.
+func version(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+var errFile = errors.New("not a regular file of reasonable size")
+
+// read reads a file that ought to be small; a pipe would block for ever.
+func read(root *os.Root, file string) ([]byte, error) {
+	info, err := root.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", file, limit)
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, &fs.PathError{Op: "read", Path: file, Err: errFile}
 	}
-	return s.root.ReadFile(file)
+	return root.ReadFile(file)
 }
 
-func (s *Store) fail(op, name string, kind error, detail, remedy string) *vault.Error {
+func (s *Store) unreadable(op, name string, err error) error {
+	kind := vault.ErrConfig // the directory is not what it should be
+	switch {
+	case errors.Is(err, errFile):
+		kind = vault.ErrMalformed
+	case errors.Is(err, fs.ErrPermission):
+		kind = vault.ErrDenied
+	}
+	return s.fail(op, name, kind, err.Error(), "")
+}
+
+func (s *Store) unwritable(name string, err error) error {
+	kind := vault.ErrUnavailable
+	if errors.Is(err, fs.ErrPermission) {
+		kind = vault.ErrDenied
+	}
+	return s.fail("put", name, kind, err.Error(), "")
+}
+
+// unauthenticated reports that there is no identity to try. err tells why,
+// with a remedy if it is an [*identityError].
+func (s *Store) unauthenticated(op, name string, err error) error {
+	remedy := "envdrift recipient show"
+	if e := (*identityError)(nil); errors.As(err, &e) && e.remedy != "" {
+		remedy = e.remedy
+	}
+	return s.fail(op, name, vault.ErrUnauthenticated, oneLine(err), remedy)
+}
+
+// denied reports that no identity fits. unused tells which could not be tried.
+func (s *Store) denied(op, name, recipient string, unused error) error {
+	detail := "it is encrypted to others, not to your recipient " + recipient
+	if unused != nil {
+		detail += "; " + oneLine(unused)
+	}
+	return s.fail(op, name, vault.ErrDenied, detail, "ask a teammate to run: envdrift recipient add "+shellWord(recipient))
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+func (s *Store) fail(op, name string, kind error, detail, remedy string) error {
 	return &vault.Error{Op: op, Vault: s.String(), Name: name, Err: kind, Detail: detail, Remedy: remedy}
-}
-
-// withName gives an error of reading identities or recipients the secret that
-// it was for.
-func (s *Store) withName(err error, op, name string) error {
-	if e := (*vault.Error)(nil); errors.As(err, &e) {
-		named := *e
-		named.Op, named.Name = op, name
-		return &named
-	}
-	return s.fail(op, name, vault.ErrConfig, err.Error(), "")
-}
-
-func version(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:6])
-}
-
-// Rewrap encrypts every secret anew to the recipients that now stand in the
-// recipients file, and returns their names. The caller must be able to read
-// them.
-func (s *Store) Rewrap(ctx context.Context) ([]string, error) {
-	var names []string
-	err := fs.WalkDir(s.root.FS(), s.dir, func(file string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && file == s.dir {
-			return fs.SkipAll
-		}
-		if err != nil || d.IsDir() || path.Ext(file) != ".age" {
-			return err
-		}
-		name := strings.TrimSuffix(strings.TrimPrefix(file, s.dir+"/"), ".age")
-		held, err := s.Get(ctx, name)
-		if err != nil {
-			return err
-		}
-		names = append(names, name)
-		_, err = s.Put(ctx, name, held.Value, held.Version)
-		return err
-	})
-	return names, err
 }

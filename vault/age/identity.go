@@ -2,6 +2,8 @@ package age
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,42 +17,59 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
-	"github.com/envdrift/envdrift/vault"
 )
 
-// IdentityFile is where the user's identity lies: $XDG_CONFIG_HOME/envdrift,
-// else ~/.config/envdrift, on Windows %AppData%\envdrift.
+// An identity decrypts what is encrypted to its recipient.
+type identity struct {
+	age.Identity
+	recipient string // a line of a recipients file
+}
+
+// An identityError tells why a file or variable gives no identity.
+type identityError struct {
+	origin, problem string
+	remedy          string // may be ""
+	err             error  // may be nil
+}
+
+func (e *identityError) Error() string { return e.origin + " " + e.problem }
+func (e *identityError) Unwrap() error { return e.err }
+
+var errNoIdentity = errors.New("you have no identity")
+
+// IdentityFile is where the user's identity lies: the file that
+// ENVDRIFT_AGE_IDENTITY names, else envdrift/identity.txt in
+// $XDG_CONFIG_HOME or ~/.config, on Windows in %AppData%.
 func IdentityFile(getenv func(string) string) (string, error) {
 	if file := getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
 		return file, nil
 	}
-	for _, dir := range []string{getenv("XDG_CONFIG_HOME"), getenv("AppData")} {
-		if filepath.IsAbs(dir) {
-			return filepath.Join(dir, "envdrift", "identity.txt"), nil
-		}
+	config := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(config) && runtime.GOOS == "windows" {
+		config = getenv("APPDATA")
 	}
-	home := getenv("HOME")
-	if !filepath.IsAbs(home) {
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(home(getenv), ".config")
+	}
+	if !filepath.IsAbs(config) {
 		return "", errors.New("neither XDG_CONFIG_HOME nor HOME names a directory for your identity")
 	}
-	return filepath.Join(home, ".config", "envdrift", "identity.txt"), nil
+	return filepath.Join(config, "envdrift", "identity.txt"), nil
 }
 
-// EnsureIdentity makes an identity in file, readable by the user alone, unless
+func home(getenv func(string) string) string {
+	if h := getenv("HOME"); h != "" || runtime.GOOS != "windows" {
+		return h
+	}
+	return getenv("USERPROFILE")
+}
+
+// EnsureIdentity makes an identity in file, for the user alone to read, unless
 // there is one. It returns the recipient to encrypt to.
 func EnsureIdentity(file string) (recipient string, created bool, err error) {
-	data, err := os.ReadFile(file)
+	identities, err := identitiesOf(file)
 	if err == nil {
-		identities, err := parseIdentities(file, data)
-		if err != nil {
-			return "", false, err
-		}
-		for _, id := range identities {
-			if x, ok := id.(*age.X25519Identity); ok {
-				return x.Recipient().String(), false, nil
-			}
-		}
-		return "", false, fmt.Errorf("%s holds no age identity", file)
+		return identities[0].recipient, false, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", false, err
@@ -59,109 +78,148 @@ func EnsureIdentity(file string) (recipient string, created bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, base := filepath.Split(file)
+	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
 		return "", false, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(filepath.Clean(dir))
 	if err != nil {
 		return "", false, err
 	}
 	text := fmt.Sprintf("# public key: %s\n%s\n", id.Recipient(), id)
-	err = atomicfile.Write(root, filepath.Base(file), []byte(text), 0o600, true)
-	return id.Recipient().String(), true, errors.Join(err, root.Close())
+	err = atomicfile.Write(root, base, []byte(text), 0o600, true)
+	return id.Recipient().String(), err == nil, errors.Join(err, root.Close())
 }
 
-// readIdentities collects every identity the user has.
-func (s *Store) readIdentities() ([]age.Identity, error) {
+// readIdentities returns all that may be tried. The error, if any, tells what
+// could not be used: none of them, or some beside those returned.
+func (s *Store) readIdentities() ([]identity, error) {
 	if text := s.getenv("ENVDRIFT_AGE_KEY"); text != "" {
-		return s.parse("ENVDRIFT_AGE_KEY", []byte(text))
+		return parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
+	}
+	if file := s.getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
+		return identitiesOf(file)
 	}
 	if s.identity != "" {
-		return s.identityFrom(s.identity)
+		return identitiesOf(s.identity)
 	}
-	file, err := IdentityFile(s.getenv)
-	if err == nil {
-		if _, err := os.Stat(file); err == nil || s.getenv("ENVDRIFT_AGE_IDENTITY") != "" {
-			return s.identityFrom(file)
-		}
+	var files []string
+	if file, err := IdentityFile(s.getenv); err == nil {
+		files = append(files, file)
 	}
-	var identities []age.Identity
-	var locked []string
-	for _, name := range []string{"id_ed25519", "id_rsa"} {
-		key := filepath.Join(s.getenv("HOME"), ".ssh", name)
-		data, err := os.ReadFile(key)
-		if err != nil {
-			continue
-		}
-		id, err := agessh.ParseIdentity(data)
-		if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-			locked = append(locked, key)
-			continue
-		}
-		if err == nil {
-			identities = append(identities, id)
-		}
+	if h := home(s.getenv); h != "" {
+		files = append(files, filepath.Join(h, ".ssh", "id_ed25519"), filepath.Join(h, ".ssh", "id_rsa"))
 	}
-	if len(identities) > 0 {
-		return identities, nil
-	}
-	detail := "you have no identity: neither " + file + " nor an SSH key"
-	if len(locked) > 0 {
-		detail = strings.Join(locked, " and ") + " has a passphrase, which envdrift does not ask for"
-	}
-	return nil, s.fail("open", "", vault.ErrUnauthenticated, detail, "envdrift recipient show   makes one, and prints what a teammate must add")
+	return identitiesAmong(files)
 }
 
-func (s *Store) identityFrom(file string) ([]age.Identity, error) {
+// identitiesAmong collects the identities of those of the files that exist.
+func identitiesAmong(files []string) ([]identity, error) {
+	var identities []identity
+	var errs []error
+	for _, file := range files {
+		found, err := identitiesOf(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+		identities = append(identities, found...)
+	}
+	if len(identities)+len(errs) == 0 {
+		return nil, fmt.Errorf("%w: there is none of %s", errNoIdentity, strings.Join(files, ", "))
+	}
+	return identities, errors.Join(errs...)
+}
+
+// identitiesOf reads a file, of which it is as strict as ssh: a key that
+// others can read is everybody's.
+func identitiesOf(file string) ([]identity, error) {
 	info, err := os.Stat(file)
-	if err != nil {
-		return nil, s.fail("open", "", vault.ErrUnauthenticated, "identity file: "+err.Error(), "")
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, s.fail("open", "", vault.ErrUnauthenticated, file+" is no identity file", "")
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, s.fail("open", "", vault.ErrUnauthenticated, "identity file "+file+" is open to other users", "chmod 600 "+file)
+	switch {
+	case err != nil:
+		return nil, &identityError{file, "cannot be read: " + reason(err), "", err}
+	case !info.Mode().IsRegular() || info.Size() > maxFile:
+		return nil, &identityError{file, "is no identity file", "", nil}
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return nil, &identityError{file, "can be read by other users", "chmod 600 " + shellWord(file), nil}
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, s.fail("open", "", vault.ErrUnauthenticated, "identity file: "+err.Error(), "")
+		return nil, &identityError{file, "cannot be read: " + reason(err), "", err}
 	}
-	return s.parse(file, data)
+	return parseIdentities(file, data)
 }
 
-func (s *Store) parse(origin string, data []byte) ([]age.Identity, error) {
-	identities, err := parseIdentities(origin, data)
-	if err != nil {
-		return nil, s.fail("open", "", vault.ErrUnauthenticated, err.Error(), "")
+// reason drops the path from an error that is shown beside it.
+func reason(err error) string {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return e.Err.Error()
 	}
-	return identities, nil
+	return err.Error()
 }
 
-// parseIdentities reads age identities, or one SSH private key. The libraries'
-// own errors quote the text, so they are not passed on.
-func parseIdentities(origin string, data []byte) ([]age.Identity, error) {
+// parseIdentities reads age identities or one SSH private key; at least one,
+// or an error. What the libraries say is left out: it may quote the text.
+func parseIdentities(origin string, data []byte) ([]identity, error) {
 	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
-		id, err := agessh.ParseIdentity(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: is no SSH private key without passphrase", origin)
-		}
-		return []age.Identity{id}, nil
+		return parseSSH(origin, data)
 	}
-	identities, err := age.ParseIdentities(bytes.NewReader(data))
+	parsed, err := age.ParseIdentities(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: holds no age identity", origin)
+		return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY-1…) and no SSH private key", "", nil}
+	}
+	var identities []identity
+	for _, id := range parsed {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			identities = append(identities, identity{id, id.Recipient().String()})
+		case *age.HybridIdentity:
+			identities = append(identities, identity{id, id.Recipient().String()})
+		}
 	}
 	return identities, nil
 }
 
-// recipientsOf names the user's own recipients, for a teammate to add.
-func recipientsOf(identities []age.Identity) string {
-	for _, id := range identities {
-		if x, ok := id.(*age.X25519Identity); ok {
-			return x.Recipient().String()
+func parseSSH(origin string, data []byte) ([]identity, error) {
+	key, err := ssh.ParseRawPrivateKey(data)
+	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
+		return nil, &identityError{origin, "has a passphrase, which envdrift does not ask for; use an identity of its own", "envdrift recipient show", nil}
+	}
+	var id age.Identity
+	if err == nil {
+		switch k := key.(type) {
+		case *ed25519.PrivateKey:
+			id, err = agessh.NewEd25519Identity(*k)
+		case *rsa.PrivateKey:
+			id, err = agessh.NewRSAIdentity(k)
 		}
 	}
-	return `"$(cat ~/.ssh/id_ed25519.pub)"`
+	if err != nil || id == nil {
+		return nil, &identityError{origin, "is no SSH key that age can use (ed25519 or rsa)", "envdrift recipient show", nil}
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return nil, &identityError{origin, "is no usable SSH key", "envdrift recipient show", nil}
+	}
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+	return []identity{{id, line}}, nil
+}
+
+func ageIdentities(identities []identity) []age.Identity {
+	var list []age.Identity
+	for _, id := range identities {
+		list = append(list, id.Identity)
+	}
+	return list
+}
+
+// shellWord quotes s if a shell would take it apart.
+func shellWord(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("/._-+=@:%,", r) && !isAlphanumeric(r) }) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

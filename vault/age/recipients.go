@@ -1,7 +1,6 @@
 package age
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,103 +8,136 @@ import (
 	"os"
 	"path"
 	"strings"
+	"unicode"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
-	"github.com/envdrift/envdrift/vault"
 )
 
-const recipientsHead = `# Who may read the secrets under .envdrift/vault: an age recipient (age1…) or an
-# SSH public key a line. A secret is readable by those who stood here when it
-# was last written.
+const recipientsHead = `# Who may read the secrets in the age vault: a recipient (age1…) or an SSH
+# public key a line. A secret can be read by those who stood here when it was
+# last written.
 `
 
 // RecipientsFile is where the recipients stand, relative to the configuration.
 func (s *Store) RecipientsFile() string { return s.recipients }
 
-// readRecipients gives the team's recipients, at least one.
-func (s *Store) readRecipients() ([]age.Recipient, error) {
-	data, err := s.read(s.recipients, maxFile)
+// readRecipients returns the team's recipients, at least one.
+func (s *Store) readRecipients(root *os.Root) ([]age.Recipient, error) {
+	data, err := read(root, s.recipients)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.fail("put", "", vault.ErrConfig, "there is no "+s.recipients, "envdrift init --provider age")
+		return nil, fmt.Errorf("there is no %s", s.recipients)
 	}
 	if err != nil {
-		return nil, s.fail("put", "", vault.ErrConfig, err.Error(), "")
+		return nil, err
 	}
-	recipients, err := parseRecipients(data)
+	lines, err := parseRecipients(data)
 	if err != nil {
-		return nil, s.fail("put", "", vault.ErrConfig, s.recipients+": "+err.Error(), "")
+		return nil, fmt.Errorf("%s: %w", s.recipients, err)
 	}
-	if len(recipients) == 0 {
-		return nil, s.fail("put", "", vault.ErrConfig, s.recipients+" names nobody", "")
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("%s names nobody", s.recipients)
+	}
+	var recipients []age.Recipient
+	for _, l := range lines {
+		recipients = append(recipients, l.Recipient)
 	}
 	return recipients, nil
 }
 
-func parseRecipients(data []byte) ([]age.Recipient, error) {
-	var recipients []age.Recipient
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxFile)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+// A recipient is one line of a recipients file.
+type recipient struct {
+	age.Recipient
+	key string // the line without what is said about it
+}
+
+// parseRecipients reads a recipients file, of the same form as the age
+// command's; "age1… # Ben" is understood as well.
+func parseRecipients(data []byte) ([]recipient, error) {
+	var recipients []recipient
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		text := strings.TrimSpace(string(line))
+		if text == "" || text[0] == '#' {
 			continue
 		}
-		r, err := parseRecipient(line)
+		r, err := parseRecipient(text)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return nil, fmt.Errorf("line %d %w", n, err)
 		}
 		recipients = append(recipients, r)
 	}
-	return recipients, lines.Err()
+	return recipients, nil
 }
 
-var errRecipient = errors.New("is neither an age recipient (age1…) nor an SSH public key")
+// The line is never part of these: it may hold a private key.
+var (
+	errIdentity  = errors.New("is an identity, which is secret; a recipient begins with age1 or ssh-")
+	errRecipient = errors.New("is neither an age recipient (age1…) nor an SSH public key (ssh-ed25519, ssh-rsa)")
+)
 
-func parseRecipient(line string) (age.Recipient, error) {
-	if strings.HasPrefix(line, "ssh-") {
-		if r, err := agessh.ParseRecipient(line); err == nil {
-			return r, nil
+func parseRecipient(line string) (recipient, error) {
+	words := strings.Fields(line)
+	switch {
+	case strings.ContainsAny(line, "\r\n") || len(words) == 0:
+		return recipient{}, errRecipient
+	case strings.Contains(strings.ToUpper(line), "AGE-SECRET-KEY"), strings.Contains(line, "PRIVATE KEY"):
+		return recipient{}, errIdentity
+	case strings.HasPrefix(line, "ssh-") && len(words) > 1:
+		r, err := agessh.ParseRecipient(line)
+		if err != nil {
+			return recipient{}, errRecipient
 		}
-		return nil, errRecipient
+		return recipient{r, words[0] + " " + words[1]}, nil
+	case len(words) > 1 && words[1][0] != '#':
+		return recipient{}, errRecipient
 	}
-	word, _, _ := strings.Cut(line, "#")
-	if r, err := age.ParseX25519Recipient(strings.TrimSpace(word)); err == nil {
-		return r, nil
+	parsed, err := age.ParseRecipients(strings.NewReader(words[0]))
+	if err != nil {
+		return recipient{}, errRecipient
 	}
-	return nil, errRecipient
+	return recipient{parsed[0], words[0]}, nil
 }
 
-// AddRecipient adds a line to a recipients file below root, which is made if it
-// is not there. It reports false if the recipient stands there already.
-func AddRecipient(root *os.Root, file, recipient, label string) (added bool, err error) {
-	if _, err := parseRecipient(recipient); err != nil {
-		return false, fmt.Errorf("%q %w", recipient, err)
+// AddRecipient adds a recipient to a file below root, which is made if it is
+// not there, under a comment that says whose it is. It reports false if the
+// recipient stands there already.
+func AddRecipient(root *os.Root, file, line, label string) (added bool, err error) {
+	line = strings.TrimSpace(line)
+	r, err := parseRecipient(line)
+	if err != nil {
+		return false, fmt.Errorf("the recipient %w", err)
 	}
-	data, err := root.ReadFile(file)
+	data, err := read(root, file)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = []byte(recipientsHead), root.MkdirAll(path.Dir(file), 0o755)
 	}
 	if err != nil {
 		return false, err
 	}
-	if bytes.Contains(data, []byte(recipient)) {
-		return false, nil
+	there, err := parseRecipients(data)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", file, err)
+	}
+	for _, t := range there {
+		if t.key == r.key {
+			return false, nil
+		}
 	}
 	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
 		data = append(data, '\n')
 	}
-	line := recipient
-	if !strings.HasPrefix(recipient, "ssh-") && label != "" {
-		line += "  # " + strings.Map(printable, label)
+	if label = strings.Map(printable, label); label != "" {
+		data = append(data, "# "+label+"\n"...)
 	}
 	return true, atomicfile.Write(root, file, append(data, line+"\n"...), 0o644, false)
 }
 
 func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if !unicode.IsPrint(r) {
 		return -1
 	}
 	return r
