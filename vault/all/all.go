@@ -20,9 +20,9 @@ func Open(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 	case "hashicorp":
 		return openHashicorp(ctx, cfg)
 	}
-	return nil, unknown(cfg.Provider, "is no provider that this envdrift knows")
+	return nil, unknown(cfg.Provider, "envdrift knows age and hashicorp")
 }
 
 func unknown(provider, why string) error {
-	return &vault.Error{Op: "open", Vault: provider, Err: vault.ErrConfig, Detail: fmt.Sprintf("%s %s", provider, why)}
+	return &vault.Error{Op: "open", Vault: fmt.Sprintf("provider %q", provider), Err: vault.ErrConfig, Detail: why}
 }

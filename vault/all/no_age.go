@@ -9,5 +9,5 @@ import (
 )
 
 func openAge(context.Context, vault.Config) (vault.Store, error) {
-	return nil, unknown("age", "was left out of this build, by the tag no_age")
+	return nil, unknown("age", "left out of this build by the tag no_age")
 }

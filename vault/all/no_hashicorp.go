@@ -9,5 +9,5 @@ import (
 )
 
 func openHashicorp(context.Context, vault.Config) (vault.Store, error) {
-	return nil, unknown("hashicorp", "was left out of this build, by the tag no_hashicorp")
+	return nil, unknown("hashicorp", "left out of this build by the tag no_hashicorp")
 }

@@ -1,0 +1,44 @@
+package all_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/all"
+)
+
+func TestOpenUnknown(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"", "bitwarden", "Age"} {
+		s, err := all.Open(t.Context(), vault.Config{Provider: provider, Dir: t.TempDir()})
+		if s != nil || !errors.Is(err, vault.ErrConfig) {
+			t.Errorf("Open(provider %q) = %v, %v; want ErrConfig", provider, s, err)
+		}
+	}
+}
+
+// An error comes without a store: a nil *Store in the interface would pass for one.
+func TestOpenFails(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []vault.Config{
+		{Provider: "age", VaultDir: "../elsewhere"},
+		{Provider: "hashicorp", URL: "://"},
+	} {
+		cfg.Dir = t.TempDir()
+		s, err := all.Open(t.Context(), cfg)
+		if s != nil || !errors.Is(err, vault.ErrConfig) {
+			t.Errorf("Open(%s) = %v, %v; want ErrConfig or the build tag's", cfg.Provider, s, err)
+		}
+	}
+}
+
+// With a build tag, Open tells which one.
+func TestOpenAge(t *testing.T) {
+	t.Parallel()
+	s, err := all.Open(t.Context(), vault.Config{Provider: "age", Dir: t.TempDir()})
+	if err == nil && s.String() != "age vault .envdrift/vault" || err != nil && !strings.Contains(err.Error(), "no_age") {
+		t.Errorf("Open(age) = %v, %v; want the vault, or the tag it was built with", s, err)
+	}
+}
