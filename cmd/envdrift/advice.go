@@ -50,6 +50,21 @@ func (c *cli) advice(err error) []string {
 	if e := (*drift.PlaintextError)(nil); errors.As(err, &e) {
 		return []string{c.self("encrypt") + " FILE"}
 	}
+	if e := (*noKeyError)(nil); errors.As(err, &e) {
+		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
+	}
+	if e := (*outsideError)(nil); errors.As(err, &e) {
+		return []string{"work there: envdrift -C " + quote(e.dir) + " …"}
+	}
+	if e := (*trustError)(nil); errors.As(err, &e) {
+		return []string{c.self("trust") + "   agrees to it, if that is right"}
+	}
+	if e := (*overwriteError)(nil); errors.As(err, &e) {
+		return []string{"look first: envdrift verify; then the same command with --force overwrites it"}
+	}
+	if e := (*unmappedError)(nil); errors.As(err, &e) {
+		return []string{"add a mapping for it to envdrift.toml, or name the secret: envdrift decrypt FILE --verify-vault --secret NAME"}
+	}
 	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
 		return []string{"look at the file, then run the same command again"}
 	}

@@ -108,21 +108,35 @@ func (s *session) decryptionKeys(ctx context.Context, file string, doc *dotenv.D
 		return nil, nil
 	}
 	t, mapped := s.target(file)
-	if !mapped || !t.Mapping.Ephemeral {
-		ring := s.ring(file)
-		if keys := ring.Declared(doc); len(keys) > 0 {
+	if !mapped {
+		return s.keysAtHand(file, doc)
+	}
+	if !t.Mapping.Ephemeral {
+		if keys := s.ring(file).Declared(doc); len(keys) > 0 {
 			s.detail("key: at hand for %s", s.shown(file))
 			return keys, nil
-		}
-		if !mapped {
-			if keys := ring.Keys(); len(keys) > 0 {
-				return keys, nil
-			}
-			return nil, &noKeyError{file: s.shown(file), names: wanted(doc, file), invalid: ring.Invalid}
 		}
 	}
 	key := drift.FetchKeys(ctx, s.vaultOf, []drift.Target{t}, 1)[0]
 	return key.Keys, key.Err
+}
+
+// keysAtHand gives the keys in the environment and in .env.keys that fit the
+// file's header, or all of them if it has none.
+func (s *session) keysAtHand(file string, doc *dotenv.Document) (ecies.Keys, error) {
+	ring := s.ring(file)
+	if keys := ring.Declared(doc); len(keys) > 0 {
+		return keys, nil
+	}
+	headers, _ := doc.PublicKeys()
+	if keys := ring.Keys(); len(keys) > 0 && len(headers) == 0 {
+		return keys, nil
+	}
+	e := &noKeyError{file: s.shown(file), names: wanted(doc, file), ring: ring}
+	for _, h := range headers {
+		e.public = append(e.public, h.Key.Short())
+	}
+	return nil, e
 }
 
 // wanted gives the private key's names that would serve a file.
@@ -140,17 +154,24 @@ func wanted(doc *dotenv.Document, file string) []string {
 	return names
 }
 
-// A noKeyError reports an encrypted file without any key for it.
+// A noKeyError reports an encrypted file that no key at hand fits.
 type noKeyError struct {
-	file    string
-	names   []string
-	invalid []error
+	file   string
+	names  []string // of the variables that would hold the key
+	public []string // what the file is encrypted for, in short
+	ring   *drift.Ring
 }
 
 func (e *noKeyError) Error() string {
 	text := fmt.Sprintf("%s: no private key: %s is neither in the environment nor in .env.keys, and no mapping names the file",
 		e.file, strings.Join(e.names, " or "))
-	for _, err := range e.invalid {
+	if len(e.ring.Held) > 0 && len(e.public) > 0 {
+		text = fmt.Sprintf("%s: no private key for %s; at hand are", e.file, strings.Join(e.public, ", "))
+		for i, held := range e.ring.Held {
+			text += fmt.Sprintf("%s %s for %s", strings.Repeat(",", min(i, 1)), held.Name, held.Key.PublicKey().Short())
+		}
+	}
+	for _, err := range e.ring.Invalid {
 		text += fmt.Sprintf("; %v", err)
 	}
 	return text

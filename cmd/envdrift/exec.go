@@ -242,15 +242,10 @@ func (s *session) execKeys(t drift.Target, which string) (keys ecies.Keys, ask b
 		}
 		return nil, true, nil
 	}
-	ring := s.ring(t.File)
-	if keys := ring.Declared(t.Doc); len(keys) > 0 {
-		return keys, false, nil
-	}
 	if mapped && which == "auto" {
-		return nil, true, nil
+		keys = s.ring(t.File).Declared(t.Doc)
+		return keys, len(keys) == 0, nil
 	}
-	if keys := ring.Keys(); len(keys) > 0 {
-		return keys, false, nil
-	}
-	return nil, false, &noKeyError{file: s.shown(t.File), names: wanted(t.Doc, t.File), invalid: ring.Invalid}
+	keys, err = s.keysAtHand(t.File, t.Doc)
+	return keys, false, err
 }

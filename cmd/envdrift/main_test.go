@@ -1,0 +1,116 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts compare with")
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"envdrift": main}) }
+
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, params("testdata/script"))
+}
+
+// params are those of every suite of scripts: a home of its own, real git, no
+// terminal, and no vault of the person who runs the tests.
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status":   cmdStatus,
+			"absent":   cmdAbsent,
+			"setvar":   cmdSetvar,
+			"unleaked": cmdUnleaked,
+		},
+	}
+}
+
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, ".home")
+	for name, value := range map[string]string{
+		"HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_STATE_HOME": home + "/state",
+		"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": home + "/gitconfig", "CI": "",
+	} {
+		env.Setenv(name, value)
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	config := "[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n"
+	return os.WriteFile(home+"/gitconfig", []byte(config), 0o600)
+}
+
+// cmdStatus runs a program that must end with the given status:
+//
+//	status N program [arg…]
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program [arg…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("status %d; want %d", got, want)
+	}
+}
+
+// cmdAbsent fails if one of the files is there:
+//
+//	absent file…
+func cmdAbsent(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		if _, err := os.Lstat(ts.MkAbs(name)); (err == nil) != neg {
+			ts.Fatalf("%s: exists %t; want %t", name, err == nil, neg)
+		}
+	}
+}
+
+// cmdSetvar takes a variable's value from the first line of what a key file
+// holds after the first =:
+//
+//	setvar NAME file
+func cmdSetvar(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: setvar NAME file")
+	}
+	for _, line := range strings.Split(ts.ReadFile(args[1]), "\n") {
+		if _, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			ts.Setenv(args[0], strings.Trim(value, `"`))
+			return
+		}
+	}
+	ts.Fatalf("%s holds no assignment", args[1])
+}
+
+// cmdUnleaked fails if what the last program printed holds one of the texts:
+//
+//	unleaked text…
+func cmdUnleaked(ts *testscript.TestScript, _ bool, args []string) {
+	printed := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	for _, text := range args {
+		if text != "" && strings.Contains(printed, text) {
+			ts.Fatalf("the output holds a secret:\n%s", printed)
+		}
+	}
+}
