@@ -15,7 +15,7 @@ const module = "github.com/envdrift/envdrift/"
 // lower layers, and of its own layer only where inside says so.
 var layers = map[string]int{
 	"internal/secret": 0, "internal/atomicfile": 0, "runner": 0,
-	"internal/ecies": 1, "vault": 1, "gitops": 1,
+	"internal/ecies": 1, "internal/state": 1, "vault": 1, "gitops": 1,
 	"internal/dotenv": 2, "internal/config": 2, "internal/trust": 2, "hooks": 2,
 	"vault/age": 2, "vault/aws": 2, "vault/azure": 2, "vault/gcp": 2, "vault/hashicorp": 2,
 	"vault/vaulttest": 3, "vault/all": 3, "internal/drift": 3,
@@ -81,4 +81,3 @@ func checkImports(t *testing.T, name string, imports []string) {
 		}
 	}
 }
-
