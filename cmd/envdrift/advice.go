@@ -53,6 +53,15 @@ func (c *cli) advice(err error) []string {
 	if e := (*noKeyError)(nil); errors.As(err, &e) {
 		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
 	}
+	if e := (*unknownKeyError)(nil); errors.As(err, &e) {
+		return []string{c.self("encrypt "+quote(e.file)) + "   makes a new pair"}
+	}
+	if e := (*activateError)(nil); errors.As(err, &e) {
+		if e.forceable {
+			return []string{c.self("pull --force") + "   replaces it; the old file is kept as a backup"}
+		}
+		return []string{"git rm --cached " + quote(c.shown(e.file)) + "   or another activate_to"}
+	}
 	if e := (*outsideError)(nil); errors.As(err, &e) {
 		return []string{"work there: envdrift -C " + quote(e.dir) + " …"}
 	}

@@ -65,7 +65,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application) (string, command){
-		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull,
+		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock,
 		c.addVaultPush, c.addVaultPull, c.addExec, c.addTrust, c.addVersion,
 	} {
 		name, run := add(app)

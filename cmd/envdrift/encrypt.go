@@ -126,9 +126,29 @@ type fileKey struct {
 }
 
 // encryptionKey decides which key a file is encrypted for. It never makes
-// drift: a new pair is minted only where neither the header, nor the vault,
-// nor the keys file names one.
+// drift: a new pair is minted only where none is known.
 func (s *session) encryptionKey(ctx context.Context, file string, doc *dotenv.Document) (fileKey, error) {
+	k, err := s.knownKey(ctx, file, doc)
+	if !errors.As(err, new(*unknownKeyError)) {
+		return k, err
+	}
+	if k.minted, err = ecies.GenerateKey(); err != nil {
+		return k, err
+	}
+	k.keys, k.public = ecies.Keys{k.minted}, k.minted.PublicKey()
+	return k, nil
+}
+
+// An unknownKeyError reports a file for which no key is known anywhere.
+type unknownKeyError struct{ file string }
+
+func (e *unknownKeyError) Error() string {
+	return "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, nor in .env.keys"
+}
+
+// knownKey finds the key of a file: the one its header names, else the header
+// of HEAD's version, else the vault's, else the one in the keys file.
+func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Document) (fileKey, error) {
 	header, private, err := dotenv.KeyNames(path.Base(file))
 	if err != nil {
 		return fileKey{}, err
@@ -165,11 +185,7 @@ func (s *session) encryptionKey(ctx context.Context, file string, doc *dotenv.Do
 		k.keys, k.public = named, named[0].PublicKey()
 		return k, nil
 	}
-	if k.minted, err = ecies.GenerateKey(); err != nil {
-		return k, err
-	}
-	k.keys, k.public = ecies.Keys{k.minted}, k.minted.PublicKey()
-	return k, nil
+	return k, &unknownKeyError{s.shown(file)}
 }
 
 // encryptWith plans the encryption of a file, keeping what HEAD's version

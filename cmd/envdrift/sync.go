@@ -64,7 +64,7 @@ func (s *session) sync(ctx context.Context, targets []drift.Target, f syncFlags)
 		s.checkKey(c, targets[i], keys[i], f.checkDecryption)
 		s.addChange(*c)
 	}
-	s.sum = syncSummary(changes)
+	s.sum = countActions(changes)
 	return keys, nil
 }
 
@@ -109,13 +109,14 @@ func (s *session) checkKey(c *drift.Change, t drift.Target, key drift.VaultKey, 
 	}
 }
 
-func syncSummary(changes []drift.Change) string {
+// countActions sums up a report.
+func countActions(changes []drift.Change) string {
 	counts := map[drift.Action]int{}
 	for _, c := range changes {
 		counts[c.Action]++
 	}
 	var parts []string
-	for _, a := range []drift.Action{drift.Created, drift.Updated, drift.Unchanged, drift.Ephemeral, drift.Differs, drift.Failed} {
+	for _, a := range drift.Actions {
 		if counts[a] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[a], a))
 		}

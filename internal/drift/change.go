@@ -33,6 +33,9 @@ const (
 	Failed    Action = "failed"
 )
 
+// Actions are all of them, in the order of a summary.
+var Actions = [...]Action{Created, Updated, Encrypted, Decrypted, Activated, Unchanged, Ephemeral, Skipped, Differs, Failed}
+
 // A Change is one row of a plan: what is to be done with a file and why.
 type Change struct {
 	Mapping config.Mapping // the zero Mapping for a file that none names
@@ -88,6 +91,23 @@ func Apply(ctx context.Context, root *os.Root, changes []Change, keep Keeper, wo
 		})
 	}
 	_ = g.Wait()
+	spread(changes)
+}
+
+// spread marks as failed what another change was to write for them: mappings
+// that share a keys file are written by the last of them.
+func spread(changes []Change) {
+	failed := map[string]error{}
+	for _, c := range changes {
+		if c.Write && c.Err != nil {
+			failed[c.File] = c.Err
+		}
+	}
+	for i, c := range changes {
+		if err := failed[c.File]; err != nil && (c.Action == Created || c.Action == Updated) {
+			changes[i].Action, changes[i].Err = Failed, err
+		}
+	}
 }
 
 func apply(root *os.Root, c *Change, keep Keeper) error {
