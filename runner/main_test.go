@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	switch part {
 	case "":
 		os.Exit(m.Run())
-	case "exec", "run":
+	case "exec", "run", "supervise":
 		os.Exit(wrap(part))
 	case "listen":
 		os.Exit(listen())
@@ -54,10 +54,13 @@ func wrap(part string) int {
 		c.Args = c.Args[1:]
 	}
 	status := 125
-	if part == "run" {
-		status, err = runner.Run(context.Background(), c)
-	} else {
+	switch part {
+	case "exec":
 		err = runner.Exec(c)
+	case "run":
+		status, err = runner.Run(context.Background(), c)
+	case "supervise":
+		status, err = runner.Supervise(context.Background(), c, onUSR2(c), runner.Backoff{})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,17 +71,36 @@ func wrap(part string) int {
 	return status
 }
 
+// onUSR2 returns c each time USR2 comes.
+func onUSR2(c runner.Command) <-chan runner.Command {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR2)
+	replacements := make(chan runner.Command)
+	go func() {
+		for range signals {
+			replacements <- c
+		}
+	}()
+	return replacements
+}
+
 // listen prints "ready" and the signals that arrive. USR1 and the end of its
-// input end it, with status 7.
+// input end it, with status 7; if its argument is "interrupt", it does not read
+// its input, and INT ends it.
 func listen() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT)
+	last := os.Signal(syscall.SIGUSR1)
 	closed := make(chan bool)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		close(closed)
-	}()
+	if len(os.Args) > 1 {
+		last = os.Interrupt
+	} else {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			close(closed)
+		}()
+	}
 	fmt.Println("ready")
 	for {
 		select {
@@ -90,7 +112,7 @@ func listen() int {
 				}
 			}
 			fmt.Printf("got %v\n", s)
-			if s == syscall.SIGUSR1 {
+			if s == last {
 				return 7
 			}
 		case <-closed:

@@ -26,6 +26,24 @@ import (
 //
 // When ctx ends, the program gets SIGTERM and, after c.Grace, SIGKILL.
 func Run(ctx context.Context, c Command) (status int, err error) {
+	signals, release := c.catch()
+	defer release()
+	return c.run(ctx, signals)
+}
+
+// catch begins to receive the signals that c may need from us. It comes before
+// there is a child: a signal in between must not end us and leave it alone.
+func (c Command) catch() (signals chan os.Signal, release func()) {
+	signals = make(chan os.Signal, 16)
+	p := c.place()
+	if caught := notIgnored(p.forwarded, p.dropped); len(caught) > 0 {
+		signal.Notify(signals, caught...)
+	}
+	return signals, func() { signal.Stop(signals) }
+}
+
+// run is Run with signals that are already caught.
+func (c Command) run(ctx context.Context, signals <-chan os.Signal) (int, error) {
 	if err := errors.Join(ctx.Err(), c.check(), c.checkDir()); err != nil {
 		return 125, err
 	}
@@ -34,15 +52,8 @@ func Run(ctx context.Context, c Command) (status int, err error) {
 	defer runtime.UnlockOSThread()
 
 	p := c.place()
-	// Caught before there is a child: a signal that comes in between must not
-	// end us and leave the child alone.
-	signals := make(chan os.Signal, 16)
-	if caught := notIgnored(p.forwarded, p.dropped); len(caught) > 0 {
-		signal.Notify(signals, caught...)
-		defer signal.Stop(signals)
-	}
 	var cmd *exec.Cmd
-	err = c.start(func(path string, args []string) error {
+	err := c.start(func(path string, args []string) error {
 		cmd = c.command(path, args)
 		p.prepare(cmd)
 		return cmd.Start()
