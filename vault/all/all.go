@@ -17,10 +17,12 @@ func Open(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 	switch cfg.Provider {
 	case "age":
 		return openAge(ctx, cfg)
+	case "azure":
+		return openAzure(ctx, cfg)
 	case "hashicorp":
 		return openHashicorp(ctx, cfg)
 	}
-	return nil, unknown(cfg.Provider, "envdrift knows age and hashicorp")
+	return nil, unknown(cfg.Provider, "envdrift knows age, azure and hashicorp")
 }
 
 func unknown(provider, why string) error {

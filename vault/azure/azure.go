@@ -1,0 +1,204 @@
+// Package azure keeps secrets in Azure Key Vault. Who asks is settled by
+// Microsoft Entra ID: by a signed-in az or azd, by a service principal or a
+// federated token that the environment describes, or by a managed identity.
+//
+// # Names
+//
+// A name is of letters, digits and "-". Azure's own notation pins a version,
+// name/0123456789abcdef0123456789abcdef; so does name?version=…, as for other
+// vaults. The secret's identifier is a name too, if it is of this vault:
+// https://myvault.vault.azure.net/secrets/name.
+//
+// # Writing
+//
+// Key Vault has no conditional write. [Store.Put] looks which version is the
+// newest and then adds one: of two writers at the same moment both succeed,
+// the later one is read, and the other's text remains as an older version.
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A Store is one key vault. It signs in when first asked.
+type Store struct {
+	client  *azsecrets.Client
+	signIn  *signIn
+	host    string
+	timeout time.Duration // of one request, with the sign-in that it needs
+
+	first chan struct{} // held by the request that goes ahead of all others
+	begun atomic.Bool   // it has its answer
+}
+
+var _ vault.Store = (*Store)(nil)
+
+// Open returns the store that cfg describes. It sends nothing: a wrong
+// address or a missing sign-in shows with the first Get. Errors wrap
+// [vault.ErrConfig].
+func Open(_ context.Context, cfg vault.Config) (*Store, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	s := &Store{timeout: cfg.Timeout, first: make(chan struct{}, 1)}
+	if s.timeout <= 0 {
+		s.timeout = 10 * time.Second
+	}
+	if err := s.open(cfg); err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(cfg vault.Config) error {
+	host, err := checkAddress(cfg.URL)
+	if err != nil {
+		return err
+	}
+	web, err := newHTTPClient(cfg.Getenv)
+	if err != nil {
+		return err
+	}
+	if s.signIn, err = newSignIn(cfg, web); err != nil {
+		return err
+	}
+	s.host = host
+	s.client, err = newClient(host, web, s.signIn, s.timeout)
+	return err
+}
+
+// String names the vault, as in "Azure Key Vault at https://team.vault.azure.net".
+func (s *Store) String() string {
+	if s.host == "" {
+		return "Azure Key Vault"
+	}
+	return "Azure Key Vault at https://" + s.host
+}
+
+// Get returns the text under name and which version it is. A secret that is
+// disabled, has expired or is not valid yet is ErrDenied: Key Vault itself
+// gives the latter two to whoever may read, and leaves the refusal to us.
+func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
+	at, err := s.locate(name)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	var found vault.Secret
+	err = s.do(ctx, func(ctx context.Context) error {
+		got, err := s.client.GetSecret(ctx, at.name, at.version, nil)
+		if err != nil {
+			return err
+		}
+		if err := s.usable(at, got.Attributes, time.Now()); err != nil {
+			return err
+		}
+		if got.ID == nil || got.Value == nil || *got.Value == "" {
+			return problem{vault.ErrMalformed, "the secret is empty", ""}
+		}
+		found = vault.Secret{Name: name, Value: secret.New(*got.Value), Version: got.ID.Version()}
+		return nil
+	})
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	return found, nil
+}
+
+// Put stores value under name as a new version, with the content type and
+// the tags that the newest has, and returns it. ErrConflict is that the newest
+// version is not base, or that a deleted secret still holds the name. For what
+// happens between looking and writing, see the package comment.
+func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
+	at, err := s.locate(name)
+	switch {
+	case err != nil:
+	case at.version != "":
+		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+	case value.IsEmpty():
+		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+	}
+	var version string
+	if err == nil {
+		err = s.do(ctx, func(ctx context.Context) error {
+			var err error
+			version, err = s.put(ctx, at.name, value.Reveal(), base)
+			return err
+		})
+	}
+	if err != nil {
+		return "", s.fail("put", name, err, value.Reveal())
+	}
+	return version, nil
+}
+
+func (s *Store) put(ctx context.Context, name, value, base string) (string, error) {
+	current, err := s.client.GetSecret(ctx, name, "", nil)
+	if err != nil && !isNotFound(err) {
+		return "", err
+	}
+	var newest string
+	if current.ID != nil {
+		newest = current.ID.Version()
+	}
+	if newest != base {
+		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(newest), orNone(base)), ""}
+	}
+	stored, err := s.client.SetSecret(ctx, name, azsecrets.SetSecretParameters{
+		Value: &value, ContentType: current.ContentType, Tags: current.Tags,
+	}, nil)
+	if err != nil {
+		return "", err
+	}
+	if stored.ID == nil {
+		return "", problem{vault.ErrUnavailable, "its answer tells no version", ""}
+	}
+	return stored.ID.Version(), nil
+}
+
+func isNotFound(err error) bool {
+	refused, ok := errors.AsType[*azcore.ResponseError](err)
+	return ok && refused.StatusCode == http.StatusNotFound && parseAnswer(refused).ours()
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+// do runs request within the time that one may take. The store's first goes
+// alone. It learns from a refused attempt which tenant to sign in to, and the
+// rest need no such attempt of their own; were they refused, too, the SDK
+// would drop the token that the first one has just got.
+func (s *Store) do(ctx context.Context, request func(context.Context) error) error {
+	if !s.begun.Load() {
+		select {
+		case s.first <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if s.begun.Load() {
+			<-s.first
+		} else {
+			defer func() { s.begun.Store(true); <-s.first }()
+		}
+	}
+	if err := s.signIn.failed(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return request(ctx)
+}

@@ -1,0 +1,170 @@
+package azure
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+func newClient(host string, web *http.Client, credential azcore.TokenCredential, timeout time.Duration) (*azsecrets.Client, error) {
+	options := &azsecrets.ClientOptions{
+		ClientOptions: azcore.ClientOptions{
+			Transport:        web,
+			Telemetry:        policy.TelemetryOptions{ApplicationID: "envdrift"},
+			Retry:            policy.RetryOptions{MaxRetries: 1, MaxRetryDelay: timeout, ShouldRetry: mayWait},
+			PerRetryPolicies: []policy.Policy{&guard{host}},
+		},
+		// A server on this machine has no name below vault.azure.net that a
+		// challenge could agree with.
+		DisableChallengeResourceVerification: isLoopback(host),
+	}
+	client, err := azsecrets.NewClient("https://"+host, credential, options)
+	if err != nil {
+		return nil, problem{vault.ErrConfig, oneLine(err.Error()), ""}
+	}
+	return client, nil
+}
+
+// checkAddress returns the host of a vault's URL, with its port.
+func checkAddress(address string) (host string, err error) {
+	const remedy = "set vault_url in [vault.azure] or --vault-url, as in https://my-keyvault.vault.azure.net/"
+	address = strings.TrimSpace(address)
+	if address == "" {
+		return "", problem{vault.ErrConfig, "no vault_url", remedy}
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		// The text itself may hold a password.
+		return "", problem{vault.ErrConfig, "vault_url is not of the form https://HOST/", remedy}
+	}
+	if u.Scheme != "https" {
+		return "", problem{vault.ErrConfig, fmt.Sprintf("vault_url is %s, and tokens go over https only", address), "use https://" + u.Host + "/"}
+	}
+	return u.Host, nil
+}
+
+func isLoopback(host string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// newHTTPClient returns the client for the vault and for the sign-in.
+func newHTTPClient(getenv func(string) string) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if file := getenv("SSL_CERT_FILE"); file != "" {
+		// crypto/x509 follows the variable on some systems only.
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, problem{vault.ErrConfig, "SSL_CERT_FILE: " + err.Error(), ""}
+		}
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		roots.AppendCertsFromPEM(pem)
+		transport.TLSClientConfig.RootCAs = roots
+	}
+	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}, nil
+}
+
+// A redirectError is an answer that sends the client elsewhere.
+type redirectError struct{ to string }
+
+func (e *redirectError) Error() string { return "redirects to " + e.to }
+
+// checkRedirect follows to the same server only.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
+		return nil
+	}
+	return &redirectError{req.URL.Scheme + "://" + req.URL.Host}
+}
+
+// mayWait allows one more attempt where the server says when, and that is
+// before the request's time ends. Everything else is retried by the caller.
+func mayWait(r *http.Response, err error) bool {
+	if err != nil || r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
+		return false
+	}
+	wait, err := time.ParseDuration(r.Header.Get("Retry-After") + "s")
+	if err != nil {
+		return false
+	}
+	deadline, ok := r.Request.Context().Deadline()
+	return ok && wait < time.Until(deadline)
+}
+
+// A transportError is why there is no answer.
+type transportError struct{ err error }
+
+func (e *transportError) Error() string { return e.err.Error() }
+func (e *transportError) Unwrap() error { return e.err }
+
+// A guard stands between the SDK and the vault. It marks what the transport
+// says, and looks at each challenge before the SDK, whose refusal has no type
+// and whose parser panics at an authority without a path.
+type guard struct{ host string }
+
+func (g *guard) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	if err != nil {
+		return nil, &transportError{err}
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		if err := g.check(resp.Header.Get("WWW-Authenticate")); err != nil {
+			return nil, err
+		}
+	}
+	return resp, nil
+}
+
+// check refuses a challenge that is none of Key Vault, or that asks for a
+// token which is good elsewhere.
+func (g *guard) check(challenge string) error {
+	stranger := problem{vault.ErrConfig, "it does not ask to sign in as Key Vault does", "check vault_url"}
+	authority := parameter(challenge, "authorization")
+	if u, err := url.Parse(authority); authority != "" && (err != nil || u.Host == "" || len(u.Path) < 2) {
+		return stranger
+	}
+	if parameter(challenge, "claims") != "" {
+		return nil // a further demand, on a token of ours
+	}
+	resource := parameter(challenge, "scope")
+	if resource == "" {
+		resource = parameter(challenge, "resource")
+	}
+	if authority == "" || resource == "" {
+		return stranger
+	}
+	u, err := url.Parse(resource)
+	if !isLoopback(g.host) && (err != nil || u.Host == "" || !strings.HasSuffix(g.host, "."+u.Host)) {
+		return problem{vault.ErrConfig, fmt.Sprintf("it asks for a token for %q, which it is no part of", oneLine(resource)), "check vault_url"}
+	}
+	return nil
+}
+
+// parameter returns what a challenge says of name; the last counts, as for
+// the SDK. Key Vault separates parameters by commas and blanks.
+func parameter(challenge, name string) (value string) {
+	for field := range strings.FieldsFuncSeq(challenge, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if v, ok := strings.CutPrefix(field, name+"="); ok {
+			value = strings.Trim(v, `"`)
+		}
+	}
+	return value
+}

@@ -1,0 +1,299 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A source is one place where a token may come from.
+type source struct {
+	name     string
+	remedy   string
+	tenant   string // the only one it signs in to; "" for any
+	optional bool   // where it has none, the next is asked
+	cred     azcore.TokenCredential
+}
+
+// A signIn gets tokens from the first source that has one, and then from that
+// one only. It differs from the SDK's chain in what it leaves out (asking for
+// a managed identity where nothing tells of one costs ten seconds) and in its
+// errors: an expired session of az does not hide azd's.
+type signIn struct {
+	mu      sync.Mutex
+	sources []source
+	secrets []string // may not come back in an error
+	tenant  string   // the vault's, once it has told
+	last    exchange
+	failure error // why it never will
+}
+
+// An exchange is the last that was heard from who gives tokens.
+type exchange struct {
+	resp *http.Response
+	err  error
+}
+
+var _ azcore.TokenCredential = (*signIn)(nil)
+
+func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
+	s := &signIn{}
+	authority := cfg.Getenv("AZURE_AUTHORITY_HOST")
+	b := &builder{getenv: cfg.Getenv, local: isLoopback(strings.TrimRight(strings.TrimPrefix(authority, "https://"), "/"))}
+	b.options = azcore.ClientOptions{
+		Transport:        web,
+		Cloud:            cloud.Configuration{ActiveDirectoryAuthorityHost: authority},
+		Retry:            policy.RetryOptions{MaxRetries: -1}, // the caller's business
+		PerRetryPolicies: []policy.Policy{(*recorder)(s)},
+	}
+	if tenants := cfg.Getenv("AZURE_ADDITIONALLY_ALLOWED_TENANTS"); tenants != "" {
+		b.tenants = strings.Split(tenants, ";")
+	}
+	var err error
+	s.sources, err = b.sources(cfg.Credential)
+	if _, ok := errors.AsType[problem](err); err != nil && !ok {
+		err = problem{vault.ErrConfig, oneLine(err.Error()), "check the AZURE_ variables of the environment"}
+	}
+	if secret := cfg.Getenv("AZURE_CLIENT_SECRET"); secret != "" {
+		s.secrets = append(s.secrets, secret)
+	}
+	return s, err
+}
+
+// A builder makes sources of what the environment holds. It does not leave
+// the reading to the SDK, which would read the process's.
+type builder struct {
+	getenv  func(string) string
+	options azcore.ClientOptions
+	tenants []string // allowed beside the source's own
+	local   bool     // the authority is on this machine, and no cloud knows it
+}
+
+func (b *builder) sources(credential string) ([]source, error) {
+	kinds := map[string]func() (source, error){
+		"cli": b.cli, "devcli": b.devcli, "environment": b.environment, "workload": b.workload, "managed": b.managed,
+	}
+	var chosen []string
+	switch credential {
+	case "", "auto":
+		if b.getenv("AZURE_CLIENT_SECRET") != "" || b.getenv("AZURE_CLIENT_CERTIFICATE_PATH") != "" {
+			chosen = append(chosen, "environment")
+		}
+		if b.getenv("AZURE_FEDERATED_TOKEN_FILE") != "" {
+			chosen = append(chosen, "workload")
+		}
+		if b.getenv("IDENTITY_ENDPOINT") != "" || b.getenv("MSI_ENDPOINT") != "" {
+			chosen = append(chosen, "managed")
+		}
+		chosen = append(chosen, "cli", "devcli")
+	default:
+		chosen = []string{credential}
+	}
+	var all []source
+	for _, kind := range chosen {
+		build, ok := kinds[kind]
+		if !ok {
+			return nil, problem{vault.ErrConfig, fmt.Sprintf("credential is %q, not auto, cli, environment, workload, managed or devcli", kind), ""}
+		}
+		s, err := build()
+		if err != nil {
+			return nil, err
+		}
+		s.optional = len(chosen) > 1 && (kind == "cli" || kind == "devcli")
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (b *builder) cli() (source, error) {
+	cred, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{AdditionallyAllowedTenants: b.tenants})
+	return source{name: "az", remedy: "az login", cred: cred}, err
+}
+
+func (b *builder) devcli() (source, error) {
+	cred, err := azidentity.NewAzureDeveloperCLICredential(&azidentity.AzureDeveloperCLICredentialOptions{AdditionallyAllowedTenants: b.tenants})
+	return source{name: "azd", remedy: "azd auth login", cred: cred}, err
+}
+
+// environment is a service principal with a secret or a certificate.
+func (b *builder) environment() (source, error) {
+	s := source{name: "environment", tenant: b.ownTenant(),
+		remedy: "check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH)"}
+	if err := b.need("AZURE_TENANT_ID", "AZURE_CLIENT_ID"); err != nil {
+		return s, err
+	}
+	tenant, client := b.getenv("AZURE_TENANT_ID"), b.getenv("AZURE_CLIENT_ID")
+	var err error
+	if secret := b.getenv("AZURE_CLIENT_SECRET"); secret != "" {
+		s.cred, err = azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
+		})
+		return s, err
+	}
+	if err := b.need("AZURE_CLIENT_CERTIFICATE_PATH"); err != nil {
+		return s, problem{vault.ErrConfig, "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set", ""}
+	}
+	file := b.getenv("AZURE_CLIENT_CERTIFICATE_PATH")
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return s, problem{vault.ErrConfig, "AZURE_CLIENT_CERTIFICATE_PATH: " + err.Error(), ""}
+	}
+	certs, key, err := azidentity.ParseCertificates(pem, []byte(b.getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
+	if err != nil {
+		return s, problem{vault.ErrConfig, fmt.Sprintf("%s holds no certificate with its key, or AZURE_CLIENT_CERTIFICATE_PASSWORD is not its password", file), ""}
+	}
+	s.cred, err = azidentity.NewClientCertificateCredential(tenant, client, certs, key, &azidentity.ClientCertificateCredentialOptions{
+		ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
+	})
+	return s, err
+}
+
+// workload is a token of somebody whom Entra trusts: a pod's, a CI job's.
+func (b *builder) workload() (source, error) {
+	s := source{name: "workload identity", tenant: b.ownTenant(),
+		remedy: "check AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE and the federated credential of the application"}
+	if err := b.need("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"); err != nil {
+		return s, err
+	}
+	var err error
+	s.cred, err = azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+		ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
+		TenantID: b.getenv("AZURE_TENANT_ID"), ClientID: b.getenv("AZURE_CLIENT_ID"), TokenFilePath: b.getenv("AZURE_FEDERATED_TOKEN_FILE"),
+	})
+	return s, err
+}
+
+// managed is the identity that Azure gives to a machine or a service.
+func (b *builder) managed() (source, error) {
+	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: b.options}
+	options.Retry = policy.RetryOptions{} // the SDK knows how often a fresh machine says no
+	if id := b.getenv("AZURE_CLIENT_ID"); id != "" {
+		options.ID = azidentity.ClientID(id)
+	}
+	cred, err := azidentity.NewManagedIdentityCredential(options)
+	return source{name: "managed identity", remedy: "assign a managed identity to where this runs, or set credential", cred: cred}, err
+}
+
+func (b *builder) need(names ...string) error {
+	for _, name := range names {
+		if b.getenv(name) == "" {
+			return problem{vault.ErrConfig, name + " is not set", ""}
+		}
+	}
+	return nil
+}
+
+func (b *builder) ownTenant() string {
+	if len(b.tenants) > 0 {
+		return ""
+	}
+	return b.getenv("AZURE_TENANT_ID")
+}
+
+// failed returns why signing in was given up: servers lock out who keeps
+// trying, and az takes a second to say no.
+func (s *signIn) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
+// GetToken is for the SDK, which keeps the token until it ends.
+func (s *signIn) GetToken(ctx context.Context, want policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil {
+		return azcore.AccessToken{}, s.failure
+	}
+	s.tenant = want.TenantID
+	var details []string
+	for _, from := range s.sources {
+		token, err := s.ask(ctx, from, want)
+		if err == nil {
+			s.sources = []source{from}
+			s.secrets = append(s.secrets, token.Token)
+			return token, nil
+		}
+		p, final := errors.AsType[problem](err)
+		if !final || !errors.Is(p.kind, vault.ErrUnauthenticated) {
+			return azcore.AccessToken{}, err
+		}
+		details = append(details, from.name+": "+p.detail)
+		if !from.optional {
+			break
+		}
+	}
+	s.failure = problem{vault.ErrUnauthenticated, strings.Join(details, "; "), s.remedy()}
+	return azcore.AccessToken{}, s.failure
+}
+
+// ask gets a token from one source.
+func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if from.tenant != "" && want.TenantID != "" && !strings.EqualFold(from.tenant, want.TenantID) {
+		return azcore.AccessToken{}, problem{vault.ErrUnauthenticated,
+			fmt.Sprintf("AZURE_TENANT_ID is %s, but the vault is of the tenant %s", oneLine(from.tenant), oneLine(want.TenantID)), ""}
+	}
+	s.last = exchange{}
+	token, err := from.cred.GetToken(ctx, want)
+	switch {
+	case err == nil:
+		return token, nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return token, ctx.Err()
+	case ctx.Err() != nil:
+		return token, problem{errTimeout, from.name + " gave no token in time", ""}
+	case s.last.err != nil:
+		return token, &transportError{s.last.err}
+	case s.last.resp != nil && s.last.resp.StatusCode >= 400:
+		return token, entraProblem(s.last.resp, s.secrets)
+	}
+	text, _, _ := strings.Cut(err.Error(), " To troubleshoot,") // a link about the SDK
+	if _, after, ok := strings.Cut(text, "Credential: "); ok {
+		text = after
+	}
+	return token, problem{vault.ErrUnauthenticated, oneLine(redact(text, s.secrets)), ""}
+}
+
+// remedy is what helps the source in use, or the one that was in the way.
+func (s *signIn) remedy() string {
+	from := s.sources[0]
+	if from.name == "az" && isTenant(s.tenant) {
+		return from.remedy + " --tenant " + s.tenant
+	}
+	return from.remedy
+}
+
+// inUse returns the credentials in use and what helps against a refusal.
+func (s *signIn) inUse() (secrets []string, remedy string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.secrets), s.remedy()
+}
+
+// isTenant reports whether a tenant is fit for a command line.
+func isTenant(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	})
+}
+
+// A recorder notes what the SDK hears; its errors do not wrap it.
+type recorder signIn
+
+func (r *recorder) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	r.last = exchange{resp, err}
+	return resp, err
+}

@@ -1,0 +1,242 @@
+package azure
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A problem is a failure whose kind is known where it happens.
+type problem struct {
+	kind   error
+	detail string
+	remedy string
+}
+
+func (p problem) Error() string { return p.detail }
+
+// A timeout is [vault.ErrUnavailable] after all the time there was.
+type timeout struct{}
+
+func (timeout) Error() string   { return vault.ErrUnavailable.Error() }
+func (timeout) Unwrap() []error { return []error{vault.ErrUnavailable, context.DeadlineExceeded} }
+
+var errTimeout error = timeout{}
+
+// fail makes err, whatever it is, the error of an operation, in which secrets
+// do not show.
+func (s *Store) fail(op, name string, err error, secrets ...string) error {
+	e := &vault.Error{Op: op, Vault: s.String(), Name: name}
+	var p problem
+	switch refused, ok := errors.AsType[*azcore.ResponseError](err); {
+	case errors.As(err, &p):
+	case errors.Is(err, context.Canceled):
+		p.kind = context.Canceled // the caller's doing, not the vault's
+	case ok:
+		a := parseAnswer(refused)
+		credentials, remedy := s.signIn.inUse()
+		a.text = oneLine(redact(a.text, append(secrets, credentials...)))
+		if p = s.refusal(op, name, a); errors.Is(p.kind, vault.ErrUnauthenticated) {
+			p.remedy = remedy
+		}
+	default:
+		p = s.transportProblem(err)
+	}
+	e.Err, e.Detail, e.Remedy = p.kind, p.detail, p.remedy
+	return e
+}
+
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "[redacted]")
+		}
+	}
+	return text
+}
+
+// oneLine makes a server's or a library's words fit for a message.
+func oneLine(s string) string {
+	const limit = 300
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
+
+// An answer is a refusal of Key Vault, or of what stands in its place.
+type answer struct {
+	status     int
+	code       string // "": not a word of Key Vault
+	inner      string // the more precise code
+	text       string
+	retryAfter string // the header, where it was too long to wait for
+}
+
+func parseAnswer(refused *azcore.ResponseError) answer {
+	a := answer{status: refused.StatusCode}
+	if refused.RawResponse == nil {
+		return a
+	}
+	var body struct {
+		Error struct {
+			Code, Message string
+			InnerError    struct{ Code string }
+		}
+	}
+	a.retryAfter = refused.RawResponse.Header.Get("Retry-After")
+	if data, err := runtime.Payload(refused.RawResponse); err == nil && json.Unmarshal(data, &body) == nil {
+		a.code, a.inner, a.text = body.Error.Code, body.Error.InnerError.Code, body.Error.Message
+	}
+	return a
+}
+
+// ours reports whether it was Key Vault that answered.
+func (a answer) ours() bool { return a.code != "" }
+
+// refusal gives an answer to a get or a put its kind.
+func (s *Store) refusal(op, name string, a answer) problem {
+	at, _ := s.locate(name)
+	switch {
+	case a.status == http.StatusTooManyRequests && a.retryAfter != "":
+		return problem{vault.ErrUnavailable, "too many requests; it asks to wait " + oneLine(a.retryAfter) + " s", ""}
+	case a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout, a.status >= 500:
+		return problem{vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), ""}
+	case a.status == http.StatusUnauthorized:
+		return problem{vault.ErrUnauthenticated, a.text, ""}
+	case !a.ours():
+		return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of Key Vault", a.status), ""}
+	case a.status == http.StatusForbidden:
+		return s.denial(op, at.name, a)
+	case a.status == http.StatusNotFound:
+		return problem{vault.ErrNotFound, "", "az keyvault secret list --vault-name " + s.shortName()}
+	case a.inner == "ObjectIsDeletedButRecoverable":
+		return problem{vault.ErrConflict, "a deleted secret still holds the name",
+			fmt.Sprintf("az keyvault secret recover --vault-name %s --name %s", s.shortName(), at.name)}
+	case a.status == http.StatusConflict:
+		return problem{vault.ErrConflict, a.text, ""}
+	case op == "put" && (a.status == http.StatusBadRequest || a.status == http.StatusRequestEntityTooLarge):
+		return problem{vault.ErrMalformed, a.text, ""}
+	}
+	return problem{vault.ErrConfig, fmt.Sprintf("status %d: %s", a.status, a.text), ""}
+}
+
+// denial says what stands between the caller and the secret.
+func (s *Store) denial(op, name string, a answer) problem {
+	role, permissions := "Key Vault Secrets User", "get"
+	if op == "put" {
+		role, permissions = "Key Vault Secrets Officer", "get set"
+	}
+	byRole := fmt.Sprintf("the role %q, by az role assignment create", role)
+	byPolicy := fmt.Sprintf("az keyvault set-policy --name %s --secret-permissions %s --object-id ID", s.shortName(), permissions)
+	switch a.inner {
+	case "SecretDisabled":
+		return problem{vault.ErrDenied, "the secret is disabled",
+			fmt.Sprintf("az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.shortName(), name)}
+	case "ForbiddenByFirewall", "ForbiddenByConnection":
+		return problem{vault.ErrDenied, a.text, "az keyvault network-rule add --name " + s.shortName() + " --ip-address ADDRESS, or use the vault's private network"}
+	case "ForbiddenByRbac":
+		return problem{vault.ErrDenied, a.text, "give yourself " + byRole}
+	case "ForbiddenByPolicy":
+		return problem{vault.ErrDenied, a.text, byPolicy}
+	}
+	return problem{vault.ErrDenied, a.text, "give yourself " + byRole + "; where the vault has access policies: " + byPolicy}
+}
+
+// usable refuses what the vault's owner has said is not to be used.
+func (s *Store) usable(at place, a *azsecrets.SecretAttributes, now time.Time) error {
+	set := fmt.Sprintf("az keyvault secret set-attributes --vault-name %s --name %s ", s.shortName(), at.name)
+	switch {
+	case a == nil:
+		return nil
+	case a.Enabled != nil && !*a.Enabled:
+		return problem{vault.ErrDenied, "the secret is disabled", set + "--enabled true"}
+	case a.Expires != nil && !a.Expires.After(now):
+		return problem{vault.ErrDenied, "the secret expired on " + a.Expires.UTC().Format(time.RFC3339), set + "--expires DATE, or store it again"}
+	case a.NotBefore != nil && a.NotBefore.After(now):
+		return problem{vault.ErrDenied, "the secret is not to be used before " + a.NotBefore.UTC().Format(time.RFC3339), set + "--not-before DATE"}
+	}
+	return nil
+}
+
+// shortName is what the az command calls the vault.
+func (s *Store) shortName() string {
+	name, _, _ := strings.Cut(s.host, ".")
+	return name
+}
+
+// entraProblem says why a token was refused.
+func entraProblem(resp *http.Response, secrets []string) problem {
+	var body struct {
+		Error       string
+		Description string `json:"error_description"`
+	}
+	data, err := runtime.Payload(resp)
+	if err == nil {
+		err = json.Unmarshal(data, &body)
+	}
+	if err != nil || body.Error == "" || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
+		return problem{vault.ErrUnavailable, fmt.Sprintf("signing in: %s: status %d", resp.Request.URL.Host, resp.StatusCode), ""}
+	}
+	text, _, _ := strings.Cut(body.Description, "Trace ID:")
+	if text == "" {
+		text = body.Error
+	}
+	return problem{vault.ErrUnauthenticated, oneLine(redact(text, secrets)), ""}
+}
+
+// transportProblem explains why there is no answer, or none that makes sense.
+func (s *Store) transportProblem(err error) problem {
+	e, ok := errors.AsType[*transportError](err)
+	if errors.Is(err, context.DeadlineExceeded) || ok && isTimeout(e.err) {
+		return problem{errTimeout, fmt.Sprintf("no answer within %v", s.timeout), ""}
+	}
+	if !ok {
+		// What the SDK could not make sense of is not shown: it may be a value.
+		return problem{vault.ErrUnavailable, "its answer is not one of Key Vault", "check vault_url and the proxy"}
+	}
+	at, remedy := "", "check vault_url, the proxy and the network"
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the URL
+		if u, parseErr := url.Parse(e.URL); parseErr == nil && u.Host != s.host {
+			at, remedy = "signing in: "+u.Host+": ", "check AZURE_AUTHORITY_HOST, the proxy and the network"
+		}
+	}
+	if e, ok := errors.AsType[*redirectError](err); ok {
+		return problem{vault.ErrUnavailable, at + "it redirects to " + e.to + ", which is not followed", remedy}
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return problem{vault.ErrUnavailable, at + "its certificate is signed by an unknown authority", "set SSL_CERT_FILE to the file of the authority's certificate"}
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return problem{vault.ErrUnavailable, at + oneLine(e.Err.Error()), "check vault_url, SSL_CERT_FILE and the clock"}
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return problem{vault.ErrUnavailable, at + "no such host: " + e.Name, remedy}
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return problem{vault.ErrUnavailable, at + "connection refused", remedy}
+	}
+	return problem{vault.ErrUnavailable, at + oneLine(err.Error()), remedy}
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
