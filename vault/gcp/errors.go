@@ -1,0 +1,141 @@
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/googleapis/gax-go/v2/apierror"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A problem is a failure whose kind is known where it happens.
+type problem struct {
+	kind   error
+	detail string
+	remedy string
+}
+
+func (p problem) Error() string { return p.detail }
+
+// errTimeout is ErrUnavailable for whom the time has run out, so that nobody
+// tries again.
+var errTimeout = timeoutError{}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return vault.ErrUnavailable.Error() }
+func (timeoutError) Unwrap() []error {
+	return []error{vault.ErrUnavailable, context.DeadlineExceeded}
+}
+
+// fail makes err, whatever it is, the error of an operation. What is secret
+// in the request may not come back in it.
+func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error {
+	e := &vault.Error{Op: op, Vault: s.String(), Name: name}
+	var p problem
+	switch code := status.Code(err); {
+	case errors.As(err, &p):
+	case errors.Is(err, context.Canceled), code == codes.Canceled:
+		p.kind = context.Canceled // the caller's doing, not the vault's
+	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
+		p = problem{errTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), ""}
+	default:
+		p = s.statusProblem(op, name, code, status.Convert(err).Message(), err)
+	}
+	for _, v := range secrets {
+		p.detail = strings.ReplaceAll(p.detail, v.Reveal(), "[redacted]")
+	}
+	e.Err, e.Detail, e.Remedy = p.kind, oneLine(p.detail), p.remedy
+	return e
+}
+
+// statusProblem gives a server's refusal its kind.
+func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) problem {
+	r, _ := parse(name) // it was good enough to be sent
+	text = scrub(text)
+	switch code {
+	case codes.NotFound:
+		return problem{vault.ErrNotFound, text, ""}
+	case codes.PermissionDenied:
+		return problem{vault.ErrDenied, text, s.grant(op, r, reason(err))}
+	case codes.Unauthenticated:
+		return problem{vault.ErrUnauthenticated, text, s.link.remedy()}
+	case codes.FailedPrecondition:
+		if op == "put" { // a policy on where secrets may lie, or a key of Cloud KMS
+			return problem{vault.ErrDenied, text, "make the secret yourself, as the policy wants it: gcloud secrets create " + s.flags(r)}
+		}
+		return problem{vault.ErrNotFound, text, s.enable(r)}
+	case codes.InvalidArgument:
+		if op == "put" {
+			return problem{vault.ErrMalformed, text, ""}
+		}
+		return problem{vault.ErrName, text, ""}
+	case codes.Unimplemented:
+		return problem{vault.ErrConfig, "not an answer of Secret Manager: " + text, "check endpoint in [vault.gcp]"}
+	}
+	return problem{vault.ErrUnavailable, text, ""}
+}
+
+// grant shows the command that would allow op.
+func (s *Store) grant(op string, r ref, reason string) string {
+	switch {
+	case reason == "SERVICE_DISABLED":
+		return "gcloud services enable secretmanager.googleapis.com --project=" + s.link.knownProject()
+	case op == "put":
+		return "ask for roles/secretmanager.secretVersionManager on the secret and roles/secretmanager.secretAccessor; to make new ones, roles/secretmanager.admin on the project"
+	}
+	return fmt.Sprintf("gcloud secrets add-iam-policy-binding %s --member=user:YOU --role=roles/secretmanager.secretAccessor", s.flags(r))
+}
+
+// enable shows how to get back a version that is disabled.
+func (s *Store) enable(r ref) string {
+	if r.version == "" {
+		return "pin another version (" + r.secret + "?version=N), or find and enable it: gcloud secrets versions list " + s.flags(r)
+	}
+	return fmt.Sprintf("gcloud secrets versions enable %s --secret=%s, unless it was destroyed", r.version, s.flags(r))
+}
+
+func (s *Store) flags(r ref) string { return r.secret + " --project=" + s.link.knownProject() }
+
+// reason returns Google's own code for why a request was refused.
+func reason(err error) string {
+	if e, ok := errors.AsType[*apierror.APIError](err); ok {
+		return e.Reason()
+	}
+	return ""
+}
+
+// retryAfter returns how long the server asks to wait; negative where it does
+// not.
+func retryAfter(err error) time.Duration {
+	e, ok := errors.AsType[*apierror.APIError](err)
+	code := status.Code(err)
+	if !ok || e.Details().RetryInfo == nil || code != codes.ResourceExhausted && code != codes.Unavailable {
+		return -1
+	}
+	return e.Details().RetryInfo.GetRetryDelay().AsDuration()
+}
+
+// scrub takes out of a server's words what looks like a token: a JSON web
+// token, Google's own, or any word too long to be one.
+func scrub(text string) string {
+	return regexp.MustCompile(`(eyJ|ya29\.|1//|GOCSPX-)[\w./+=~-]*|[\w+=~-]{80,}`).ReplaceAllString(text, "[redacted]")
+}
+
+// oneLine makes a server's or a library's words fit for a message.
+func oneLine(s string) string {
+	const limit = 300
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,235 @@
+// Package gcp keeps secrets in Google Cloud Secret Manager. Credentials are
+// the Application Default Credentials, which gcloud, CI systems and Google's
+// own machines provide; the project is the configured one, else that of the
+// environment, else that of the credentials.
+//
+// # Names
+//
+// A name is the id of a secret, myapp-key, or its full resource name,
+// projects/my-project/secrets/myapp-key. The project in it must be the
+// store's own, for another one would need another trust; its number means the
+// same project. A name ends with /versions/3, or with ?version=3 for short,
+// to pin a version or an alias of one.
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"time"
+	"unicode/utf8"
+
+	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"github.com/googleapis/gax-go/v2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// maxSize is what Secret Manager takes as a payload, in bytes.
+const maxSize = 64 << 10
+
+// A Store is the secrets of one project. It signs in when first asked.
+type Store struct {
+	link *link
+}
+
+var _ vault.Store = (*Store)(nil)
+
+// Open returns the store that cfg describes. It sends nothing and reads no
+// credentials: missing ones show with the first Get, and so does a missing
+// project, which the credentials may know. Errors wrap [vault.ErrConfig].
+func Open(_ context.Context, cfg vault.Config) (*Store, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	l, err := newLink(cfg)
+	s := &Store{l}
+	if err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	return s, nil
+}
+
+// String names the project, as in "GCP Secret Manager, project my-project".
+func (s *Store) String() string {
+	text := "GCP Secret Manager"
+	if project := s.link.knownProject(); project != "" {
+		text += ", project " + project
+	}
+	if s.link.endpoint != "" {
+		text += ", at " + s.link.endpoint
+	}
+	return text
+}
+
+// Get returns the text under name and the number of the version it is.
+func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
+	r, err := parse(name)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	found, err := s.read(ctx, r)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	found.Name = name
+	return found, nil
+}
+
+// Put adds a version to the secret under name, and makes the secret, with
+// automatic replication, where there is none. It reports ErrConflict when the
+// newest version is not base; Secret Manager cannot compare while it writes,
+// so a version that somebody adds in that moment is not noticed.
+func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
+	r, err := parse(name)
+	switch {
+	case err != nil:
+	case r.version != "":
+		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+	case value.IsEmpty():
+		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+	case len(value.Reveal()) > maxSize:
+		err = problem{vault.ErrMalformed, fmt.Sprintf("the text to store is longer than %d bytes", maxSize), ""}
+	}
+	if err != nil {
+		return "", s.fail("put", name, err)
+	}
+	version, err := s.put(ctx, r, value, base)
+	if err != nil {
+		return "", s.fail("put", name, err, value)
+	}
+	return version, nil
+}
+
+func (s *Store) put(ctx context.Context, r ref, value secret.Value, base string) (string, error) {
+	seen, err := s.seen(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if seen != base {
+		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(seen), orNone(base)), ""}
+	}
+	version, err := s.add(ctx, r, value)
+	if status.Code(err) != codes.NotFound {
+		return version, err
+	}
+	// Only now: who may add versions need not be allowed to make secrets.
+	if err := s.create(ctx, r); err != nil && status.Code(err) != codes.AlreadyExists {
+		return "", err
+	}
+	return s.add(ctx, r, value)
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+// seen returns the version that the caller of Put saw in a Get of r: none
+// where Get has no text to give.
+func (s *Store) seen(ctx context.Context, r ref) (string, error) {
+	found, err := s.read(ctx, r)
+	if err == nil {
+		return found.Version, nil
+	}
+	switch status.Code(err) {
+	case codes.NotFound, codes.FailedPrecondition:
+		if !r.byNumber(s.link.knownProject()) {
+			return "", nil
+		}
+		return "", problem{vault.ErrName, fmt.Sprintf("nothing there tells whether %s is the number of project %s", r.project, s.link.knownProject()),
+			"use the secret's id alone: " + r.secret}
+	}
+	if p, ok := err.(problem); ok && p.kind == vault.ErrMalformed {
+		return "", nil
+	}
+	return "", err
+}
+
+// read returns the version that r means, without a name.
+func (s *Store) read(ctx context.Context, r ref) (vault.Secret, error) {
+	var answer *secretmanagerpb.AccessSecretVersionResponse
+	project, err := s.link.do(ctx, r, func(ctx context.Context, c *secretmanager.Client, project string, o gax.CallOption) (err error) {
+		answer, err = c.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: r.versionName(project)}, o)
+		return err
+	})
+	if err != nil {
+		return vault.Secret{}, err
+	}
+	inProject, version := splitName(answer.GetName())
+	if r.byNumber(project) && inProject != r.project {
+		return vault.Secret{}, notOurs(r.project, project)
+	}
+	text, err := payloadText(answer.GetPayload())
+	return vault.Secret{Value: text, Version: version}, err
+}
+
+func payloadText(p *secretmanagerpb.SecretPayload) (secret.Value, error) {
+	data := p.GetData()
+	switch {
+	case p != nil && p.DataCrc32C != nil && p.GetDataCrc32C() != checksum(data):
+		return secret.Value{}, problem{vault.ErrUnavailable, "the text arrived damaged: its checksum differs", ""}
+	case len(data) == 0:
+		return secret.Value{}, problem{vault.ErrMalformed, "the version is empty", ""}
+	case !utf8.Valid(data):
+		return secret.Value{}, problem{vault.ErrMalformed, "the version holds binary data, not text", ""}
+	}
+	return secret.New(string(data)), nil
+}
+
+func checksum(data []byte) int64 {
+	return int64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// add stores value as the newest version of r.
+func (s *Store) add(ctx context.Context, r ref, value secret.Value) (version string, err error) {
+	data := []byte(value.Reveal())
+	sum := checksum(data)
+	_, err = s.link.do(ctx, r, func(ctx context.Context, c *secretmanager.Client, project string, o gax.CallOption) error {
+		answer, err := c.AddSecretVersion(ctx, &secretmanagerpb.AddSecretVersionRequest{
+			Parent:  r.secretName(project),
+			Payload: &secretmanagerpb.SecretPayload{Data: data, DataCrc32C: &sum},
+		}, o)
+		_, version = splitName(answer.GetName())
+		return err
+	})
+	return version, err
+}
+
+// create makes the secret of r, without a version.
+func (s *Store) create(ctx context.Context, r ref) error {
+	_, err := s.link.do(ctx, r, func(ctx context.Context, c *secretmanager.Client, project string, o gax.CallOption) error {
+		_, err := c.CreateSecret(ctx, &secretmanagerpb.CreateSecretRequest{
+			Parent:   "projects/" + project,
+			SecretId: r.secret,
+			Secret: &secretmanagerpb.Secret{Replication: &secretmanagerpb.Replication{
+				Replication: &secretmanagerpb.Replication_Automatic_{Automatic: &secretmanagerpb.Replication_Automatic{}},
+			}},
+		}, o)
+		return err
+	})
+	return err
+}
+
+// A patience allows one more attempt where the server says when, and that is
+// before the request's time ends. Everything else is retried by the caller.
+type patience struct {
+	deadline time.Time
+	used     bool
+}
+
+// Retry implements [gax.Retryer].
+func (p *patience) Retry(err error) (time.Duration, bool) {
+	wait := retryAfter(err)
+	if p.used || wait < 0 || wait >= time.Until(p.deadline) {
+		return 0, false
+	}
+	p.used = true
+	return wait, true
+}

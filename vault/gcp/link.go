@@ -1,0 +1,276 @@
+package gcp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/auth"
+	"cloud.google.com/go/auth/credentials"
+	"cloud.google.com/go/compute/metadata"
+	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"github.com/googleapis/gax-go/v2"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A link is the way to the server: made when it is first needed, and once.
+type link struct {
+	project   string // "" where the credentials tell
+	endpoint  string // "" for Google's
+	plaintext bool   // no credentials either: a server on this machine
+	timeout   time.Duration
+	getenv    func(string) string
+	options   []option.ClientOption
+
+	lock chan struct{} // held while dialling; waiting for it ends with the context
+	made atomic.Pointer[connection]
+}
+
+// A connection is a link that was made.
+type connection struct {
+	client      *secretmanager.Client
+	credentials *auth.Credentials // nil for plaintext
+	project     string
+}
+
+func newLink(cfg vault.Config) (*link, error) {
+	l := &link{
+		project: firstOf(cfg.ProjectID, cfg.Getenv("GOOGLE_CLOUD_PROJECT"), cfg.Getenv("CLOUDSDK_CORE_PROJECT")),
+		timeout: cfg.Timeout,
+		getenv:  cfg.Getenv,
+		lock:    make(chan struct{}, 1),
+		// Spans and logs could carry what only the user may see.
+		options: []option.ClientOption{option.WithTelemetryDisabled(), option.WithLogger(slog.New(slog.DiscardHandler))},
+	}
+	if l.timeout <= 0 {
+		l.timeout = 10 * time.Second
+	}
+	var err error
+	if l.endpoint, l.plaintext, err = checkEndpoint(cfg.Endpoint); err != nil {
+		return l, err
+	}
+	if l.endpoint != "" {
+		l.options = append(l.options, option.WithEndpoint(l.endpoint))
+	}
+	if l.plaintext {
+		l.options = append(l.options, option.WithoutAuthentication(),
+			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	}
+	if l.project != "" && !isProject(l.project) {
+		err, l.project = problem{vault.ErrConfig, fmt.Sprintf("project_id %q: a project's id is of lowercase letters, digits and -", l.project), ""}, ""
+		return l, err
+	}
+	if l.project == "" && l.plaintext {
+		return l, errNoProject
+	}
+	return l, nil
+}
+
+var errNoProject = problem{vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)", ""}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v = strings.TrimSpace(v); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// checkEndpoint returns endpoint as HOST:PORT. A token goes there with every
+// request, so it speaks TLS, or is a server on this machine, which gets none.
+func checkEndpoint(endpoint string) (address string, plaintext bool, err error) {
+	if endpoint = strings.TrimSpace(endpoint); endpoint == "" {
+		return "", false, nil
+	}
+	scheme, address, ok := strings.Cut(endpoint, "://")
+	if !ok {
+		scheme, address = "https", endpoint
+	}
+	u, err := url.Parse(scheme + "://" + strings.TrimSuffix(address, "/"))
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != u.String() {
+		// The text itself may hold a password.
+		return "", false, problem{vault.ErrConfig, "the endpoint is not of the form HOST[:PORT]", "set endpoint in [vault.gcp], or leave it out"}
+	}
+	plaintext = isLoopback(u.Hostname())
+	if u.Scheme == "http" && !plaintext {
+		return "", false, problem{vault.ErrConfig, fmt.Sprintf("http://%s would send the token in clear text", u.Host), "use https://" + u.Host}
+	}
+	port := firstOf(u.Port(), "443")
+	return net.JoinHostPort(u.Hostname(), port), plaintext, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// knownProject returns the project, or "" where it is not known yet.
+func (l *link) knownProject() string {
+	if c := l.made.Load(); c != nil {
+		return c.project
+	}
+	return l.project
+}
+
+// do makes one request about r, signed in, within the time that one may take.
+func (l *link) do(ctx context.Context, r ref,
+	request func(context.Context, *secretmanager.Client, string, gax.CallOption) error) (project string, err error) {
+	if l.project != "" {
+		if err := r.check(l.project); err != nil {
+			return "", err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	c, err := l.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := r.check(c.project); err != nil {
+		return "", err
+	}
+	// Before the request, which would report a network fault on the way to
+	// the token as if the token were refused.
+	if err := l.signIn(ctx, c.credentials); err != nil {
+		return "", err
+	}
+	deadline, _ := ctx.Deadline()
+	retry := gax.WithRetry(func() gax.Retryer { return &patience{deadline: deadline} })
+	return c.project, request(ctx, c.client, c.project, retry)
+}
+
+func (l *link) connect(ctx context.Context) (*connection, error) {
+	select {
+	case l.lock <- struct{}{}:
+		defer func() { <-l.lock }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c := l.made.Load(); c != nil {
+		return c, nil
+	}
+	c := &connection{project: l.project}
+	options := l.options
+	if !l.plaintext {
+		var err error
+		c.credentials, err = l.detect(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if c.project == "" && err == nil {
+			c.project, err = c.credentials.ProjectID(ctx)
+		}
+		if c.project == "" { // whatever the credentials are, this comes first
+			return nil, errNoProject
+		}
+		if err != nil {
+			return nil, err
+		}
+		options = append(options[:len(options):len(options)], option.WithAuthCredentials(c.credentials))
+	}
+	var err error
+	// It dials in the background; not with ctx, which ends with this request.
+	if c.client, err = secretmanager.NewClient(context.WithoutCancel(ctx), options...); err != nil {
+		return nil, problem{vault.ErrConfig, oneLine(err.Error()), ""}
+	}
+	l.made.Store(c)
+	return c, nil
+}
+
+// detect finds the Application Default Credentials. The library's own search
+// reads the process's environment, does not know CLOUDSDK_CONFIG, and cannot
+// be interrupted while it looks for a metadata server.
+func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
+	options := &credentials.DetectOptions{
+		Scopes:           secretmanager.DefaultAuthScopes(),
+		UseSelfSignedJWT: true, // a service account's key needs no token server
+		Logger:           slog.New(slog.DiscardHandler),
+	}
+	file, chosen := l.credentialsFile()
+	data, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !chosen:
+		if !metadata.OnGCEWithContext(ctx) {
+			return nil, problem{vault.ErrUnauthenticated, "there are no Application Default Credentials (gcloud auth login makes none)", l.remedy()}
+		}
+		c, err := credentials.DetectDefault(options)
+		if err != nil {
+			return nil, problem{vault.ErrUnauthenticated, scrub(err.Error()), l.remedy()}
+		}
+		return c, nil
+	case err != nil:
+		return nil, problem{vault.ErrUnauthenticated, err.Error(), l.remedy()}
+	}
+	var head struct {
+		Type credentials.CredType `json:"type"`
+	}
+	_ = json.Unmarshal(data, &head)
+	c, err := credentials.NewCredentialsFromJSON(head.Type, data, options)
+	if err != nil { // its text may quote from the file
+		return nil, problem{vault.ErrUnauthenticated, file + " holds no credentials that can be used", l.remedy()}
+	}
+	return c, nil
+}
+
+// credentialsFile returns where the credentials may be, and whether the user
+// said so.
+func (l *link) credentialsFile() (file string, chosen bool) {
+	if file := l.getenv("GOOGLE_APPLICATION_CREDENTIALS"); file != "" {
+		return file, true
+	}
+	folder := l.getenv("CLOUDSDK_CONFIG")
+	switch {
+	case folder != "":
+	case runtime.GOOS == "windows":
+		folder = filepath.Join(l.getenv("APPDATA"), "gcloud")
+	default:
+		folder = filepath.Join(l.getenv("HOME"), ".config", "gcloud")
+	}
+	return filepath.Join(folder, "application_default_credentials.json"), false
+}
+
+// remedy says what to do to be let in.
+func (l *link) remedy() string {
+	const login = "gcloud auth application-default login"
+	if _, chosen := l.credentialsFile(); chosen {
+		return "check the file that GOOGLE_APPLICATION_CREDENTIALS names, or unset that and run: " + login
+	}
+	return login
+}
+
+// signIn makes sure that there is a token. They are kept until they end.
+func (l *link) signIn(ctx context.Context, c *auth.Credentials) error {
+	if c == nil {
+		return nil
+	}
+	_, err := c.Token(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return problem{vault.ErrUnavailable, "no answer from the token server: " + scrub(e.Err.Error()), ""}
+	}
+	if e, ok := errors.AsType[*auth.Error](err); ok && e.Temporary() {
+		return problem{vault.ErrUnavailable, "the token server answers with status " + e.Response.Status, ""}
+	}
+	return problem{vault.ErrUnauthenticated, scrub(err.Error()), l.remedy()}
+}
