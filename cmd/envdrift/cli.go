@@ -24,9 +24,11 @@ type cli struct {
 	profile    string
 	ci         bool
 	json       bool
+	format     string // of verify's standard output
 	quiet      bool
 	verbose    bool
 	noColor    bool
+	hook       bool // git runs us: nobody can be asked
 
 	args []string
 	dir  string // absolute: where the person stands, or -C
@@ -65,7 +67,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application) (string, command){
-		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock,
+		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock, c.addStatus, c.addDoctor,
 		c.addVaultPush, c.addVaultPull, c.addExec, c.addTrust, c.addVersion,
 	} {
 		name, run := add(app)

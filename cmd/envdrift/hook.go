@@ -20,7 +20,12 @@ also trusts the vaults that the configuration names: hooks never ask.
 
 Statuses: 0 installed · 1 could not · 2 wrong usage
 Example:  envdrift hook install`)
-	commands[install.FullCommand()] = func(ctx context.Context) error { return c.changeHooks(ctx, hooks.Install) }
+	commands[install.FullCommand()] = func(ctx context.Context) error {
+		if err := c.changeHooks(ctx, hooks.Install); err != nil {
+			return err
+		}
+		return c.trustAll(ctx)
+	}
 
 	uninstall := hook.Command("uninstall", "Take the hooks away; what was there before comes back.").HelpLong(`
 Statuses: 0 taken away, or not there · 1 could not · 2 wrong usage
@@ -113,7 +118,7 @@ func (e *hookError) Error() string {
 
 // runHook is what git runs. Nothing of it may ask a question.
 func (c *cli) runHook(ctx context.Context, name string, _ []string) error {
-	c.tty = false
+	c.hook, c.tty = true, false
 	if name != "pre-commit" {
 		return nil
 	}

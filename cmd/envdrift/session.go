@@ -32,7 +32,6 @@ type session struct {
 	base string         // the configuration's directory, relative to top
 	cfg  *config.Config // never nil; empty if there is no file
 
-	hook   bool // git runs us: nobody can be asked
 	inRepo bool
 	repo   *gitops.Repo
 	stores map[string]vault.Store

@@ -56,7 +56,7 @@ func (c *cli) trust(ctx context.Context, f trustFlags) error {
 	case f.move != "":
 		return pins.Move(ctx, f.move, repository)
 	}
-	endpoints, err := s.endpoints()
+	endpoints, err := s.endpoints(func(vault.Config) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -95,16 +95,16 @@ func (s *session) repository(ctx context.Context) (string, error) {
 	return repo.CommonDir, nil
 }
 
-// endpoints gives the vaults of the configuration's mappings, those that get a
-// credential.
-func (s *session) endpoints() ([]trust.Endpoint, error) {
+// endpoints gives the vaults of the configuration's mappings that include
+// wants, of those that get a credential.
+func (s *session) endpoints(include func(vault.Config) bool) ([]trust.Endpoint, error) {
 	var endpoints []trust.Endpoint
 	for _, m := range s.cfg.Mappings {
 		cfg, err := s.cfg.VaultOf(m)
 		if err != nil {
 			return nil, err
 		}
-		if e := trust.EndpointOf(cfg); e != "" {
+		if e := trust.EndpointOf(cfg); e != "" && include(cfg) {
 			endpoints = append(endpoints, e)
 		}
 	}
@@ -128,6 +128,21 @@ func (e *trustError) Error() string {
 		words[i] = string(p)
 	}
 	return fmt.Sprintf("not contacted: this repository names %s, but you agreed to %s", e.endpoint, strings.Join(words, "; "))
+}
+
+// trustAll agrees to every vault of the configuration, as far as a typed
+// command does.
+func (s *session) trustAll(ctx context.Context) error {
+	for _, m := range s.cfg.Mappings {
+		cfg, err := s.cfg.VaultOf(m)
+		if err == nil {
+			err = s.trusts(ctx, cfg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trusts returns nil if the user agreed that the vault gets credentials, or
@@ -164,9 +179,25 @@ func (s *session) trusts(ctx context.Context, cfg vault.Config) error {
 	case len(refusal.pinned) > 0:
 		return refusal
 	default:
-		s.say("trusting %s for this clone (envdrift trust --list shows all)", endpoint)
+		return s.firstUse(ctx, pins, repository, endpoint)
 	}
 	return pins.Pin(ctx, repository, endpoint)
+}
+
+// firstUse agrees to endpoint and to the configuration's other vaults at once:
+// after the first one, each further would look like a change.
+func (s *session) firstUse(ctx context.Context, pins trust.Pins, repository string, endpoint trust.Endpoint) error {
+	endpoints, err := s.endpoints(func(cfg vault.Config) bool { return s.tokenElsewhere(cfg) == "" })
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(endpoints, endpoint) {
+		endpoints = append(endpoints, endpoint)
+	}
+	for _, e := range endpoints {
+		s.say("trusting %s for this clone (envdrift trust --list shows all)", e)
+	}
+	return pins.Pin(ctx, repository, endpoints...)
 }
 
 // ownWord reports that the user, or the platform of a CI job, named the vault,
