@@ -194,7 +194,7 @@ func (s *session) verifyFiles(ctx context.Context, files []string, secretName st
 		}
 		targets = append(targets, t)
 	}
-	return s.prove(ctx, targets)
+	return s.prove(ctx, s.subjectsOf(targets, ""))
 }
 
 // An unmappedError reports a file whose vault secret is not known.

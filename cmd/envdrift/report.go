@@ -33,6 +33,7 @@ func (c *cli) add(r row) {
 		r.Hints = append(r.Hints, c.advice(r.err)...)
 	}
 	c.rows = append(c.rows, r)
+	c.annotate(r)
 }
 
 // addChange puts what was done with a file into the report.
@@ -72,6 +73,9 @@ func (c *cli) finish(err error) int {
 			d.Error, d.Hints = err.Error(), c.advice(err)
 		}
 		return c.printJSON(d, status)
+	}
+	if done, err := c.printFormat(); done && err != nil {
+		status = max(status, statusFail)
 	}
 	c.printRows()
 	if c.sum != "" {

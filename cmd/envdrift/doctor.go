@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/trust"
+)
+
+func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
+	fix := false
+	cmd := app.Command("doctor", "Find what is wrong with this machine and this clone, and the command that mends it.").HelpLong(`
+Sends nothing: vaults are asked by status and verify. With --fix it does what
+can do no harm: file modes and .gitignore.
+
+Statuses: 0 nothing found · 1 something is wrong · 2 wrong usage
+Example:  envdrift doctor --fix`)
+	cmd.Flag("fix", "Mend what can be mended without harm.").BoolVar(&fix)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.doctor(ctx, fix) }
+}
+
+// A diagnosis is one thing that doctor looked at.
+type diagnosis struct {
+	what   string
+	err    error
+	hints  []string
+	mend   func() error // nil if a person must
+	detail string
+}
+
+func (c *cli) doctor(ctx context.Context, fix bool) error {
+	s, err := c.open()
+	if err != nil {
+		c.add(row{Status: "wrong", File: "configuration", err: err})
+		return nil
+	}
+	var found []diagnosis
+	for _, examine := range []func(context.Context) []diagnosis{
+		s.examineConfig, s.examineGit, s.examineHooks, s.examineKeys, s.examineTrust,
+	} {
+		found = append(found, examine(ctx)...)
+	}
+	for _, d := range found {
+		r := row{Status: "fine", File: d.what, Note: d.detail}
+		if d.err != nil {
+			r.Status, r.err, r.Hints = "wrong", d.err, d.hints
+			if fix && d.mend != nil {
+				if r.err = d.mend(); r.err == nil {
+					r.Status, r.Note, r.Hints = "mended", d.err.Error(), nil
+				}
+			}
+		}
+		c.add(r)
+	}
+	return nil
+}
+
+func (s *session) examineConfig(context.Context) []diagnosis {
+	if s.cfg.File == "" {
+		return []diagnosis{{what: "configuration", err: config.ErrNoConfig}}
+	}
+	d := diagnosis{what: "configuration", detail: fmt.Sprintf("%s, %s", s.cfg.File, plural(len(s.cfg.Mappings), "mapping"))}
+	if len(s.cfg.Foreign) > 0 {
+		d.detail += "; sections of the earlier tool, not used here: " + strings.Join(s.cfg.Foreign, ", ")
+	}
+	found := []diagnosis{d}
+	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+		if t.Err != nil {
+			found = append(found, diagnosis{what: t.Mapping.SecretName, err: t.Err})
+		}
+		if _, err := s.cfg.VaultOf(t.Mapping); err != nil {
+			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
+		}
+	}
+	return found
+}
+
+func (s *session) examineGit(ctx context.Context) []diagnosis {
+	repo, err := s.git(ctx)
+	switch {
+	case err != nil:
+		return []diagnosis{{what: "git", err: err}}
+	case repo == nil:
+		return []diagnosis{{what: "git", err: gitops.ErrNotRepository, hints: []string{"git init"}}}
+	}
+	return []diagnosis{{what: "git", detail: repo.Top}}
+}
+
+func (s *session) examineHooks(ctx context.Context) []diagnosis {
+	if s.repo == nil {
+		return nil
+	}
+	site, err := hooks.Locate(ctx, s.repo, "")
+	if err != nil {
+		return []diagnosis{{what: "hooks", err: err}}
+	}
+	found, err := hooks.Inspect(site)
+	if err != nil {
+		return []diagnosis{{what: "hooks", err: err}}
+	}
+	var list []diagnosis
+	for _, h := range found {
+		d := diagnosis{what: "hook " + h.Name, detail: h.State.String()}
+		if !h.Runs() {
+			d.err, d.hints = &hookError{h}, []string{s.self("hook install")}
+		}
+		list = append(list, d)
+	}
+	for _, tree := range site.Blind {
+		list = append(list, diagnosis{what: tree, err: errBlind, hints: []string{"set up the hook manager there, or make core.hooksPath absolute"}})
+	}
+	return list
+}
+
+var (
+	errBlind   = errors.New("in this working tree git finds no hooks: core.hooksPath is relative and leads nowhere there")
+	errTracked = errors.New("private keys are tracked by git: every clone has them")
+	errOpen    = errors.New("private keys are readable by other users of this machine")
+	errShown   = errors.New("git does not ignore it: a git add would take the private keys along")
+)
+
+// examineKeys looks at the keys files that there are.
+func (s *session) examineKeys(ctx context.Context) []diagnosis {
+	files := s.keysFiles()
+	if s.repo == nil || len(files) == 0 {
+		return nil
+	}
+	tracked, err := s.repo.Tracked(ctx, files)
+	if err != nil {
+		return []diagnosis{{what: "keys files", err: err}}
+	}
+	ignored, err := s.repo.Ignored(ctx, files)
+	if err != nil {
+		return []diagnosis{{what: "keys files", err: err}}
+	}
+	var list []diagnosis
+	for _, file := range files {
+		d := diagnosis{what: file}
+		info, err := fs.Stat(s.root.FS(), file)
+		switch {
+		case err != nil:
+			d.err = err
+		case tracked[file]:
+			d.err, d.hints = errTracked, []string{"git rm --cached " + quote(s.shown(file)) + "; then make new keys: what was committed is known"}
+		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+			d.err, d.hints = errOpen, []string{"chmod 600 " + quote(s.shown(file))}
+			d.mend = func() error { return os.Chmod(filepath.Join(s.top, filepath.FromSlash(file)), 0o600) }
+		case !ignored[file]:
+			d.err, d.hints = errShown, []string{s.self("doctor --fix")}
+			d.mend = func() error { return s.ignore(ctx, s.repo, []string{file}) }
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// keysFiles lists the keys files beside mapped env files, and at the top.
+func (s *session) keysFiles() []string {
+	candidates := []string{path.Join(s.base, s.cfg.Sync.EnvKeysFilename)}
+	for _, m := range s.cfg.Mappings {
+		candidates = append(candidates, path.Join(s.base, m.Folder, s.cfg.Sync.EnvKeysFilename))
+	}
+	slices.Sort(candidates)
+	return slices.DeleteFunc(slices.Compact(candidates), func(file string) bool {
+		_, err := fs.Stat(s.root.FS(), file)
+		return err != nil
+	})
+}
+
+// examineTrust tells which vaults hooks may not contact yet.
+func (s *session) examineTrust(ctx context.Context) []diagnosis {
+	endpoints, err := s.endpoints()
+	if err != nil || len(endpoints) == 0 {
+		return nil // a wrong vault is told with the configuration
+	}
+	pins, err := trust.At(s.getenv)
+	if err != nil {
+		return []diagnosis{{what: "trust", err: err}}
+	}
+	repository, err := s.repository(ctx)
+	if err != nil {
+		return []diagnosis{{what: "trust", err: err}}
+	}
+	pinned, err := pins.Of(repository)
+	if err != nil {
+		return []diagnosis{{what: "trust", err: err}}
+	}
+	var list []diagnosis
+	for _, e := range endpoints {
+		d := diagnosis{what: "trust", detail: string(e)}
+		if !slices.Contains(pinned, e) {
+			d.err = &trustError{endpoint: e, pinned: pinned}
+		}
+		list = append(list, d)
+	}
+	return list
+}

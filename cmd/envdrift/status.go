@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
+)
+
+func (c *cli) addStatus(app *kingpin.Application) (string, command) {
+	offline := false
+	cmd := app.Command("status", "Tell the state of each mapping: its file, its key, its vault; and of the hooks.").HelpLong(`
+Statuses: 0 all in order · 1 something is not · 2 wrong usage or configuration ·
+3 a vault could not be used
+Example:  envdrift status --offline`)
+	cmd.Flag("offline", "Ask no vault.").BoolVar(&offline)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.status(ctx, offline) }
+}
+
+// A mappingStatus is one mapping's part of the picture.
+type mappingStatus struct {
+	File        string `json:"file"`
+	Secret      string `json:"secret"`
+	Environment string `json:"environment"`
+	State       string `json:"state"`   // absent, plaintext, encrypted, partly encrypted, empty
+	Changed     string `json:"changed"` // since HEAD: "", changed, untracked
+	Key         string `json:"key"`     // at hand, differs from the vault's, not at hand, ephemeral
+	Vault       string `json:"vault"`   // decrypts the file, DRIFT, not asked, or why not
+	err         error
+}
+
+func (c *cli) status(ctx context.Context, offline bool) error {
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	targets, err := s.mapped()
+	if err != nil {
+		return err
+	}
+	keys := make([]drift.VaultKey, len(targets))
+	if !offline {
+		keys = drift.FetchKeys(ctx, s.vaultOf, targets, s.workers())
+	}
+	changed, err := s.changedSinceHead(ctx, targets)
+	if err != nil {
+		return err
+	}
+	list := make([]mappingStatus, len(targets))
+	for i, t := range targets {
+		list[i] = s.mappingStatus(t, keys[i], offline)
+		list[i].Changed = changed[t.File]
+	}
+	if c.json {
+		c.data = list
+	}
+	for _, m := range list {
+		c.add(row{
+			Status: m.State, File: m.File, Secret: m.Secret, Environment: m.Environment, err: m.err,
+			Note: strings.Join(nonEmpty(m.Changed, "key "+m.Key, "vault: "+m.Vault), "; "),
+		})
+	}
+	return s.hooksInShort(ctx)
+}
+
+func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool) mappingStatus {
+	m := mappingStatus{
+		File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
+		State: "absent", Key: s.localKey(t, key.Keys), Vault: "not asked", err: t.Err,
+	}
+	if m.File == "" {
+		m.File = t.Mapping.Folder
+	}
+	if t.Doc != nil {
+		m.State = map[dotenv.State]string{
+			dotenv.Empty: "empty", dotenv.Plain: "plaintext", dotenv.Encrypted: "encrypted", dotenv.Mixed: "partly encrypted",
+		}[t.Doc.State()]
+	}
+	if offline {
+		return m
+	}
+	m.Vault = "has the key"
+	switch {
+	case key.Err != nil:
+		m.Vault = "could not be used"
+		m.err = key.Err
+	case t.Doc != nil:
+		proof := drift.Prove(t.Doc, key.Keys)
+		proof.Plain = nil // its state is told beside
+		if err := proof.Err(); err != nil {
+			m.Vault, m.err = "DRIFT", err
+		}
+	}
+	return m
+}
+
+// localKey tells of the key in the keys file. vault may be empty: not asked.
+func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
+	if t.Mapping.Ephemeral {
+		return "ephemeral"
+	}
+	data, err := drift.ReadFile(s.root.FS(), t.KeysFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "not at hand"
+	}
+	if err != nil {
+		return "unreadable"
+	}
+	ring := &drift.Ring{}
+	ring.File(t.KeysFile, dotenv.ParseKeysFile(data))
+	held := ring.Named(t.Names[0])
+	switch {
+	case len(held) == 0:
+		return "not at hand"
+	case len(vault) > 0 && held.Reveal() != vault.Reveal():
+		return "differs from the vault's"
+	case t.Doc != nil && len(drift.StrangeHeaders(t.Doc, held)) > 0:
+		return "at hand, but not the file's"
+	}
+	return "at hand"
+}
+
+// changedSinceHead tells which files differ from HEAD's version.
+func (s *session) changedSinceHead(ctx context.Context, targets []drift.Target) (map[string]string, error) {
+	changed := map[string]string{}
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return changed, err
+	}
+	var files []string
+	for _, t := range targets {
+		if t.File != "" {
+			files = append(files, t.File)
+		}
+	}
+	tracked, err := repo.Tracked(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		previous, err := s.previous(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		now, _ := drift.ReadFile(s.root.FS(), file)
+		switch {
+		case !tracked[file]:
+			changed[file] = "untracked"
+		case previous == nil || string(previous.Bytes()) != string(now):
+			changed[file] = "changed since HEAD"
+		}
+	}
+	return changed, nil
+}
+
+// hooksInShort says in one line whether git runs our hooks.
+func (s *session) hooksInShort(ctx context.Context) error {
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	site, err := hooks.Locate(ctx, repo, "")
+	if err != nil {
+		return err
+	}
+	found, err := hooks.Inspect(site)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, h := range found {
+		if !h.Runs() {
+			missing = append(missing, h.Name)
+		}
+	}
+	s.sum = "hooks: all run"
+	if len(missing) > 0 {
+		s.sum = fmt.Sprintf("hooks: %s not installed (%s)", strings.Join(missing, ", "), s.self("hook install"))
+	}
+	return nil
+}
+
+func nonEmpty(words ...string) []string {
+	var list []string
+	for _, w := range words {
+		if w != "" {
+			list = append(list, w)
+		}
+	}
+	return list
+}
