@@ -19,6 +19,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/vault"
 )
 
 func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
@@ -183,7 +184,7 @@ func (s *session) keysFiles() []string {
 
 // examineTrust tells which vaults hooks may not contact yet.
 func (s *session) examineTrust(ctx context.Context) []diagnosis {
-	endpoints, err := s.endpoints()
+	endpoints, err := s.endpoints(func(vault.Config) bool { return true })
 	if err != nil || len(endpoints) == 0 {
 		return nil // a wrong vault is told with the configuration
 	}
