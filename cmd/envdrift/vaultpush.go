@@ -127,7 +127,7 @@ func (s *session) push(ctx context.Context, t drift.Target, name string, keys ec
 	if got, err := drift.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
 		return &vault.Error{Op: "put", Vault: store.String(), Name: t.Mapping.SecretName, Err: vault.ErrConflict, Detail: "what was read back is not what was stored"}
 	}
-	r.Status, r.Note = "pushed", "read back"
+	r.Status, r.Note = "pushed", "to "+store.String()+", read back"
 	if version != "" {
 		r.Note += ", version " + version
 	}
