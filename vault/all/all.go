@@ -19,10 +19,12 @@ func Open(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 		return openAge(ctx, cfg)
 	case "azure":
 		return openAzure(ctx, cfg)
+	case "gcp":
+		return openGCP(ctx, cfg)
 	case "hashicorp":
 		return openHashicorp(ctx, cfg)
 	}
-	return nil, unknown(cfg.Provider, "envdrift knows age, azure and hashicorp")
+	return nil, unknown(cfg.Provider, "envdrift knows age, azure, gcp and hashicorp")
 }
 
 func unknown(provider, why string) error {
