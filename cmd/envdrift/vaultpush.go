@@ -19,7 +19,7 @@ import (
 
 type pushFlags struct {
 	folder, secret, environment, key string
-	stdin, force                     bool
+	stdin, force, all                bool
 }
 
 func (c *cli) addVaultPush(app *kingpin.Application) (string, command) {
@@ -31,8 +31,9 @@ read back. The key never appears on a command line.
 Statuses: 0 stored, or there already · 1 another key is there, or none to push ·
 2 wrong usage or configuration · 3 the vault could not be used
 Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
-	cmd.Arg("FOLDER", "The folder with .env.keys.").Required().StringVar(&f.folder)
-	cmd.Arg("SECRET", "The secret's name in the vault.").Required().StringVar(&f.secret)
+	cmd.Arg("FOLDER", "The folder with .env.keys.").StringVar(&f.folder)
+	cmd.Arg("SECRET", "The secret's name in the vault.").StringVar(&f.secret)
+	cmd.Flag("all", "The key of every mapping, instead of FOLDER and SECRET.").BoolVar(&f.all)
 	cmd.Flag("env", "The environment whose key is pushed.").Short('e').PlaceHolder("NAME").StringVar(&f.environment)
 	cmd.Flag("key", "The key's full name, instead of --env.").PlaceHolder("DOTENV_PRIVATE_KEY…").StringVar(&f.key)
 	cmd.Flag("stdin", "Read the key from standard input instead of .env.keys.").BoolVar(&f.stdin)
@@ -41,15 +42,44 @@ Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 }
 
 func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
+	if f.all != (f.folder == "") || (f.folder == "") != (f.secret == "") {
+		return &usageError{errors.New("name FOLDER and SECRET, or --all"), "vault-push"}
+	}
+	if f.all && (f.stdin || f.key != "" || f.environment != "") {
+		return &usageError{errors.New("--all takes each mapping's own key: no --stdin, --key or --env"), "vault-push"}
+	}
 	s, err := c.open()
 	if err != nil {
 		return err
+	}
+	if f.all {
+		return s.pushAll(ctx, f)
 	}
 	folder, err := s.inside(f.folder)
 	if err != nil {
 		return err
 	}
-	t := s.keyTarget(folder, f.secret, f.environment, f.key)
+	return s.pushKey(ctx, folder, s.keyTarget(folder, f.secret, f.environment, f.key), f)
+}
+
+// pushAll pushes the key of every mapping; one that fails does not stop the
+// others.
+func (s *session) pushAll(ctx context.Context, f pushFlags) error {
+	targets, err := s.mapped()
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := s.pushKey(ctx, path.Dir(t.KeysFile), t, f); err != nil {
+			s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
+		}
+	}
+	return nil
+}
+
+// pushKey finds the key of a target and stores it, unless the target's env
+// file is encrypted for another.
+func (s *session) pushKey(ctx context.Context, folder string, t drift.Target, f pushFlags) error {
 	name, keys, err := s.keyToPush(folder, t, f)
 	if err != nil {
 		return err
