@@ -23,7 +23,7 @@ func newClient(host string, web *http.Client, credential azcore.TokenCredential,
 		ClientOptions: azcore.ClientOptions{
 			Transport:        web,
 			Telemetry:        policy.TelemetryOptions{ApplicationID: "envdrift"},
-			Retry:            policy.RetryOptions{MaxRetries: 1, MaxRetryDelay: timeout, ShouldRetry: mayWait},
+			Retry:            policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Millisecond, MaxRetryDelay: timeout, ShouldRetry: mayWait},
 			PerRetryPolicies: []policy.Policy{&guard{host}},
 		},
 		// A server on this machine has no name below vault.azure.net that a

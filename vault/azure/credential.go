@@ -263,7 +263,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	if _, after, ok := strings.Cut(text, "Credential: "); ok {
 		text = after
 	}
-	return token, problem{vault.ErrUnauthenticated, oneLine(redact(text, s.secrets)), ""}
+	return token, problem{vault.ErrUnauthenticated, strings.TrimSuffix(oneLine(redact(text, s.secrets)), "."), ""}
 }
 
 // remedy is what helps the source in use, or the one that was in the way.
