@@ -232,8 +232,10 @@ func (s *session) execFile(name string) (drift.Target, error) {
 // execKeys gives the keys at hand for a file, or says that the vault is to be
 // asked.
 func (s *session) execKeys(t drift.Target, which string) (keys ecies.Keys, ask bool, err error) {
+	ring := s.ring(t.File)
+	keys = ring.For(t.Doc)
 	if state := t.Doc.State(); state == dotenv.Plain || state == dotenv.Empty {
-		return nil, false, nil
+		return keys, false, nil // a variable of the process may be encrypted
 	}
 	mapped := t.Mapping.SecretName != ""
 	if which == "vault" || mapped && t.Mapping.Ephemeral {
@@ -242,9 +244,12 @@ func (s *session) execKeys(t drift.Target, which string) (keys ecies.Keys, ask b
 		}
 		return nil, true, nil
 	}
+	declared := len(ring.Declared(t.Doc)) > 0
 	if mapped && which == "auto" {
-		keys = s.ring(t.File).Declared(t.Doc)
-		return keys, len(keys) == 0, nil
+		return keys, !declared, nil
+	}
+	if declared || len(drift.Prove(t.Doc, keys).Failures) == 0 {
+		return keys, false, nil
 	}
 	keys, err = s.keysAtHand(t.File, t.Doc)
 	return keys, false, err

@@ -3,6 +3,7 @@ package drift
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,19 +26,24 @@ type Held struct {
 type Ring struct {
 	Held    []Held
 	Invalid []error // each names the variable and the origin
+
+	public []ecies.PublicKey // those that the environment declares
 }
+
+// environment is the [Held.Origin] of a key in a variable of the process.
+const environment = "environment"
 
 // Environ collects the keys of the process environment.
 func (r *Ring) Environ(environ map[string]string) {
-	var names []string
-	for name := range environ {
-		if strings.HasPrefix(name, privatePrefix) {
-			names = append(names, name)
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		switch {
+		case strings.HasPrefix(name, privatePrefix):
+			r.add(name, secret.New(environ[name]), environment)
+		case strings.HasPrefix(name, publicPrefix):
+			if key, err := ecies.ParsePublicKey(environ[name]); err == nil {
+				r.public = append(r.public, key)
+			}
 		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		r.add(name, secret.New(environ[name]), "environment")
 	}
 }
 
@@ -73,6 +79,21 @@ func (r *Ring) Declared(doc *dotenv.Document) ecies.Keys {
 		}
 	}
 	return keys
+}
+
+// For gives the held keys that dotenvx would decrypt the document with, in the
+// order in which it tries them: those of the environment are tried even where
+// the header names another.
+func (r *Ring) For(doc *dotenv.Document) ecies.Keys {
+	offer := dotenv.KeyOffer{Declared: r.public}
+	for _, held := range r.Held {
+		if held.Origin == environment {
+			offer.Environment = append(offer.Environment, held.Key)
+		} else {
+			offer.KeysFile = append(offer.KeysFile, held.Key)
+		}
+	}
+	return doc.KeysFrom(offer)
 }
 
 // Keys gives all held keys, each once.
