@@ -117,7 +117,7 @@ func (s *session) decryptionKeys(ctx context.Context, file string, doc *dotenv.D
 			return keys, nil
 		}
 	}
-	key := drift.FetchKeys(ctx, s.vaultOf, []drift.Target{t}, 1)[0]
+	key := s.fetch(ctx, []drift.Target{t})[0]
 	return key.Keys, key.Err
 }
 

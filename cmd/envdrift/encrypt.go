@@ -172,7 +172,7 @@ func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Documen
 		}
 	}
 	if t, ok := s.target(file); ok {
-		key := drift.FetchKeys(ctx, s.vaultOf, []drift.Target{t}, 1)[0]
+		key := s.fetch(ctx, []drift.Target{t})[0]
 		if key.Err == nil {
 			k.keys, k.public = key.Keys, key.Keys[0].PublicKey()
 			return k, nil

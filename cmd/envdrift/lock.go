@@ -73,7 +73,7 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 // gate proves for each file that what it is encrypted for, or will be, is the
 // vault's key. Only failures are reported.
 func (s *session) gate(ctx context.Context, targets []drift.Target) {
-	keys := drift.FetchKeys(ctx, s.vaultOf, targets, s.workers())
+	keys := s.fetch(ctx, targets)
 	for i, t := range targets {
 		err := keys[i].Err
 		if err == nil && t.Doc != nil {
@@ -115,7 +115,7 @@ func (s *session) lockTarget(ctx context.Context, t drift.Target) drift.Change {
 	key, err := s.knownKey(ctx, t.File, t.Doc)
 	if err == nil && len(key.keys) == 0 {
 		// Without the private key no value can be compared with HEAD's.
-		key.keys = drift.FetchKeys(ctx, s.vaultOf, []drift.Target{t}, 1)[0].Keys
+		key.keys = s.fetch(ctx, []drift.Target{t})[0].Keys
 	}
 	if err == nil {
 		c, err = s.encryptWith(ctx, t.File, t.Doc, key, dotenv.Selection{})

@@ -34,13 +34,13 @@ type session struct {
 
 	inRepo bool
 	repo   *gitops.Repo
-	stores map[string]vault.Store
+	stores map[string]openedStore
 }
 
 // open finds the tree and its configuration. Without a configuration file the
 // flags are all there is; commands that need mappings say so themselves.
 func (c *cli) open() (*session, error) {
-	s := &session{cli: c, stores: map[string]vault.Store{}}
+	s := &session{cli: c, stores: map[string]openedStore{}}
 	file, err := c.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		return nil, err
@@ -193,21 +193,27 @@ func (s *session) vaultOf(ctx context.Context, t drift.Target) (vault.Store, err
 	if err != nil {
 		return nil, err
 	}
+	cfg.Getenv = nil // what is left tells one vault from another
+	key := fmt.Sprintf("%+v", cfg)
+	if o, done := s.stores[key]; done {
+		return o.store, o.err
+	}
 	cfg.Getenv = s.getenv
-	key := fmt.Sprint(cfg.Name, cfg.Provider, cfg.URL)
-	if store, ok := s.stores[key]; ok {
-		return store, nil
+	var o openedStore
+	if o.err = s.trusts(ctx, cfg); o.err == nil {
+		o.store, o.err = all.Open(ctx, cfg)
 	}
-	if err := s.trusts(ctx, cfg); err != nil {
-		return nil, err
+	if o.err == nil {
+		s.detail("vault: %s", o.store)
 	}
-	store, err := all.Open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	s.detail("vault: %s", store)
-	s.stores[key] = store
-	return store, nil
+	s.stores[key] = o
+	return o.store, o.err
+}
+
+// An openedStore is a vault, or why there is none: nobody is asked twice.
+type openedStore struct {
+	store vault.Store
+	err   error
 }
 
 // workers is how many requests and files are worked on at a time.
@@ -293,6 +299,7 @@ func (s *session) apply(ctx context.Context, changes []drift.Change) (err error)
 	if err := s.ignorePrivate(ctx, changes); err != nil {
 		return err
 	}
+	defer s.showing("writing " + plural(len(changes), "file"))()
 	drift.Apply(ctx, s.root, changes, s.keep, s.workers())
 	return nil
 }

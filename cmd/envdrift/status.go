@@ -48,7 +48,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 	}
 	keys := make([]drift.VaultKey, len(targets))
 	if !offline {
-		keys = drift.FetchKeys(ctx, s.vaultOf, targets, s.workers())
+		keys = s.fetch(ctx, targets)
 	}
 	changed, err := s.changedSinceHead(ctx, targets)
 	if err != nil {

@@ -49,7 +49,7 @@ var errOutOfStep = errors.New("not in step with the vault")
 // sync brings the keys of the targets into their keys files and reports each
 // mapping. It returns the keys, for what is done with them next.
 func (s *session) sync(ctx context.Context, targets []drift.Target, f syncFlags) ([]drift.VaultKey, error) {
-	keys := drift.FetchKeys(ctx, s.vaultOf, targets, s.workers())
+	keys := s.fetch(ctx, targets)
 	changes := drift.Sync(s.root.FS(), targets, keys, s.mayReplace(f))
 	if !f.verify {
 		if err := s.apply(ctx, changes); err != nil {

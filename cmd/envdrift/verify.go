@@ -188,7 +188,7 @@ func (s *session) prove(ctx context.Context, subjects []proofSubject) error {
 		for n, i := range places {
 			targets[n] = subjects[i].Target
 		}
-		for n, key := range drift.FetchKeys(ctx, router.vaultOf, targets, s.workers()) {
+		for n, key := range router.fetch(ctx, targets) {
 			keys[places[n]] = key
 		}
 	}
