@@ -152,11 +152,11 @@ func (s *Store) denial(op, name string, a answer) problem {
 	case "ForbiddenByFirewall", "ForbiddenByConnection":
 		return problem{vault.ErrDenied, a.text, "az keyvault network-rule add --name " + s.shortName() + " --ip-address ADDRESS, or use the vault's private network"}
 	case "ForbiddenByRbac":
-		return problem{vault.ErrDenied, a.text, "give yourself " + byRole}
+		return problem{vault.ErrDenied, a.text, "grant the identity " + byRole}
 	case "ForbiddenByPolicy":
 		return problem{vault.ErrDenied, a.text, byPolicy}
 	}
-	return problem{vault.ErrDenied, a.text, "give yourself " + byRole + "; where the vault has access policies: " + byPolicy}
+	return problem{vault.ErrDenied, a.text, "grant the identity " + byRole + "; where the vault has access policies: " + byPolicy}
 }
 
 // usable refuses what the vault's owner has said is not to be used.
