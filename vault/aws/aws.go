@@ -1,0 +1,221 @@
+// Package aws keeps secrets in AWS Secrets Manager. Credentials, region and
+// endpoint come from where the AWS tools take them when the configuration is
+// silent: the environment, profiles with or without SSO, web identity, and the
+// role of a container or an EC2 instance.
+//
+// # Names
+//
+// A name is the secret's name or its ARN. It means the version that carries
+// the label AWSCURRENT; myapp/key?stage=AWSPREVIOUS pins another label and
+// myapp/key?version=ID a version. A name may hold an @ but no ?.
+//
+// # Environment
+//
+// [vault.Config] has the environment for what this package decides: region,
+// endpoint, profile and access keys. The SDK reads everything else from the
+// process's own: where the files of the profiles are (AWS_CONFIG_FILE,
+// AWS_SHARED_CREDENTIALS_FILE, HOME), web identity and container credentials,
+// AWS_CA_BUNDLE, AWS_EC2_METADATA_DISABLED and its kin, and the proxy.
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// maxText is how many bytes Secrets Manager takes as one secret.
+const maxText = 65536
+
+// A Store is the Secrets Manager of one region, for one identity. It signs in
+// when first asked.
+type Store struct {
+	client   *secretsmanager.Client
+	login    *login
+	region   string
+	endpoint string        // "" for AWS's own
+	timeout  time.Duration // of one request, with signing in where it must
+
+	oneByOne atomic.Bool   // batches are not allowed here
+	slots    chan struct{} // one for each request that is made instead of a batch
+}
+
+var _ vault.BatchStore = (*Store)(nil)
+
+// Open returns the store that cfg describes. It reads the profiles and sends
+// nothing: wrong credentials show with the first Get. Errors wrap
+// [vault.ErrConfig], or [vault.ErrUnauthenticated] where the profile wants
+// what only a person can give.
+func Open(ctx context.Context, cfg vault.Config) (*Store, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	s := &Store{timeout: cfg.Timeout, slots: make(chan struct{}, 8)}
+	if s.timeout <= 0 {
+		s.timeout = 10 * time.Second
+	}
+	if err := s.configure(ctx, cfg); err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	return s, nil
+}
+
+// String names the region, as in "AWS Secrets Manager in eu-central-1".
+func (s *Store) String() string {
+	switch {
+	case s.region == "":
+		return "AWS Secrets Manager"
+	case s.endpoint != "":
+		return fmt.Sprintf("AWS Secrets Manager in %s at %s", s.region, s.endpoint)
+	}
+	return "AWS Secrets Manager in " + s.region
+}
+
+// Get returns the text under name and the id of the version it is. A secret
+// that was stored as binary is a text if it is one in UTF-8.
+func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
+	id, err := s.parse(name)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	got, err := s.get(ctx, id)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	text, err := textOf(got.SecretString, got.SecretBinary)
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	return vault.Secret{Name: name, Value: secret.New(text), Version: deref(got.VersionId)}, nil
+}
+
+func (s *Store) get(ctx context.Context, id id) (*secretsmanager.GetSecretValueOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	in := &secretsmanager.GetSecretValueInput{SecretId: &id.secret}
+	if id.version != "" {
+		in.VersionId = &id.version
+	}
+	if id.stage != "" {
+		in.VersionStage = &id.stage
+	}
+	return s.client.GetSecretValue(ctx, in)
+}
+
+// textOf returns the one of text and binary that is there.
+func textOf(text *string, binary []byte) (string, error) {
+	switch {
+	case text != nil && *text != "":
+		return *text, nil
+	case len(binary) == 0:
+		return "", problem{vault.ErrMalformed, "it holds no text", ""}
+	case !utf8.Valid(binary):
+		return "", problem{vault.ErrMalformed, "it is binary", "store it again with --secret-string"}
+	}
+	return string(binary), nil
+}
+
+// Put stores value under name: as a new secret, or as a new version of the
+// one there, whose current version must be base. AWS cannot compare while it
+// writes. A version that somebody else stores between our look and our write
+// is not lost, but current no more: it is AWSPREVIOUS then.
+func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
+	id, err := s.parse(name)
+	text := value.Reveal()
+	switch {
+	case err != nil:
+	case id.pinned():
+		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+	case text == "":
+		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+	case len(text) > maxText:
+		err = problem{vault.ErrMalformed, fmt.Sprintf("the text to store has %d bytes, and AWS takes %d", len(text), maxText), ""}
+	case !utf8.ValidString(text):
+		err = problem{vault.ErrMalformed, "the text to store is not UTF-8", ""}
+	}
+	var version string
+	if err == nil {
+		version, err = s.put(ctx, id, text, base)
+	}
+	if err != nil {
+		return "", s.fail("put", name, err, text)
+	}
+	return version, nil
+}
+
+func (s *Store) put(ctx context.Context, id id, text, base string) (string, error) {
+	if base == "" && !id.isARN() {
+		version, err := s.create(ctx, id, text)
+		if codeOf(err) != "ResourceExistsException" {
+			return version, err
+		}
+	}
+	seen, err := s.current(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if seen != base {
+		return "", problem{vault.ErrConflict, fmt.Sprintf("the current version is %s, not %s", orNone(seen), orNone(base)), ""}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	out, err := s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id.secret, SecretString: &text})
+	if err != nil {
+		return "", err
+	}
+	return deref(out.VersionId), nil
+}
+
+func (s *Store) create(ctx context.Context, id id, text string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	out, err := s.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &id.secret, SecretString: &text})
+	if err != nil {
+		return "", err
+	}
+	return deref(out.VersionId), nil
+}
+
+// current returns the id of the current version; "" where there is none, as
+// in a secret that was made, by Terraform for instance, to be filled later.
+func (s *Store) current(ctx context.Context, id id) (string, error) {
+	got, err := s.get(ctx, id)
+	switch {
+	case codeOf(err) == "ResourceNotFoundException":
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return deref(got.VersionId), nil
+}
+
+// codeOf returns AWS's code of err; "" where it is not AWS's.
+func codeOf(err error) string {
+	if e := smithy.APIError(nil); errors.As(err, &e) {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

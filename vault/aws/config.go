@@ -1,0 +1,169 @@
+package aws
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// configure makes the client that cfg describes.
+func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
+	if cfg.Region != "" && !isRegion(cfg.Region) {
+		return problem{vault.ErrConfig, fmt.Sprintf("%q is no region", cfg.Region), "set region in [vault.aws] to one like eu-central-1"}
+	}
+	if !isPrintable(cfg.Profile) {
+		return problem{vault.ErrConfig, "the profile's name has a character that does not print", ""}
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options(cfg)...)
+	if err != nil {
+		return loadProblem(err, cfg.Profile)
+	}
+	if !isRegion(loaded.Region) {
+		return problem{vault.ErrConfig, cmp.Or(loaded.Region, "no region"), "set region in [vault.aws], or AWS_REGION, or the region of the profile"}
+	}
+	s.region = loaded.Region
+	s.login = newLogin(loaded)
+	s.client = secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
+		o.Credentials = s.login
+		o.HTTPClient = newHTTPClient(loaded)
+		if endpoint := configuredEndpoint(cfg); endpoint != "" {
+			o.BaseEndpoint = &endpoint
+		}
+	})
+	// What the client says is the endpoint may come from the profile as well.
+	if endpoint := s.client.Options().BaseEndpoint; endpoint != nil {
+		s.endpoint, err = checkEndpoint(*endpoint)
+	}
+	return err
+}
+
+// options tells the SDK what cfg decides; the SDK finds the rest.
+func options(cfg vault.Config) []func(*config.LoadOptions) error {
+	env := func(names ...string) string {
+		for _, name := range names {
+			if v := strings.TrimSpace(cfg.Getenv(name)); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	opts := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}),
+		config.WithDefaultsMode(aws.DefaultsModeStandard), // "auto" would ask the network at once
+		config.WithRetryer(newRetryer),
+	}
+	if region := cmp.Or(cfg.Region, env("AWS_REGION", "AWS_DEFAULT_REGION")); region != "" {
+		opts = append(opts, config.WithRegion(region))
+	}
+	id, key := env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY")
+	if cfg.Profile == "" && id != "" && key != "" {
+		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, key, env("AWS_SESSION_TOKEN"))))
+	}
+	profile := cfg.Profile
+	if profile == "" && env("AWS_WEB_IDENTITY_TOKEN_FILE") == "" { // which goes before the profile's credentials
+		profile = env("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+	}
+	if profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(profile))
+	}
+	return opts
+}
+
+// configuredEndpoint is "" where the SDK is to find it.
+func configuredEndpoint(cfg vault.Config) string {
+	if cfg.Endpoint != "" || strings.EqualFold(cfg.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true") {
+		return cfg.Endpoint
+	}
+	return cmp.Or(cfg.Getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"), cfg.Getenv("AWS_ENDPOINT_URL"))
+}
+
+// checkEndpoint returns endpoint as messages show it. Session tokens and
+// secrets go there, so it is https, or a server on this machine.
+func checkEndpoint(endpoint string) (string, error) {
+	const remedy = "set endpoint_url in [vault.aws], or AWS_ENDPOINT_URL"
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		// The text itself may hold a password.
+		return "", problem{vault.ErrConfig, "the endpoint is not of the form https://HOST[:PORT]", remedy}
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send secrets in clear text", endpoint), "use https://" + u.Host}
+	}
+	return endpoint, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// isRegion keeps a region from naming another host: it becomes part of one.
+func isRegion(region string) bool { return consistsOf(region, isRegionByte, 1, 32) }
+
+func isPrintable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// newHTTPClient returns what the SDK would use, AWS_CA_BUNDLE and all, but
+// for redirects: session token and secret would travel with one to any host.
+func newHTTPClient(cfg aws.Config) *http.Client {
+	built, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		built = awshttp.NewBuildableClient()
+	}
+	transport := built.GetTransport()
+	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// newRetryer allows one more attempt after throttling, where AWS may say how
+// long to wait, and with a wrong clock, which the SDK corrects. The caller
+// retries what else is worth it. Nobody waits on a laptop for the metadata
+// service of EC2.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = 2
+		o.MaxBackoff = 200 * time.Millisecond
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.NoRetryCanceledError{},
+			retry.RetryableError{}, // the SDK's word for the clock
+			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
+		}
+	})
+}
+
+func loadProblem(err error, profile string) error {
+	if _, ok := errors.AsType[config.AssumeRoleTokenProviderNotSetError](err); ok {
+		remedy := `eval "$(aws configure export-credentials --format env` + profileFlag(profile) + `)"`
+		if profile != "" {
+			remedy += ", and leave profile out of [vault.aws]"
+		}
+		return problem{vault.ErrUnauthenticated, "the role of the profile wants a second factor (MFA)", remedy}
+	}
+	if e, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+		return problem{vault.ErrConfig, fmt.Sprintf("there is no profile %q in ~/.aws/config", e.Profile),
+			"aws configure sso" + profileFlag(e.Profile) + ", or choose another with profile in [vault.aws] or AWS_PROFILE"}
+	}
+	return problem{vault.ErrConfig, err.Error(), "check ~/.aws/config and the AWS_ variables of the environment"}
+}

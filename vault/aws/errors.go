@@ -1,0 +1,218 @@
+package aws
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A problem is a failure whose kind is known where it happens.
+type problem struct {
+	kind   error
+	detail string
+	remedy string
+}
+
+func (p problem) Error() string { return p.detail }
+
+// errTimeout is an ErrUnavailable that the caller can tell from one that is
+// worth a retry: its time is gone.
+var errTimeout error = timeoutError{}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return vault.ErrUnavailable.Error() }
+func (timeoutError) Unwrap() []error { return []error{vault.ErrUnavailable, context.DeadlineExceeded} }
+
+// fail makes err, whatever it is, the error of an operation. No secrets,
+// besides the credentials, may come back in it.
+func (s *Store) fail(op, name string, err error, secrets ...string) error {
+	var p problem
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &api):
+		p = s.apiProblem(op, name, api, err)
+	case errors.Is(err, context.Canceled):
+		p.kind = context.Canceled // the caller's doing, not the vault's
+	default:
+		p = transportProblem(err)
+		if p.kind == errTimeout {
+			p.detail = fmt.Sprintf("no answer within %v", s.timeout)
+		}
+	}
+	if s.login != nil {
+		used, _ := s.login.state()
+		secrets = append(secrets, used.SecretAccessKey, used.SessionToken)
+	}
+	return &vault.Error{Op: op, Vault: s.String(), Name: name, Err: p.kind, Detail: oneLine(redact(p.detail, secrets)), Remedy: p.remedy}
+}
+
+// apiProblem gives a refusal by AWS its kind.
+func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) problem {
+	code, text := e.ErrorCode(), e.ErrorMessage()
+	id, _ := s.parse(name)
+	switch code {
+	case "ResourceNotFoundException":
+		return problem{vault.ErrNotFound, fmt.Sprintf("region %s: %s", s.region, text), "check the name, and region in [vault.aws] or AWS_REGION"}
+	case "InvalidRequestException":
+		// The code says nothing; only the words tell a deleted secret.
+		if strings.Contains(text, "delet") {
+			return problem{vault.ErrNotFound, "it is scheduled for deletion", s.command("restore-secret", id)}
+		}
+	case "ResourceExistsException":
+		return problem{vault.ErrConflict, "", ""}
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "UnauthorizedOperation", "OptInRequired":
+		return problem{vault.ErrDenied, text, policyRemedy(op)}
+	case "DecryptionFailure", "EncryptionFailure":
+		return problem{vault.ErrDenied, text, "allow kms:Decrypt and kms:GenerateDataKey on the secret's KMS key, and see that it is enabled"}
+	case "ExpiredToken", "ExpiredTokenException":
+		return problem{vault.ErrUnauthenticated, "the session has expired", s.login.remedy()}
+	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken":
+		return problem{vault.ErrUnauthenticated, "AWS does not know the access key (" + code + ")", s.login.remedy()}
+	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException",
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException",
+		"RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":
+		// The words may quote the request's headers, with the token.
+		return s.signatureProblem(code, err)
+	case "InvalidParameterException", "ValidationException":
+		return problem{vault.ErrName, text, ""}
+	case "UnknownError": // the SDK's word for an answer that is not AWS's
+		return foreignProblem(err)
+	}
+	if isOverload(code, statusOf(err)) {
+		return problem{vault.ErrUnavailable, code + ": " + text, ""}
+	}
+	return problem{vault.ErrConfig, code + ": " + text, ""}
+}
+
+// isOverload reports whether the service has too much to do, or a fault.
+func isOverload(code string, status int) bool {
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	switch code {
+	case "InternalServiceError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout":
+		return true // in a batch, where there is no status
+	}
+	return throttled || status >= 500 || status == http.StatusTooManyRequests
+}
+
+// command is the line of the AWS CLI that does verb to a secret.
+func (s *Store) command(verb string, id id) string {
+	return "aws secretsmanager " + verb + " --secret-id " + id.secret + " --region " + s.region + profileFlag(s.login.profile.Profile)
+}
+
+func policyRemedy(op string) string {
+	if op == "put" {
+		return "allow secretsmanager:CreateSecret, PutSecretValue and GetSecretValue on it in the policy of the identity"
+	}
+	return "allow secretsmanager:GetSecretValue on it in the policy of the identity"
+}
+
+// signatureProblem tells a wrong clock, by the answer's own, from a wrong key.
+func (s *Store) signatureProblem(code string, err error) problem {
+	detail := "the signature is not right (" + code + "): the secret access key is wrong, or this machine's clock"
+	if ahead, ok := clockSkew(err); ok && ahead.Abs() > 4*time.Minute {
+		word := "ahead"
+		if ahead < 0 {
+			word = "behind"
+		}
+		return problem{vault.ErrUnauthenticated, fmt.Sprintf("this machine's clock is %v %s (%s)", ahead.Abs(), word, code), "set the clock"}
+	}
+	return problem{vault.ErrUnauthenticated, detail, s.login.remedy()}
+}
+
+// clockSkew returns how far the clock that signed the request is ahead of the
+// server's.
+func clockSkew(err error) (time.Duration, bool) {
+	e, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || e.Response == nil || e.Response.Request == nil {
+		return 0, false
+	}
+	sent, err1 := time.Parse("20060102T150405Z", e.Response.Request.Header.Get("X-Amz-Date"))
+	received, err2 := http.ParseTime(e.Response.Header.Get("Date"))
+	return sent.Sub(received), err1 == nil && err2 == nil
+}
+
+// statusOf returns the answer's status; 0 where there is none.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return e.HTTPStatusCode()
+	}
+	return 0
+}
+
+// foreignProblem explains an answer of a proxy, or of another server.
+func foreignProblem(err error) problem {
+	const check = "check endpoint_url, AWS_ENDPOINT_URL and the proxy"
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
+		if to, err := e.Response.Location(); err == nil {
+			return problem{vault.ErrUnavailable, "it redirects to " + to.Scheme + "://" + to.Host + ", which is not followed", check}
+		}
+	}
+	return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of AWS", statusOf(err)), check}
+}
+
+// transportProblem explains why there is no answer, or none of AWS.
+func transportProblem(err error) problem {
+	const check = "check region, endpoint_url and the network"
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return problem{vault.ErrUnavailable, "its certificate is signed by an unknown authority", "set AWS_CA_BUNDLE to the file of the authority's certificate"}
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return problem{vault.ErrUnavailable, e.Err.Error(), "check endpoint_url, AWS_CA_BUNDLE and the clock"}
+	}
+	if isTimeout(err) {
+		return problem{errTimeout, "no answer in time", ""}
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return problem{vault.ErrUnavailable, "no such host: " + e.Name, check}
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return problem{vault.ErrUnavailable, "connection refused", check}
+	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return foreignProblem(err)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return problem{vault.ErrUnavailable, e.Err.Error(), check} // without the URL, which the message has
+	}
+	return problem{vault.ErrUnavailable, "the request failed", check}
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout()
+}
+
+func redact(text string, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
+	}
+	return text
+}
+
+// oneLine makes a server's or a library's words fit for a message.
+func oneLine(s string) string {
+	const limit = 300
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}

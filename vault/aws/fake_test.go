@@ -1,0 +1,220 @@
+package aws_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/aws"
+)
+
+// The access keys of the fake, by what they may do.
+const (
+	full    = "AKIAFULL"
+	noBatch = "AKIANOBATCH"
+	nothing = "AKIANOTHING"
+	unknown = "AKIAUNKNOWN"
+
+	secretKey = "s3cretAccessKey"
+	session   = "s3ssionT0ken"
+)
+
+// A version of a secret, as the API has it.
+type version struct {
+	VersionId    string
+	SecretString *string `json:",omitempty"`
+	SecretBinary []byte  `json:",omitempty"`
+}
+
+// A fake answers as Secrets Manager does.
+type fake struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	secrets  map[string][]version // newest last; none where the secret has no value
+	deleted  map[string]bool
+	requests map[string]int
+	answer   http.HandlerFunc // instead, where set
+}
+
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	f := &fake{secrets: map[string][]version{}, deleted: map[string]bool{}, requests: map[string]int{}}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// config is what a person with that access key configures to use f.
+func (f *fake) config(key string) vault.Config { return config(f.URL, key) }
+
+func config(endpoint, key string) vault.Config {
+	env := map[string]string{
+		"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": endpoint,
+		"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": session,
+	}
+	return vault.Config{Provider: "aws", Getenv: func(name string) string { return env[name] }}
+}
+
+func open(t *testing.T, cfg vault.Config) *aws.Store {
+	t.Helper()
+	s, err := aws.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Open = %v", err)
+	}
+	return s
+}
+
+func (f *fake) seed(name, text string) { f.add(name, version{SecretString: &text}) }
+
+func (f *fake) add(name string, v version) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v.VersionId = fmt.Sprintf("%x", rand.Text())[:36]
+	f.secrets[name] = append(f.secrets[name], v)
+	return v.VersionId
+}
+
+// sent tells how often each operation was asked for.
+func (f *fake) sent() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.requests)
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	f.mu.Lock()
+	f.requests[op]++
+	f.mu.Unlock()
+	if f.answer != nil {
+		f.answer(w, r)
+		return
+	}
+	if code := permit(r, op); code != "" {
+		refuse(w, code, "User: arn:aws:iam::123456789012:user/x is not authorized to perform: secretsmanager:"+op)
+		return
+	}
+	var in struct {
+		SecretId, Name, VersionId, VersionStage string
+		SecretIdList                            []string
+		SecretString                            *string
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		refuse(w, "SerializationException", err.Error())
+		return
+	}
+	switch op {
+	case "GetSecretValue":
+		out, code, text := f.find(in.SecretId, in.VersionId, in.VersionStage)
+		if code != "" {
+			refuse(w, code, text)
+			return
+		}
+		reply(w, out)
+	case "BatchGetSecretValue":
+		reply(w, f.batch(in.SecretIdList))
+	case "CreateSecret":
+		f.create(w, in.Name, in.SecretString)
+	case "PutSecretValue":
+		reply(w, map[string]string{"Name": in.SecretId, "VersionId": f.add(in.SecretId, version{SecretString: in.SecretString})})
+	default:
+		refuse(w, "UnknownOperationException", "")
+	}
+}
+
+func (f *fake) create(w http.ResponseWriter, name string, text *string) {
+	f.mu.Lock()
+	_, exists := f.secrets[name]
+	deleted := f.deleted[name]
+	f.mu.Unlock()
+	switch {
+	case deleted:
+		refuse(w, "InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+	case exists:
+		refuse(w, "ResourceExistsException", "The operation failed because the secret "+name+" already exists.")
+	default:
+		reply(w, map[string]string{"Name": name, "VersionId": f.add(name, version{SecretString: text})})
+	}
+}
+
+// permit returns the code of the refusal, if any, that the access key earns.
+func permit(r *http.Request, op string) string {
+	_, after, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	key, _, _ := strings.Cut(after, "/")
+	switch {
+	case key == unknown:
+		return "UnrecognizedClientException"
+	case key == nothing, key == noBatch && op == "BatchGetSecretValue":
+		return "AccessDeniedException"
+	}
+	return ""
+}
+
+func arn(name string) string {
+	return "arn:aws:secretsmanager:eu-central-1:123456789012:secret:" + name + "-AbCdEf"
+}
+
+func (f *fake) find(name, id, stage string) (out map[string]any, code, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strings.HasPrefix(name, "arn:") {
+		name = strings.TrimSuffix(name[strings.LastIndex(name, ":")+1:], "-AbCdEf")
+	}
+	versions, ok := f.secrets[name]
+	switch {
+	case !ok:
+		return nil, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
+	case f.deleted[name]:
+		return nil, "InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."
+	}
+	for i, v := range versions {
+		label := map[int]string{len(versions) - 1: "AWSCURRENT", len(versions) - 2: "AWSPREVIOUS"}[i]
+		if id == v.VersionId || id == "" && (label == stage || stage == "" && label == "AWSCURRENT") {
+			out = map[string]any{"ARN": arn(name), "Name": name, "VersionId": v.VersionId}
+			if v.SecretString != nil {
+				out["SecretString"] = *v.SecretString
+			}
+			if v.SecretBinary != nil {
+				out["SecretBinary"] = v.SecretBinary
+			}
+			return out, "", ""
+		}
+	}
+	return nil, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
+}
+
+func (f *fake) batch(names []string) map[string]any {
+	values, failures := []any{}, []any{}
+	for _, name := range names {
+		out, code, text := f.find(name, "", "")
+		if code == "" {
+			values = append(values, out)
+			continue
+		}
+		failures = append(failures, map[string]string{"SecretId": name, "ErrorCode": code, "Message": text})
+	}
+	return map[string]any{"SecretValues": values, "Errors": failures}
+}
+
+func reply(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func refuse(w http.ResponseWriter, code, text string) {
+	status, known := map[string]int{"InternalServiceError": 500, "ServiceUnavailable": 503, "TooManyRequestsException": 429}[code]
+	if !known {
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazonaws.secretsmanager#" + code, "message": text})
+}
