@@ -40,20 +40,28 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	// Asked before opening: to open a FIFO waits for a writer.
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
-		return nil, err
+		return nil, readError(name, err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, readError(name, err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
 		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
 	}
 	return data, errors.Join(err, f.Close())
+}
+
+// readError leaves out which system call it was: statat, openat.
+func readError(name string, err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return &fs.PathError{Op: "read", Path: name, Err: err}
 }
 
 // ReadEnvFile reads and parses an env file. A file that holds private keys, or
