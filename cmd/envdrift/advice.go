@@ -21,9 +21,14 @@ func isReported(err error) bool { return errors.Is(err, errReported) }
 func statusOf(err error) int {
 	var usage *usageError
 	var conf *config.Error
+	var exit *exitError
 	switch {
 	case err == nil:
 		return statusOK
+	case errors.As(err, &exit):
+		return exit.status
+	case errors.As(err, &usage) && usage.command == "exec":
+		return statusExec // 2 may be its child's
 	case errors.As(err, &usage), errors.As(err, &conf),
 		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
 		return statusUsage

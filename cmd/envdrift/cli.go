@@ -88,7 +88,7 @@ func (c *cli) enter() error {
 	}
 	if c.directory != "" {
 		if err := os.Chdir(c.directory); err != nil {
-			return &usageError{err: err}
+			return err
 		}
 	}
 	dir, err := os.Getwd()

@@ -52,16 +52,12 @@ func run(ctx context.Context, sys *system, args []string) int {
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
-		return c.fail(err)
+		return c.fail(&usageError{err, name})
 	}
 	err = commands[name](ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		c.say("interrupted; files are as they were or as they should be, never in between")
 		return statusInterrupt
-	}
-	if exit := (*exitError)(nil); errors.As(err, &exit) {
-		c.finish(exit.err)
-		return exit.status
 	}
 	return c.finish(err)
 }
