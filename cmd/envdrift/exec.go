@@ -177,6 +177,9 @@ func (s *session) execTargets(f execFlags) ([]drift.Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(mappings) == 0 && f.env != "" {
+		return nil, fmt.Errorf("no mapping of environment %q here or above", f.env)
+	}
 	if len(mappings) == 0 {
 		t, err := s.execFile(".env")
 		return []drift.Target{t}, err
