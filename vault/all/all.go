@@ -17,6 +17,8 @@ func Open(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 	switch cfg.Provider {
 	case "age":
 		return openAge(ctx, cfg)
+	case "aws":
+		return openAWS(ctx, cfg)
 	case "azure":
 		return openAzure(ctx, cfg)
 	case "gcp":
@@ -24,7 +26,7 @@ func Open(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 	case "hashicorp":
 		return openHashicorp(ctx, cfg)
 	}
-	return nil, unknown(cfg.Provider, "envdrift knows age, azure, gcp and hashicorp")
+	return nil, unknown(cfg.Provider, "envdrift knows age, aws, azure, gcp and hashicorp")
 }
 
 func unknown(provider, why string) error {
