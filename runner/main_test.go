@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 	"testing"
 
 	"github.com/creack/pty"
@@ -125,7 +126,7 @@ func listen() int {
 func deaf() int {
 	signal.Ignore(syscall.SIGTERM)
 	if len(os.Args) > 1 {
-		select {}
+		time.Sleep(time.Hour) // not select{}: the runtime calls that a deadlock
 	}
 	cmd := as("deaf", nil, "descendant")
 	cmd.Stdout = os.Stdout
@@ -133,7 +134,9 @@ func deaf() int {
 		panic(err)
 	}
 	fmt.Println("ready")
-	return wait(cmd)
+	_ = cmd.Wait() // it may die first of the two
+	time.Sleep(time.Hour)
+	return 0
 }
 
 func wait(cmd *exec.Cmd) int {
