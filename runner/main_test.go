@@ -12,8 +12,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
