@@ -103,8 +103,28 @@ func ParsePrivateKey(s string) (*PrivateKey, error) {
 func newPrivateKey(k *secp256k1.PrivateKey) *PrivateKey {
 	return &PrivateKey{
 		Value:  secret.New(hex.EncodeToString(k.Serialize())),
-		public: PublicKey(k.PubKey().SerializeCompressed()),
+		public: publicOf(&k.Key),
 	}
+}
+
+// publicOf multiplies the generator as any other point. The library's own way
+// unpacks a table first, some milliseconds once in a process, which pays only from
+// some hundred multiplications on.
+func publicOf(k *secp256k1.ModNScalar) PublicKey {
+	var g, q secp256k1.JacobianPoint
+	generator().AsJacobian(&g)
+	secp256k1.ScalarMultNonConst(k, &g, &q)
+	q.ToAffine()
+	return PublicKey(secp256k1.NewPublicKey(&q.X, &q.Y).SerializeCompressed())
+}
+
+// generator is the curve's base point: SEC 2, 2.4.1.
+func generator() *secp256k1.PublicKey {
+	params := secp256k1.S256().Params()
+	var x, y secp256k1.FieldVal
+	x.SetByteSlice(params.Gx.Bytes())
+	y.SetByteSlice(params.Gy.Bytes())
+	return secp256k1.NewPublicKey(&x, &y)
 }
 
 // PublicKey returns the public half of k.
