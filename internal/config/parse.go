@@ -4,69 +4,133 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
-
-	"github.com/envdrift/envdrift/vault"
 )
 
-// Providers are the vaults there are.
-var providers = []string{"age", "aws", "azure", "gcp", "hashicorp"}
-
 // foreign are the sections that only the earlier tool knew.
-var foreign = []string{"envdrift", "validation", "encryption", "precommit", "git_hook_check", "partial_encryption", "guard", "guardian", "agent"}
+var foreign = [...]string{"envdrift", "validation", "encryption", "precommit", "git_hook_check", "partial_encryption", "guard", "guardian", "agent"}
 
 // Parse reads a configuration file's content. The name says which kind it is:
-// pyproject.toml, another .toml, or pair.txt.
+// pyproject.toml, another .toml, or pair.txt. Errors are [*Error], joined from
+// the top of the file down, and [ErrNoConfig] for a pyproject.toml that is not
+// ours.
 func Parse(name string, data []byte, o Overrides) (*Config, error) {
 	c := defaults(filepath.Dir(name), o)
 	c.File = name
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if !utf8.Valid(data) {
-		return nil, &Error{File: name, Problem: "is not UTF-8"}
-	}
-	if filepath.Ext(name) != ".toml" {
-		return c, c.parsePairs(data)
-	}
 	r := newReader(name, data)
-	top, err := decode(name, data)
-	if err != nil {
+	parse := c.parseTOML
+	switch {
+	case filepath.Ext(name) != ".toml":
+		parse = c.parsePairs
+	case filepath.Base(name) == "pyproject.toml":
+		parse = c.parseProject
+	}
+	if err := parse(r); err != nil {
 		return nil, err
 	}
-	prefix := ""
-	if filepath.Base(name) == "pyproject.toml" {
-		tool, _ := top["tool"].(map[string]any)
-		section, ok := tool["envdrift"].(map[string]any)
-		if !ok {
-			return nil, ErrNoConfig
-		}
-		top, prefix = section, "tool.envdrift"
+	c.settle(r)
+	if err := r.join(); err != nil {
+		return nil, err
 	}
-	c.parseTop(r, &table{r: r, where: prefix, values: top})
-	return c, errors.Join(c.settle(r), r.join())
+	return c, nil
 }
 
-func decode(name string, data []byte) (map[string]any, error) {
+// What no configuration needs. The TOML library takes time that grows with the
+// square of a key's parts, and for each bracket some of a stack whose end is
+// the program's; and the file may be anybody's.
+const (
+	maxSize    = 1 << 20
+	maxNesting = 32
+)
+
+// decode reads TOML into maps.
+func (r *reader) decode() (map[string]any, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	for line, rest := 1, r.text; rest != ""; {
+		statement, after, nesting := cutStatement(rest)
+		if nesting > maxNesting {
+			return nil, &Error{File: r.file, Line: line, Problem: fmt.Sprintf("is nested more than %d deep", maxNesting)}
+		}
+		line, rest = line+strings.Count(statement, "\n"), after
+	}
 	var top map[string]any
-	_, err := toml.Decode(string(data), &top)
-	if perr := (toml.ParseError{}); errors.As(err, &perr) {
-		return nil, &Error{File: name, Line: perr.Position.Line, Problem: "TOML syntax: " + perr.Message}
+	_, err := toml.Decode(r.text, &top)
+	if e := (toml.ParseError{}); errors.As(err, &e) {
+		return nil, &Error{File: r.file, Line: e.Position.Line, Problem: "TOML syntax: " + e.Message}
 	}
 	if err != nil {
-		return nil, &Error{File: name, Problem: err.Error()}
+		return nil, &Error{File: r.file, Problem: err.Error()}
 	}
 	return top, nil
 }
 
-func (c *Config) parseTop(r *reader, t *table) {
+// check refuses what is no text, or too much of it.
+func (r *reader) check() error {
+	if len(r.text) > maxSize {
+		return &Error{File: r.file, Problem: fmt.Sprintf("is larger than %d MiB", maxSize>>20)}
+	}
+	valid := strings.ToValidUTF8(r.text, "\x00")
+	if valid == r.text {
+		return nil
+	}
+	line := 1
+	for i := 0; r.text[i] == valid[i]; i++ {
+		if r.text[i] == '\n' {
+			line++
+		}
+	}
+	return &Error{File: r.file, Line: line, Problem: "is not UTF-8"}
+}
+
+func (c *Config) parseTOML(r *reader) error {
+	top, err := r.decode()
+	if err != nil {
+		return err
+	}
+	t := &table{r: r, values: top}
+	c.parseTop(t)
+	t.rest()
+	return nil
+}
+
+// ourHeader finds a section of ours where the TOML library gave up.
+var ourHeader = regexp.MustCompile(`(?m)^\s*\[\[?\s*tool\s*\.\s*["']?envdrift\b`)
+
+// parseProject reads [tool.envdrift]. A pyproject.toml without it belongs to
+// somebody else, however broken it is.
+func (c *Config) parseProject(r *reader) error {
+	top, err := r.decode()
+	if err != nil {
+		if !ourHeader.MatchString(r.text) {
+			return ErrNoConfig
+		}
+		return err
+	}
+	tool, _ := top["tool"].(map[string]any)
+	if _, ok := tool["envdrift"]; !ok {
+		return ErrNoConfig
+	}
+	t := (&table{r: r, where: "tool", values: tool}).section("envdrift")
+	if t == nil {
+		return nil
+	}
+	t.take("schema") // the keys of [envdrift] stand here
+	t.take("environments")
+	c.parseTop(t)
+	t.rest()
+	return nil
+}
+
+func (c *Config) parseTop(t *table) {
 	if v := t.section("vault"); v != nil {
 		c.parseVault(v)
 	}
@@ -78,101 +142,44 @@ func (c *Config) parseTop(r *reader, t *table) {
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)
 		h.rest()
 	}
-	if len(c.Mappings) == 0 {
-		c.parseMappings(t) // a file of its own for them, as the earlier tool had
+	if t.has("mappings") && len(c.Mappings) == 0 {
+		c.parseSync(t) // a file for them alone: what is in [vault.sync] elsewhere stands at the top
 	}
 	for _, name := range foreign {
-		if _, ok := t.take(name); ok {
-			c.Foreign = append(c.Foreign, name)
-		}
-	}
-	if t.where != "" { // pyproject: the core keys lie on the section itself
-		for _, name := range []string{"schema", "environments"} {
-			t.take(name)
+		if v, ok := t.take(name); ok {
+			c.addForeign(name, v)
 		}
 	}
 	slices.Sort(c.Foreign)
-	t.rest()
-	_ = r
+}
+
+// addForeign notes a section of the earlier tool. That it encrypted with SOPS,
+// which we do not, is worth a name of its own.
+func (c *Config) addForeign(name string, value any) {
+	c.Foreign = append(c.Foreign, name)
+	section, _ := value.(map[string]any)
+	if _, ok := section["sops"]; name == "encryption" && (ok || section["backend"] == "sops") {
+		c.Foreign = append(c.Foreign, "encryption.sops")
+	}
 }
 
 func (c *Config) parseVault(t *table) {
-	provider := t.oneOf("provider", "", providers...)
-	c.Vault.Timeout = t.duration("timeout", 0)
-	sections := map[string]vault.Config{}
-	for _, name := range providers {
-		if s := t.section(name); s != nil {
-			sections[name] = c.parseProvider(name, s)
-			s.rest()
-		}
-	}
-	if c.override.Provider != "" {
-		provider = c.override.Provider
-	}
-	if provider == "" {
-		switch len(sections) {
-		case 0:
-		case 1:
-			provider = slices.Collect(maps.Keys(sections))[0]
-		default:
-			t.fail("provider", "is missing, and there are several sections: "+strings.Join(slices.Sorted(maps.Keys(sections)), ", "), "")
-		}
-	}
-	timeout := c.Vault.Timeout
-	c.Vault = sections[provider]
-	c.Vault.Provider, c.Vault.Timeout, c.Vault.Dir = provider, timeout, c.Dir
+	stated, provider := t.has("provider"), t.oneOf("provider", "", providers[:]...)
+	timeout := t.duration("timeout", 0)
+	sections := c.parseProviders(t, timeout)
 	if named := t.section("named"); named != nil {
 		c.parseNamed(named, timeout)
 	}
 	if s := t.section("sync"); s != nil {
 		c.parseSync(s)
-	}
-	t.take("mappings") // the earlier tool read it and used it nowhere
-	t.rest()
-}
-
-func (c *Config) parseNamed(t *table, timeout time.Duration) {
-	for _, name := range slices.Sorted(maps.Keys(t.values)) {
-		s := t.section(name)
-		if s == nil {
-			continue
-		}
-		provider := s.oneOf("provider", "", providers...)
-		if provider == "" {
-			s.fail("provider", "is missing", "")
-			continue
-		}
-		v := c.parseProvider(provider, s)
-		v.Name, v.Provider, v.Dir = name, provider, c.Dir
-		v.Timeout = s.duration("timeout", timeout)
-		if v.Provider == "hashicorp" && v.URL == "" {
-			v.URL = c.override.getenv("VAULT_ADDR")
-		}
-		c.Named[name] = v
 		s.rest()
 	}
-}
-
-// parseProvider reads the keys of one provider from its section.
-func (c *Config) parseProvider(provider string, t *table) vault.Config {
-	var v vault.Config
-	switch provider {
-	case "azure":
-		v.URL = t.url("vault_url")
-		v.Credential = t.oneOf("credential", "auto", "auto", "cli", "environment", "workload", "managed", "devcli")
-	case "aws":
-		v.Region, v.Profile, v.Endpoint = t.text("region"), t.text("profile"), t.url("endpoint_url")
-	case "hashicorp":
-		v.URL, v.Mount, v.Namespace = t.url("url"), strings.Trim(t.text("mount"), "/"), t.text("namespace")
-		v.KVVersion = t.number("kv_version", 0, 2)
-		v.Auth = t.oneOf("auth", "token", "token", "approle", "kubernetes", "jwt")
-		v.AuthMount, v.Role, v.Field = strings.Trim(t.text("auth_mount"), "/"), t.text("role"), t.text("field")
-	case "gcp":
-		v.ProjectID, v.Endpoint = t.text("project_id"), t.text("endpoint")
-	case "age":
-		v.VaultDir, v.Recipients, v.Identity = t.path("dir"), t.path("recipients"), t.text("identity")
+	if _, ok := t.take("mappings"); ok { // the earlier tool read it and used it nowhere
+		c.Foreign = append(c.Foreign, "vault.mappings")
 	}
-	return v
+	t.rest()
+	c.Vault.Timeout = timeout
+	c.chooseVault(t, stated, provider, sections)
 }
 
 func (c *Config) parseSync(t *table) {
@@ -187,7 +194,6 @@ func (c *Config) parseSync(t *table) {
 	s.MaxWorkers = t.number("max_workers", 1, 1024)
 	s.EphemeralKeys = t.flag("ephemeral_keys", false)
 	c.parseMappings(t)
-	t.rest()
 }
 
 func (c *Config) parseMappings(t *table) {
@@ -195,178 +201,92 @@ func (c *Config) parseMappings(t *table) {
 	if !ok {
 		return
 	}
-	list, ok := value.([]map[string]any)
+	list, ok := sections(value)
 	if !ok {
-		if loose, isList := value.([]any); !isList || len(loose) > 0 {
-			t.fail("mappings", "is not a list of tables: write [[vault.sync.mappings]]", "")
-		}
+		t.fail("mappings", fmt.Sprintf("is %s, not a list of sections: write [[%s]]", kind(value), t.key("mappings")), "")
 		return
 	}
-	lines := t.r.tables(t.key("mappings"))
 	for i, values := range list {
-		m := &table{r: t.r, where: fmt.Sprintf("%s[%d]", t.key("mappings"), i), values: values, plain: t.key("mappings"), index: i}
-		if i < len(lines) {
-			m.line = lines[i]
-		}
+		m := &table{r: t.r, where: element(t.key("mappings"), i), values: values}
 		c.Mappings = append(c.Mappings, c.parseMapping(m))
 	}
 }
 
+// sections gives the elements of a list of sections, written as [[list]] or as
+// list = [{…}, {…}], which the library keeps apart.
+func sections(value any) (list []map[string]any, ok bool) {
+	if list, ok := value.([]map[string]any); ok {
+		return list, true
+	}
+	loose, ok := value.([]any)
+	for _, v := range loose {
+		values, isSection := v.(map[string]any)
+		list, ok = append(list, values), ok && isSection
+	}
+	return list, ok
+}
+
 func (c *Config) parseMapping(t *table) Mapping {
 	m := Mapping{
-		SecretName: t.required("secret_name"), Folder: t.folder("folder_path"), Environment: t.label("environment"),
-		EnvFile: t.path("env_file"), VaultName: t.text("vault_name"), Profile: t.label("profile"),
-		ActivateTo: t.path("activate_to"), Ephemeral: t.flag("ephemeral_keys", c.Sync.EphemeralKeys), Line: t.line,
+		SecretName:  t.required("secret_name"),
+		Folder:      t.path("folder_path", t.required("folder_path")),
+		Environment: t.label("environment"),
+		EnvFile:     t.path("env_file", t.text("env_file")),
+		VaultName:   t.text("vault_name"),
+		Profile:     t.label("profile"),
+		ActivateTo:  t.path("activate_to", t.text("activate_to")),
+		Ephemeral:   t.flag("ephemeral_keys", c.Sync.EphemeralKeys),
+		Line:        t.r.lineOf(t.where),
 	}
-	if m.ActivateTo != "" && m.ActivateTo == m.EnvFile {
-		t.fail("activate_to", "is the env file itself", "")
-	}
-	if strings.ContainsAny(m.SecretName, "\x00\n\r") {
+	if hasControl(m.SecretName) {
 		t.fail("secret_name", "holds a control character", "")
+	}
+	if isCompanion(".env." + m.Env()) {
+		key := "environment"
+		if m.Environment == "" {
+			key = "profile"
+		}
+		t.fail(key, fmt.Sprintf("%q cannot name an environment: .env.%s is no env file", m.Env(), m.Env()), "")
+	}
+	c.checkFile(t, "env_file", m.EnvFile)
+	c.checkFile(t, "activate_to", m.ActivateTo)
+	if m.ActivateTo != "" && (m.ActivateTo == m.EnvFile || m.EnvFile == "" && m.ActivateTo == ".env."+m.Env()) {
+		t.fail("activate_to", "is the env file itself", "")
 	}
 	t.rest()
 	return m
 }
 
-// settle fills in what depends on several keys, the flags and the environment,
-// and finds what contradicts itself.
-func (c *Config) settle(r *reader) error {
-	v, o := &c.Vault, c.override
-	if o.Provider != "" {
-		v.Provider = o.Provider
+// checkFile refuses names that no env file has: a write there would hit the
+// private keys, or a file that is kept for people to read.
+func (c *Config) checkFile(t *table, key, file string) {
+	switch base := path.Base(file); {
+	case file == "":
+	case base == "." || base == ".git":
+		t.fail(key, fmt.Sprintf("%q is not the name of a file", file), "")
+	case base == c.Sync.EnvKeysFilename || isCompanion(base):
+		t.fail(key, fmt.Sprintf("%q is no env file", file), "")
 	}
-	if v.Provider == "" {
-		v.Provider = "age"
-	}
-	if !slices.Contains(providers, v.Provider) {
-		return &Error{File: r.file, Key: "vault.provider", Problem: fmt.Sprintf("%q is no provider; there are %s", v.Provider, strings.Join(providers, ", ")), Suggestion: nearest(strings.ToLower(v.Provider), providers)}
-	}
-	v.Dir = c.Dir
-	if o.VaultURL != "" {
-		v.URL = o.VaultURL
-		if problem := badURL(v.URL); problem != "" {
-			return &Error{File: "the command line", Key: "--vault-url", Problem: problem}
-		}
-	}
-	if v.URL == "" && v.Provider == "hashicorp" {
-		v.URL = o.getenv("VAULT_ADDR")
-	}
-	if v.URL == "" && v.Provider == "azure" && c.Sync.DefaultVaultName != "" {
-		if _, named := c.Named[c.Sync.DefaultVaultName]; !named {
-			v.URL = azureURL(c.Sync.DefaultVaultName, "")
-		}
-	}
-	if o.Region != "" {
-		v.Region = o.Region
-	}
-	if o.ProjectID != "" {
-		v.ProjectID = o.ProjectID
-	}
-	c.findDuplicates(r)
-	return nil
 }
 
+// findDuplicates reports mappings that certainly mean one file. What only the
+// files in a folder tell is found when they are looked at.
 func (c *Config) findDuplicates(r *reader) {
-	type place struct{ folder, file, environment string }
-	seen := map[place]Mapping{}
+	first := map[string]int{}
 	for _, m := range c.Mappings {
-		p := place{m.Folder, m.EnvFile, m.Env()}
-		if m.EnvFile != "" {
-			p.environment = "" // the same file, whatever it is called
+		if m.Folder == "" {
+			continue // reported already
 		}
-		if first, twice := seen[p]; twice {
-			r.errs = append(r.errs, &Error{File: r.file, Line: m.Line, Key: "vault.sync.mappings",
-				Problem: fmt.Sprintf("%s is mapped twice, in line %d too", path.Join(m.Folder, p.file)+" ("+m.Env()+")", first.Line)})
+		file := path.Join(m.Folder, m.EnvFile)
+		place := file
+		if m.EnvFile == "" {
+			place += "\x00" + m.Env()
+			file += " (" + m.Env() + ")"
+		}
+		if line, twice := first[place]; twice {
+			r.failAt(m.Line, "vault.sync.mappings", fmt.Sprintf("%s is mapped twice, in line %d too", file, line), "")
 			continue
 		}
-		seen[p] = m
+		first[place] = m.Line
 	}
-}
-
-// parsePairs reads pair.txt: "secret=folder" or, for Azure, "vault/secret=folder"
-// a line, # for comments.
-func (c *Config) parsePairs(data []byte) error {
-	r := newReader(c.File, data)
-	for i, line := range strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		t := &table{r: r, line: i + 1, values: map[string]any{}}
-		name, folder, ok := strings.Cut(line, "=")
-		if !ok {
-			t.failHere("is not secret-name=folder-path")
-			continue
-		}
-		m := Mapping{SecretName: strings.TrimSpace(name), Line: i + 1}
-		if c.override.Provider == "azure" {
-			if vaultName, rest, ok := strings.Cut(m.SecretName, "/"); ok {
-				m.VaultName, m.SecretName = vaultName, rest
-			}
-		}
-		m.Folder = strings.TrimSpace(folder)
-		if m.SecretName == "" || m.Folder == "" {
-			t.failHere("one side of = is empty")
-			continue
-		}
-		if problem := badPath(m.Folder); problem != "" {
-			t.failHere(fmt.Sprintf("folder %q %s", m.Folder, problem))
-		}
-		m.Folder = path.Clean(m.Folder)
-		c.Mappings = append(c.Mappings, m)
-	}
-	return errors.Join(c.settle(r), r.join())
-}
-
-var labelForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-
-func isPlainName(name string) bool {
-	return name == path.Base(name) && name != "." && name != ".." && !strings.ContainsAny(name, "/\\:\x00\n\r") && filepath.IsLocal(name)
-}
-
-// badPath says what is wrong with a path of the configuration.
-func badPath(p string) string {
-	switch {
-	case strings.ContainsAny(p, "\x00\n\r"):
-		return "holds a control character"
-	case strings.Contains(p, `\`):
-		return "has a backslash; write / on every system"
-	case path.IsAbs(p) || len(p) > 1 && p[1] == ':':
-		return "is absolute; paths count from the configuration file"
-	case !filepath.IsLocal(filepath.FromSlash(p)):
-		return "leaves the folder"
-	}
-	return ""
-}
-
-// badURL says what is wrong with a vault's address.
-func badURL(u string) string {
-	scheme, rest, ok := strings.Cut(u, "://")
-	host := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		host = rest[:i]
-	}
-	switch {
-	case !ok:
-		return fmt.Sprintf("%q has no scheme; write https://…", u)
-	case strings.Contains(host, "@"):
-		return "holds a user or a password"
-	case host == "":
-		return fmt.Sprintf("%q has no host", u)
-	case strings.EqualFold(scheme, "https"):
-		return ""
-	case strings.EqualFold(scheme, "http") && isLoopback(host):
-		return ""
-	case strings.EqualFold(scheme, "http"):
-		return fmt.Sprintf("%q would send credentials in the clear; only a loopback address may be http", u)
-	}
-	return fmt.Sprintf("%q is not an https address", u)
-}
-
-func isLoopback(host string) bool {
-	name := host
-	if i := strings.LastIndex(host, ":"); i >= 0 && !strings.HasSuffix(host, "]") {
-		name = host[:i]
-	}
-	return name == "localhost" || name == "[::1]" || strings.HasPrefix(name, "127.")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,68 +13,47 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// A reader collects what is wrong with one file. The TOML library tells no
-// positions of keys, so they are looked up in the text.
+// A reader collects what is wrong with one file.
 type reader struct {
 	file  string
-	lines []string
-	errs  []error
+	text  string
+	lines map[string]int // of the keys in text, once somebody asks
+	errs  []*Error
 }
 
-func newReader(file string, data []byte) *reader {
-	return &reader{file: file, lines: strings.Split(string(data), "\n")}
-}
+func newReader(file string, data []byte) *reader { return &reader{file: file, text: string(data)} }
 
-func (r *reader) join() error { return errors.Join(r.errs...) }
-
-// tables gives the lines of the [[name]] headers.
-func (r *reader) tables(name string) []int {
-	var at []int
-	for i, line := range r.lines {
-		if header(line, "[[", "]]") == name {
-			at = append(at, i+1)
-		}
+// lineOf gives the line of a key, or of the nearest thing around it that is
+// there: 0 if nothing is.
+func (r *reader) lineOf(key string) int {
+	if r.lines == nil {
+		r.lines = keyLines(r.text)
 	}
-	return at
-}
-
-// lineOf finds the key in the section [name], or in the index'th [[name]]. An
-// unusual spelling is not found: 0.
-func (r *reader) lineOf(section string, index int, key string) int {
-	in, seen := section == "", -1
-	for i, line := range r.lines {
-		if single, many := header(line, "[", "]"), header(line, "[[", "]]"); many != "" {
-			if many == section {
-				seen++
-			}
-			in = many == section && seen == index
-		} else if single != "" {
-			in = single == section && index < 0
-			if single == section+"."+key || section == "" && single == key {
-				return i + 1
-			}
+	for key != "" {
+		if line, ok := r.lines[key]; ok {
+			return line
 		}
-		name, _, ok := strings.Cut(line, "=")
-		if ok && in && strings.Trim(strings.TrimSpace(name), `"'`) == key {
-			return i + 1
-		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
 	return 0
 }
 
-// header gives the name in a table's header line.
-func header(line, open, end string) string {
-	line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
-	line = strings.TrimSpace(line)
-	if !strings.HasPrefix(line, open) || !strings.HasSuffix(line, end) || open == "[" && strings.HasPrefix(line, "[[") {
-		return ""
+func (r *reader) fail(key, problem, suggestion string) {
+	r.failAt(r.lineOf(key), key, problem, suggestion)
+}
+
+func (r *reader) failAt(line int, key, problem, suggestion string) {
+	r.errs = append(r.errs, &Error{File: r.file, Line: line, Key: key, Problem: problem, Suggestion: suggestion})
+}
+
+// join gives all that went wrong, from the top of the file down.
+func (r *reader) join() error {
+	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })
+	errs := make([]error, len(r.errs))
+	for i, e := range r.errs {
+		errs[i] = e
 	}
-	name := strings.TrimSpace(line[len(open) : len(line)-len(end)])
-	parts := strings.Split(name, ".")
-	for i, p := range parts {
-		parts[i] = strings.Trim(strings.TrimSpace(p), `"'`)
-	}
-	return strings.Join(parts, ".")
+	return errors.Join(errs...)
 }
 
 // A table is a section of the file while its keys are taken from it one by
@@ -83,33 +63,17 @@ type table struct {
 	where  string // "vault.sync", "vault.sync.mappings[1]"
 	values map[string]any
 	known  []string
-
-	plain string // where without index, for a table of a list
-	index int
-	line  int // where a table of a list begins
 }
 
-func (t *table) key(name string) string {
-	if t.where == "" {
-		return name
-	}
-	return t.where + "." + name
-}
+func (t *table) key(name string) string { return join(t.where, name) }
 
 func (t *table) fail(name, problem, suggestion string) {
-	section, index := t.where, -1
-	if t.plain != "" {
-		section, index = t.plain, t.index
-	}
-	line := t.r.lineOf(section, index, name)
-	if line == 0 {
-		line = t.line
-	}
-	t.r.errs = append(t.r.errs, &Error{File: t.r.file, Line: line, Key: t.key(name), Problem: problem, Suggestion: suggestion})
+	t.r.fail(t.key(name), problem, suggestion)
 }
 
-func (t *table) failHere(problem string) {
-	t.r.errs = append(t.r.errs, &Error{File: t.r.file, Line: t.line, Problem: problem})
+func (t *table) has(name string) bool {
+	_, ok := t.values[name]
+	return ok
 }
 
 // take removes a key from what is left.
@@ -134,7 +98,7 @@ func (t *table) section(name string) *table {
 	}
 	values, ok := v.(map[string]any)
 	if !ok {
-		t.fail(name, "is not a section", "")
+		t.fail(name, fmt.Sprintf("is %s, not a section", kind(v)), "")
 		return nil
 	}
 	return &table{r: t.r, where: t.key(name), values: values}
@@ -158,23 +122,26 @@ func (t *table) text(name string) string {
 }
 
 func (t *table) required(name string) string {
-	if _, ok := t.values[name]; !ok {
+	if !t.has(name) {
 		t.fail(name, "is missing", "")
 	}
 	return t.text(name)
 }
 
 func (t *table) oneOf(name, otherwise string, allowed ...string) string {
-	if _, ok := t.values[name]; !ok {
-		t.take(name)
-		return otherwise
-	}
 	s := t.text(name)
-	if s != "" && !slices.Contains(allowed, s) {
-		t.fail(name, fmt.Sprintf("%q is none of %s", s, strings.Join(allowed, ", ")), nearest(strings.ToLower(s), allowed))
+	switch {
+	case s == "":
+		return otherwise
+	case !slices.Contains(allowed, s):
+		t.fail(name, notOneOf(s, allowed), nearest(strings.ToLower(s), allowed))
 		return otherwise
 	}
 	return s
+}
+
+func notOneOf(s string, allowed []string) string {
+	return fmt.Sprintf("%q is none of %s", s, strings.Join(allowed, ", "))
 }
 
 func (t *table) flag(name string, otherwise bool) bool {
@@ -198,7 +165,7 @@ func (t *table) number(name string, least, most int64) int {
 	n, ok := v.(int64)
 	switch {
 	case !ok:
-		t.fail(name, fmt.Sprintf("is %s, not a number", kind(v)), "")
+		t.fail(name, fmt.Sprintf("is %s, not a whole number", kind(v)), "")
 	case n < least || n > most:
 		t.fail(name, fmt.Sprintf("is %d, not from %d to %d", n, least, most), "")
 		return 0
@@ -207,14 +174,13 @@ func (t *table) number(name string, least, most int64) int {
 }
 
 func (t *table) duration(name string, otherwise time.Duration) time.Duration {
-	if _, ok := t.values[name]; !ok {
-		t.take(name)
+	s := t.text(name)
+	if s == "" {
 		return otherwise
 	}
-	s := t.text(name)
 	d, err := time.ParseDuration(s)
-	if s != "" && (err != nil || d <= 0) {
-		t.fail(name, fmt.Sprintf("%q is no time such as \"10s\"", s), "")
+	if err != nil || d <= 0 {
+		t.fail(name, fmt.Sprintf(`%q is no time such as "10s"`, s), "")
 		return otherwise
 	}
 	return d
@@ -227,38 +193,34 @@ func (t *table) url(name string) string {
 	}
 	if problem := badURL(u); problem != "" {
 		t.fail(name, problem, "")
+		return ""
 	}
 	return u
 }
 
-// path reads a path that stays below the folder it counts from.
-func (t *table) path(name string) string {
-	p := t.text(name)
+// path cleans the key's value p, a path that stays below where it counts from.
+func (t *table) path(name, p string) string {
 	if p == "" {
 		return ""
 	}
 	if problem := badPath(p); problem != "" {
-		t.fail(name, fmt.Sprintf("%q %s", p, problem), "")
+		t.fail(name, problem, "")
 		return ""
 	}
 	return path.Clean(p)
 }
 
-func (t *table) folder(name string) string {
-	if _, ok := t.values[name]; !ok {
-		t.fail(name, "is missing", "")
-	}
-	return t.path(name)
-}
-
-// label reads a name of letters, digits, dots, hyphens and underscores.
+// label reads a word that is safe in names of files and variables.
 func (t *table) label(name string) string {
 	s := t.text(name)
 	if s != "" && !labelForm.MatchString(s) {
-		t.fail(name, fmt.Sprintf("%q may hold letters, digits, and . _ - only", s), "")
+		t.fail(name, fmt.Sprintf("%q may hold letters, digits, and . _ - only, and begins with a letter or digit", s), "")
+		return ""
 	}
 	return s
 }
+
+var labelForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func kind(v any) string {
 	switch v.(type) {
@@ -266,8 +228,10 @@ func kind(v any) string {
 		return "a string"
 	case bool:
 		return "true or false"
-	case int64, float64:
-		return "a number"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number with a point"
 	case []any, []map[string]any:
 		return "a list"
 	case map[string]any:
@@ -276,13 +240,20 @@ func kind(v any) string {
 	return "a date"
 }
 
-// nearest gives the word that a typing error may have made into s.
+// nearest gives the word that a typing error may have made into s, or that s
+// is a part of.
 func nearest(s string, words []string) string {
-	best, distance := "", max(2, len(s)/3)+1
+	best, distance := "", max(2, len(s)/3)
+	if len(s) < 4 {
+		distance = 1
+	}
 	for _, w := range words {
-		if d := levenshtein.ComputeDistance(s, w); d < distance {
-			best, distance = w, d
+		if d := levenshtein.ComputeDistance(s, w); d <= distance && w != "" {
+			best, distance = w, d-1
 		}
+	}
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, s) }); best == "" && len(s) > 2 && i >= 0 {
+		return words[i]
 	}
 	return best
 }

@@ -32,7 +32,7 @@ func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	case "age":
 		line("recipients", "", ".envdrift/recipients")
 	}
-	b.WriteString("\n[vault.sync]\n")
+	b.WriteString(syncTemplate)
 	if len(mappings) == 0 {
 		b.WriteString("\n# [[vault.sync.mappings]]\n# secret_name = \"myapp-production-key\"\n# folder_path = \".\"\n# environment = \"production\"\n")
 	}
@@ -45,8 +45,33 @@ func Template(provider string, o Overrides, mappings []Mapping) []byte {
 			fmt.Fprintf(&b, "env_file    = %s\n", quoted(m.EnvFile))
 		}
 	}
+	b.WriteString(hooksTemplate)
 	return b.Bytes()
 }
+
+// tomlKey writes a key, in quotes if it needs them.
+func tomlKey(s string) string {
+	if bareKey.MatchString(s) {
+		return s
+	}
+	return quoted(s)
+}
+
+const syncTemplate = `
+[vault.sync]
+# env_keys_filename = ".env.keys"
+# max_workers = 8         # so many vault requests and files at a time
+# ephemeral_keys = false  # true: private keys are never written to a file
+`
+
+const hooksTemplate = `
+# [hooks]
+# on_drift = "repair"       # or "block": mend nothing, only stop the commit
+# on_unmapped = "warn"      # or "block": an encrypted file that no mapping names
+# on_unreachable = "block"  # or "warn": what the vault could not be asked about
+# post_checkout = "pull"    # or "sync": private keys only; or "off"
+# timeout = "5s"            # all vault work of one hook
+`
 
 // quoted writes a TOML basic string.
 func quoted(s string) string {

@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// production is the environment of a mapping that states none.
+const production = "production"
+
+// IsEnvFileName reports whether a base name is that of an env file: .env,
+// .env.NAME or NAME.env, but no companion such as .env.example.
+func IsEnvFileName(base string) bool {
+	lower := strings.ToLower(base)
+	named := lower == ".env" || strings.HasPrefix(lower, ".env.") || strings.HasSuffix(lower, ".env")
+	return named && !isCompanion(lower)
+}
+
+// isCompanion reports a file that lies beside env files and is none.
+func isCompanion(name string) bool {
+	lower := strings.ToLower(name)
+	for _, suffix := range []string{".example", ".sample", ".template", ".keys", ".vault", ".bak", ".backup", ".orig", ".rej", ".swp", "~"} {
+		if strings.HasSuffix(lower, suffix) {
+			return true
+		}
+	}
+	return strings.Contains(lower, ".backup.") || strings.Contains(lower, ".env.keys")
+}
+
+// A NoEnvFileError reports a folder without the mapping's env file.
+type NoEnvFileError struct {
+	Folder, Environment string
+
+	Wanted string   // env_file, if it was stated
+	Others []string // the folder's env files that may be meant, but do not say so
+}
+
+func (e *NoEnvFileError) Error() string {
+	switch {
+	case e.Wanted != "":
+		return fmt.Sprintf("%s: there is no %s", e.Folder, e.Wanted)
+	case len(e.Others) == 0:
+		return fmt.Sprintf("%s: there is no .env.%s", e.Folder, e.Environment)
+	}
+	return fmt.Sprintf("%s: there is no .env.%s; if %s is meant, set env_file", e.Folder, e.Environment, strings.Join(e.Others, " or "))
+}
+
+// An AmbiguousError reports several files that a mapping may mean.
+type AmbiguousError struct {
+	Folder, Environment string
+
+	Files []string
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%s: %s could all be the env file for %q; set env_file", e.Folder, strings.Join(e.Files, ", "), e.Environment)
+}
+
+// EnvFile decides which of the names of the files in its folder a mapping
+// means. The first of these that there is:
+//
+//   - env_file, where it is stated
+//   - .env.ENVIRONMENT
+//   - the one file whose name states the environment, such as
+//     api-ENVIRONMENT.env or api.env.ENVIRONMENT; for production also a plain
+//     NAME.env where NAME is one word and no environment
+//   - .env, for a mapping that states neither environment nor profile
+//
+// A companion such as .env.example is never taken, nor what may be another
+// environment's. Errors are [*NoEnvFileError] and [*AmbiguousError].
+func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
+	env := m.Env()
+	if m.EnvFile != "" {
+		// It may lie deeper; whether it is there shows when it is read.
+		if !strings.Contains(m.EnvFile, "/") && !slices.Contains(names, m.EnvFile) {
+			return "", &NoEnvFileError{Folder: m.Folder, Environment: env, Wanted: m.EnvFile}
+		}
+		return m.EnvFile, nil
+	}
+	known := c.environments()
+	var found, others []string
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		switch {
+		case isCompanion(name) || name == c.Sync.EnvKeysFilename:
+		case name == ".env."+env:
+			return name, nil
+		case isOf(name, env, known):
+			found = append(found, name)
+		case IsEnvFileName(name):
+			others = append(others, name)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", &AmbiguousError{Folder: m.Folder, Environment: env, Files: found}
+	case m.Environment == "" && m.Profile == "" && slices.Contains(others, ".env"):
+		return ".env", nil
+	}
+	return "", &NoEnvFileError{Folder: m.Folder, Environment: env, Others: others}
+}
+
+// environments are the words that name an environment: those of the mappings
+// and those that people commonly use.
+func (c *Config) environments() []string {
+	known := []string{
+		production, "prod", "preprod", "live", "staging", "stage", "stg", "development", "develop", "dev", "local",
+		"test", "testing", "ci", "e2e", "qa", "uat", "preview", "sandbox", "demo", "canary", "docker",
+	}
+	for _, m := range c.Mappings {
+		known = append(known, m.Env())
+	}
+	return known
+}
+
+// isOf reports whether a custom file name belongs to env and to no other
+// environment.
+func isOf(name, env string, known []string) bool {
+	if word, ok := strings.CutSuffix(name, ".env"); ok && env == production && len(words(word)) == 1 && word == words(word)[0] {
+		return word == production || !containsFold(known, word)
+	}
+	service, ok := cutEnvironment(name, env)
+	if !ok {
+		return false
+	}
+	for _, other := range known {
+		// "eu" is the end of "prod-eu", but api-prod-eu.env is not its.
+		if _, longer := cutEnvironment(name, other); longer && len(other) > len(env) {
+			return false
+		}
+		if other != env && containsFold(words(service), other) {
+			return false
+		}
+	}
+	return true
+}
+
+func containsFold(list []string, word string) bool {
+	return slices.ContainsFunc(list, func(w string) bool { return strings.EqualFold(w, word) })
+}
+
+// cutEnvironment gives the rest of a file name that ends with an environment.
+func cutEnvironment(name, env string) (service string, ok bool) {
+	if name == env+".env" {
+		return "", true
+	}
+	for _, end := range []string{".env." + env, "-" + env + ".env", "." + env + ".env", "_" + env + ".env"} {
+		if service, ok := strings.CutSuffix(name, end); ok {
+			return service, true
+		}
+	}
+	return "", false
+}
+
+// words splits a name where people join words.
+func words(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("-._", r) })
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// keyLines gives the line of every key, section and element of a list of
+// sections in a valid TOML document, under names such as
+// "vault.sync.mappings[1].env_file". The library knows these lines but does not
+// tell them: here the text is cut into statements, and the library is asked
+// which key each of them sets.
+func keyLines(text string) map[string]int {
+	lines, elements := map[string]int{}, map[string]int{}
+	at := func(where string, key toml.Key, line int) string {
+		for _, part := range key {
+			where = join(where, part)
+			note(lines, where, line)
+			if n := elements[where]; n > 0 {
+				where = element(where, n-1)
+				note(lines, where, line)
+			}
+		}
+		return where
+	}
+	section, line := "", 1
+	for text != "" {
+		var s string
+		s, text, _ = cutStatement(text)
+		key := keyOf(s)
+		switch trimmed := strings.TrimSpace(s); {
+		case len(key) == 0:
+		case strings.HasPrefix(trimmed, "[["):
+			last := len(key) - 1
+			elements[join(at("", key[:last], line), key[last])]++
+			section = at("", key, line)
+		case strings.HasPrefix(trimmed, "["):
+			section = at("", key, line)
+		default:
+			at(section, key, line)
+		}
+		line += strings.Count(s, "\n")
+	}
+	return lines
+}
+
+// note keeps the first line that a name is seen in.
+func note(lines map[string]int, name string, line int) {
+	if _, seen := lines[name]; !seen {
+		lines[name] = line
+	}
+}
+
+func join(section, key string) string {
+	if section == "" {
+		return key
+	}
+	return section + "." + key
+}
+
+func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// keyOf gives the key that a statement sets or opens; nil for a comment.
+func keyOf(statement string) toml.Key {
+	name, _, _ := strings.Cut(statement, "=")
+	if name = strings.TrimSpace(name); bareKey.MatchString(name) {
+		return toml.Key{name} // most are: no need to ask
+	}
+	var ignored map[string]any
+	meta, err := toml.Decode(statement, &ignored)
+	if err != nil || len(meta.Keys()) == 0 {
+		return nil
+	}
+	return meta.Keys()[0]
+}
+
+// cutStatement cuts off the first statement: the text up to a line's end that
+// lies in no string, array or inline table. deepest is how far its brackets
+// and dotted keys are nested.
+func cutStatement(text string) (statement, rest string, deepest int) {
+	depth, dots := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"', '\'':
+			i += stringLen(text[i:]) - 1
+		case '#':
+			for i+1 < len(text) && text[i+1] != '\n' {
+				i++
+			}
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		case '.':
+			dots++
+		case '=', ',':
+			dots = 0
+		case '\n':
+			if dots = 0; depth <= 0 {
+				return text[:i+1], text[i+1:], deepest
+			}
+		}
+		deepest = max(deepest, depth+dots)
+	}
+	return text, "", deepest
+}
+
+// stringLen gives the length of the string that s begins with, quotes included.
+func stringLen(s string) int {
+	quote := s[:1]
+	end := quote
+	if strings.HasPrefix(s, quote+quote+quote) {
+		end = s[:3]
+	}
+	for i := len(end); i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quote == `"`:
+			i++
+		case strings.HasPrefix(s[i:], end):
+			i += len(end)
+			// Up to two quotes may stand before the closing three.
+			for extra := 0; len(end) == 3 && extra < 2 && strings.HasPrefix(s[i:], quote); extra++ {
+				i++
+			}
+			return i
+		}
+	}
+	return len(s)
+}

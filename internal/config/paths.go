@@ -1,0 +1,40 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// badPath says what is wrong with a path of the configuration. Links are not
+// followed here: whoever opens the path does so inside a root.
+func badPath(p string) string {
+	drive := len(p) > 1 && p[1] == ':' && (p[0]|0x20 >= 'a' && p[0]|0x20 <= 'z')
+	switch {
+	case hasControl(p):
+		return "holds a control character"
+	case strings.Contains(p, `\`):
+		return fmt.Sprintf("%q has a backslash; write / on every system", p)
+	case path.IsAbs(p) || drive:
+		return fmt.Sprintf("%q is absolute; paths count from the configuration file", p)
+	case slices.Contains(strings.Split(p, "/"), "..") || !filepath.IsLocal(filepath.FromSlash(p)):
+		return fmt.Sprintf("%q leaves the folder", p)
+	case slices.ContainsFunc(strings.Split(p, "/"), isGit):
+		return fmt.Sprintf("%q lies in .git", p)
+	}
+	return ""
+}
+
+// isGit reports the repository's own folder, which some file systems know in
+// any case.
+func isGit(name string) bool { return strings.EqualFold(name, ".git") }
+
+func isPlainName(name string) bool {
+	return name != "." && badPath(name) == "" && !strings.ContainsAny(name, "/:")
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
