@@ -1,0 +1,46 @@
+package config_test
+
+import (
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/envdrift/envdrift/internal/config"
+)
+
+func TestTemplate(t *testing.T) {
+	t.Parallel()
+	mappings := []config.Mapping{
+		{SecretName: "myapp-production-key", Folder: ".", Environment: "production", EnvFile: ".env.production"},
+		{SecretName: `quo"ted\`, Folder: "services/ü b", EnvFile: "post gres.env"},
+		{SecretName: "plain", Folder: "a", EnvFile: ".env"},
+	}
+	over := config.Overrides{VaultURL: "https://v.vault.azure.net/", Region: "eu-west-1", ProjectID: "p"}
+	// What stands commented out must be right as well.
+	commented := regexp.MustCompile(`(?m)^# (\w+ = |\[)`)
+	for _, provider := range []string{"age", "aws", "azure", "gcp", "hashicorp"} {
+		for _, over := range []config.Overrides{over, {}} {
+			for _, mappings := range [][]config.Mapping{mappings, nil} {
+				text := config.Template(provider, over, mappings)
+				c := parse(t, "envdrift.toml", string(text))
+				if c.Vault.Provider != provider {
+					t.Errorf("%s: provider is %s", provider, c.Vault.Provider)
+				}
+				for i := range c.Mappings {
+					c.Mappings[i].Line = 0
+				}
+				want := append([]config.Mapping(nil), mappings...)
+				if len(want) > 0 {
+					want[0].EnvFile = "" // goes without saying
+				}
+				if !reflect.DeepEqual(c.Mappings, want) {
+					t.Errorf("%s: mappings are %+v; want %+v", provider, c.Mappings, want)
+				}
+				c = parse(t, "envdrift.toml", commented.ReplaceAllString(string(text), "$1"))
+				if _, err := c.VaultOf(config.Mapping{}); err != nil {
+					t.Errorf("%s: with every comment active: %v", provider, err)
+				}
+			}
+		}
+	}
+}
