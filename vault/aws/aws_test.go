@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,7 +82,7 @@ func TestOpen(t *testing.T) {
 		{name: "AWS_DEFAULT_REGION", env: map[string]string{"AWS_DEFAULT_REGION": "us-west-2"}, want: "AWS Secrets Manager in us-west-2"},
 		{name: "no region", kind: vault.ErrConfig, detail: "no region"},
 		{name: "region that is a host", cfg: vault.Config{Region: "x.example.org/"}, kind: vault.ErrConfig, detail: `"x.example.org/" is no region`},
-		{name: "region of the environment that is a host", env: map[string]string{"AWS_REGION": "x.example.org#"}, kind: vault.ErrConfig, detail: "x.example.org#"},
+		{name: "region of the environment that is a host", env: map[string]string{"AWS_REGION": "x.example.org#"}, kind: vault.ErrConfig, detail: `"x.example.org#" is no region`},
 		{name: "endpoint", cfg: vault.Config{Region: "r", Endpoint: "https://vpce.example.org"}, want: "AWS Secrets Manager in r at https://vpce.example.org"},
 		{name: "loopback", cfg: vault.Config{Region: "r"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://localhost:5000"}, want: "AWS Secrets Manager in r at http://localhost:5000"},
 		{name: "endpoint of the service", cfg: vault.Config{Region: "r"}, env: map[string]string{"AWS_ENDPOINT_URL": "https://a", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "https://b"}, want: "AWS Secrets Manager in r at https://b"},
@@ -194,6 +196,74 @@ func TestInstanceRole(t *testing.T) {
 	}
 }
 
+// TestContainerRole makes sure that credentials are fetched once, and that a
+// service which gives none is not taken for a missing sign-in.
+func TestContainerRole(t *testing.T) {
+	f := newFake(t)
+	f.seed("app", "k")
+	var asked atomic.Int32
+	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.URL.Path == "/broken" {
+			http.Error(w, `{"code": "InternalFailure", "message": "oops"}`, http.StatusInternalServerError)
+			return
+		}
+		reply(w, map[string]string{"AccessKeyId": full, "SecretAccessKey": secretKey, "Token": session, "Expiration": "2099-01-01T00:00:00Z"})
+	}))
+	t.Cleanup(role.Close)
+	cfg := vault.Config{Region: "eu-central-1", Endpoint: f.URL}
+
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.URL)
+	s := open(t, cfg)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := s.Get(t.Context(), "app"); err != nil {
+				t.Errorf("Get = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("credentials were fetched %d times; want once", n)
+	}
+	for _, address := range []string{role.URL + "/broken", "http://" + closedPort(t)} {
+		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+		_, err := open(t, cfg).Get(t.Context(), "app")
+		if e := wantKind(t, err, vault.ErrUnavailable); !strings.HasPrefix(e.Detail, "signing in: ") {
+			t.Errorf("%s: Get = %v", address, err)
+		}
+	}
+}
+
+// TestWebIdentity has STS refuse a CI job's token.
+func TestWebIdentity(t *testing.T) {
+	status := http.StatusForbidden
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>`)
+	}))
+	t.Cleanup(sts.Close)
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, session)
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
+	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/ci")
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+	cfg := vault.Config{Region: "eu-central-1", Getenv: os.Getenv}
+
+	_, err := open(t, cfg).Get(t.Context(), "app")
+	e := wantKind(t, err, vault.ErrUnauthenticated)
+	if e.Detail != "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity" || !strings.Contains(e.Remedy, "AWS_ROLE_ARN") {
+		t.Errorf("Get = %v, remedy %q", err, e.Remedy)
+	}
+	status = http.StatusServiceUnavailable
+	_, err = open(t, cfg).Get(t.Context(), "app")
+	wantKind(t, err, vault.ErrUnavailable)
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", file+".gone")
+	_, err = open(t, cfg).Get(t.Context(), "app")
+	wantKind(t, err, vault.ErrUnauthenticated)
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -218,7 +288,7 @@ func TestErrors(t *testing.T) {
 		{"InternalServiceError", "oops", vault.ErrUnavailable, "oops", ""},
 		{"ServiceUnavailable", "busy", vault.ErrUnavailable, "busy", ""},
 		{"InvalidParameterException", "Invalid name.", vault.ErrName, "Invalid name.", ""},
-		{"NewException", "line\nbreak", vault.ErrConfig, "NewException: line break", ""},
+		{"NewException", "line\nbreak\x1b[2J", vault.ErrConfig, "NewException: line break[2J", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {

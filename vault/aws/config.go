@@ -26,9 +26,6 @@ import (
 
 // configure makes the client that cfg describes.
 func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
-	if cfg.Region != "" && !isRegion(cfg.Region) {
-		return problem{vault.ErrConfig, fmt.Sprintf("%q is no region", cfg.Region), "set region in [vault.aws] to one like eu-central-1"}
-	}
 	if !isPrintable(cfg.Profile) {
 		return problem{vault.ErrConfig, "the profile's name has a character that does not print", ""}
 	}
@@ -36,8 +33,8 @@ func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
 	if err != nil {
 		return loadProblem(err, cfg.Profile)
 	}
-	if !isRegion(loaded.Region) {
-		return problem{vault.ErrConfig, cmp.Or(loaded.Region, "no region"), "set region in [vault.aws], or AWS_REGION, or the region of the profile"}
+	if err := checkRegion(loaded.Region); err != nil {
+		return err
 	}
 	s.region = loaded.Region
 	s.login = newLogin(loaded)
@@ -115,8 +112,17 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isRegion keeps a region from naming another host: it becomes part of one.
-func isRegion(region string) bool { return consistsOf(region, isRegionByte, 1, 32) }
+// checkRegion keeps a region from naming another host: it becomes part of one.
+func checkRegion(region string) error {
+	const remedy = "set region in [vault.aws], or AWS_REGION, or the region of the profile"
+	switch {
+	case region == "":
+		return problem{vault.ErrConfig, "no region", remedy}
+	case !consistsOf(region, isRegionByte, 1, 32):
+		return problem{vault.ErrConfig, fmt.Sprintf("%q is no region", region), remedy}
+	}
+	return nil
+}
 
 func isPrintable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
@@ -149,7 +150,7 @@ func clockSkew(err error) (time.Duration, bool) {
 
 // statusOf returns the answer's status; 0 where there is none.
 func statusOf(err error) int {
-	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if e := interface{ HTTPStatusCode() int }(nil); errors.As(err, &e) {
 		return e.HTTPStatusCode()
 	}
 	return 0
@@ -210,7 +211,12 @@ func redact(text string, secrets []string) string {
 // oneLine makes a server's or a library's words fit for a message.
 func oneLine(s string) string {
 	const limit = 300
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1 // a terminal would obey it
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

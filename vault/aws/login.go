@@ -79,7 +79,7 @@ func (l *login) problem(err error) problem {
 		if isOverload(e.ErrorCode(), statusOf(err)) {
 			return problem{vault.ErrUnavailable, "signing in: " + e.ErrorMessage(), ""}
 		}
-		return problem{vault.ErrUnauthenticated, e.ErrorCode() + ": " + e.ErrorMessage(), l.remedy()}
+		return problem{vault.ErrUnauthenticated, strings.TrimPrefix(e.ErrorCode()+": "+e.ErrorMessage(), ": "), l.remedy()}
 	}
 	if slices.Contains(l.sources, aws.CredentialSourceIMDS) {
 		// The last resort, and no answer means that this is no such machine.
