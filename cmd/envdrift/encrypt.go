@@ -181,7 +181,9 @@ func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Documen
 			return k, key.Err
 		}
 	}
-	if named := ring.Named(k.private); len(named) > 0 {
+	// Not one from where the person stands: under the same name that is the
+	// key of another service.
+	if named := s.ringOf(path.Dir(file)).Named(k.private); len(named) > 0 {
 		k.keys, k.public = named, named[0].PublicKey()
 		return k, nil
 	}

@@ -227,12 +227,17 @@ func (s *session) workers() int {
 // ring collects the private keys at hand for an env file: those of the
 // environment and of the keys files beside it and where the person stands.
 func (s *session) ring(file string) *drift.Ring {
-	ring := &drift.Ring{}
-	ring.Environ(s.env)
 	folders := []string{path.Dir(file)}
 	if here, err := s.inside("."); err == nil && here != folders[0] {
 		folders = append(folders, here)
 	}
+	return s.ringOf(folders...)
+}
+
+// ringOf collects the keys of the environment and of some folders' keys files.
+func (s *session) ringOf(folders ...string) *drift.Ring {
+	ring := &drift.Ring{}
+	ring.Environ(s.env)
 	for _, folder := range folders {
 		name := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
 		data, err := drift.ReadFile(s.root.FS(), name)
