@@ -51,6 +51,9 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	if f.stdout && c.json {
 		return &usageError{errors.New("--stdout prints plaintext, --json a report: choose one"), "decrypt"}
 	}
+	if err := f.selection.Check(); err != nil {
+		return &usageError{err, "decrypt"}
+	}
 	s, err := c.open()
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ Example:  envdrift encrypt .env.production`)
 }
 
 func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
+	if err := f.selection.Check(); err != nil {
+		return &usageError{err, "encrypt"}
+	}
 	s, err := c.open()
 	if err != nil {
 		return err
