@@ -100,7 +100,7 @@ func (s *session) keyToPush(folder string, t drift.Target, f pushFlags) (string,
 		if err != nil {
 			return "", nil, err
 		}
-		keys, err := drift.ParseKey(vault.Secret{Name: "standard input", Value: secret.New(string(text))}, "", names)
+		keys, err := drift.ParseKey(vault.Secret{Value: secret.New(string(text))}, "standard input", names)
 		return names[0], keys, err
 	}
 	file := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
