@@ -12,7 +12,7 @@ import (
 // problem names an error in a word, for the first column of a report.
 func problem(err error) string {
 	switch {
-	case errors.As(err, new(*drift.DriftError)):
+	case isDrift(err):
 		return "drift"
 	case errors.As(err, new(*drift.PlaintextError)):
 		return "plaintext"
@@ -46,6 +46,55 @@ func (s *session) repairSteps(t drift.Target, file string, err error, staged boo
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 	}
 	return nil
+}
+
+// driftSteps tells what was done about a staged file that drifted and what is
+// left to do.
+func (g *guard) driftSteps(sub *subject) []string {
+	name, m := quote(g.shown(sub.change.Path)), sub.mended
+	switch {
+	case m == nil: // on_drift = "block"
+		return g.repairSteps(sub.target, sub.change.Path, sub.err, true)
+	case errors.Is(m.err, errEdited):
+		return []string{m.err.Error(), "1. " + g.self("repair "+name) + "   mends the working tree", "2. commit again"}
+	case m.err != nil && sub.head == nil:
+		return []string{
+			"not mended: " + m.err.Error(),
+			"put the key that it was encrypted with into .env.keys, then " + g.self("repair "+name),
+			"or take it out of the commit: git rm --cached " + name,
+		}
+	case m.err != nil:
+		return append([]string{"not mended: " + m.err.Error()}, g.repairSteps(sub.target, sub.change.Path, sub.err, true)...)
+	case m.Action == drift.Restored:
+		return []string{
+			"no key at hand decrypts this version: HEAD's is back " + m.place() + "; yours is kept as " + m.backup,
+			"1. " + g.keyLine(sub.target, sub.change.Path),
+			"2. make the edit again, " + g.self("encrypt "+name) + " && git add " + name,
+		}
+	}
+	look := "git diff --cached " + name
+	if !m.index || g.repo.Discarded() {
+		look = "git diff " + name
+	}
+	steps := []string{
+		"encrypted for the vault's key now, " + m.place() + "; as it was: " + m.backup,
+		"look: " + look,
+	}
+	if !m.tree {
+		steps = append(steps, "your further edits in the working tree are as they were: "+g.self("repair "+name)+" mends them")
+	}
+	return steps
+}
+
+// place tells where the mended version is.
+func (m *mended) place() string {
+	switch {
+	case m.index && m.tree:
+		return "in the index and in the working tree"
+	case m.tree:
+		return "in the working tree"
+	}
+	return "in the index"
 }
 
 // keyLine is the command that brings the right key for a file.

@@ -225,7 +225,7 @@ type Known struct {
 
 // Owners tells whose the keys are that doc was encrypted with instead of the
 // right ones, as far as that is known: by its header, or because a held key
-// decrypts a value.
+// decrypts a value. Of several owners of a key the first in known is named.
 func Owners(doc *dotenv.Document, right, held ecies.Keys, known []Known) []string {
 	var strange []ecies.PublicKey
 	headers, _ := doc.PublicKeys()
@@ -236,8 +236,10 @@ func Owners(doc *dotenv.Document, right, held ecies.Keys, known []Known) []strin
 		strange = append(strange, u.key)
 	}
 	var owners []string
+	named := map[ecies.PublicKey]bool{}
 	for _, k := range known {
-		if slices.Contains(strange, k.Key) && right.Find(k.Key) == nil && !slices.Contains(owners, k.Owner) {
+		if slices.Contains(strange, k.Key) && right.Find(k.Key) == nil && !named[k.Key] {
+			named[k.Key] = true
 			owners = append(owners, k.Owner)
 		}
 	}
