@@ -130,7 +130,7 @@ func Find(dir, stop string) (string, error) {
 	for {
 		for _, name := range FileNames {
 			file := filepath.Join(dir, name)
-			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && isOurs(file) {
+			if isOurs(file) {
 				return file, nil
 			}
 		}
@@ -143,11 +143,12 @@ func Find(dir, stop string) (string, error) {
 	}
 }
 
-// isOurs reports whether a file that has one of our names is for us to read,
-// be it broken. A pyproject.toml often is somebody else's.
+// isOurs reports whether there is a file that is for us to read, be it broken
+// or a link to nothing. A pyproject.toml often is somebody else's.
 func isOurs(file string) bool {
 	if filepath.Base(file) != "pyproject.toml" {
-		return true
+		info, err := os.Lstat(file)
+		return err == nil && !info.IsDir()
 	}
 	data, err := read(file)
 	if err != nil {

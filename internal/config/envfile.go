@@ -63,9 +63,9 @@ func (e *AmbiguousError) Error() string {
 //   - env_file, where it is stated
 //   - .env.ENVIRONMENT
 //   - the one file whose name states the environment, such as
-//     api-ENVIRONMENT.env or api.env.ENVIRONMENT; for production also a plain
-//     NAME.env where NAME is one word and no environment
-//   - .env, for a mapping that states neither environment nor profile
+//     api-ENVIRONMENT.env or api.env.ENVIRONMENT
+//   - for production the one NAME.env where NAME is one word and no
+//     environment; .env, too, if neither environment nor profile is stated
 //
 // A companion such as .env.example is never taken, nor what may be another
 // environment's. Errors are [*NoEnvFileError] and [*AmbiguousError].
@@ -79,7 +79,7 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 		return m.EnvFile, nil
 	}
 	known := c.environments()
-	var found, others []string
+	var found, guesses, others []string
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		switch {
 		case isCompanion(name) || name == c.Sync.EnvKeysFilename:
@@ -87,26 +87,29 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 			return name, nil
 		case isOf(name, env, known):
 			found = append(found, name)
+		case name == ".env" && m.Environment == "" && m.Profile == "", env == production && isOneWord(name, known):
+			guesses = append(guesses, name)
 		case IsEnvFileName(name):
 			others = append(others, name)
 		}
 	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) > 1:
-		return "", &AmbiguousError{Folder: m.Folder, Environment: env, Files: found}
-	case m.Environment == "" && m.Profile == "" && slices.Contains(others, ".env"):
-		return ".env", nil
+	if len(found) == 0 {
+		found = guesses
 	}
-	return "", &NoEnvFileError{Folder: m.Folder, Environment: env, Others: others}
+	switch len(found) {
+	case 0:
+		return "", &NoEnvFileError{Folder: m.Folder, Environment: env, Others: others}
+	case 1:
+		return found[0], nil
+	}
+	return "", &AmbiguousError{Folder: m.Folder, Environment: env, Files: found}
 }
 
 // environments are the words that name an environment: those of the mappings
 // and those that people commonly use.
 func (c *Config) environments() []string {
 	known := []string{
-		production, "prod", "preprod", "live", "staging", "stage", "stg", "development", "develop", "dev", "local",
+		production, "prod", "preprod", "pre", "non", "live", "staging", "stage", "stg", "development", "develop", "dev", "local",
 		"test", "testing", "ci", "e2e", "qa", "uat", "preview", "sandbox", "demo", "canary", "docker",
 	}
 	for _, m := range c.Mappings {
@@ -118,9 +121,6 @@ func (c *Config) environments() []string {
 // isOf reports whether a custom file name belongs to env and to no other
 // environment.
 func isOf(name, env string, known []string) bool {
-	if word, ok := strings.CutSuffix(name, ".env"); ok && env == production && len(words(word)) == 1 && word == words(word)[0] {
-		return word == production || !containsFold(known, word)
-	}
 	service, ok := cutEnvironment(name, env)
 	if !ok {
 		return false
@@ -135,6 +135,12 @@ func isOf(name, env string, known []string) bool {
 		}
 	}
 	return true
+}
+
+// isOneWord reports a name such as postgresql.env: one word and no environment.
+func isOneWord(name string, known []string) bool {
+	word, ok := strings.CutSuffix(name, ".env")
+	return ok && slices.Equal(words(word), []string{word}) && !containsFold(known, word)
 }
 
 func containsFold(list []string, word string) bool {

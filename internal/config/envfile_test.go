@@ -58,7 +58,9 @@ func TestEnvFile(t *testing.T) {
 		{name: "case", m: mapping("staging"), names: names(".env.STAGING"), others: names(".env.STAGING")},
 
 		{name: "several", m: mapping("staging"), names: names("b-staging.env", "a.env.staging"), ambiguous: names("a.env.staging", "b-staging.env")},
-		{name: "several of production", m: mapping(""), names: names("redis.env", "postgresql.env", ".env"), ambiguous: names("postgresql.env", "redis.env")},
+		{name: "several of production", m: mapping("production"), names: names("redis.env", "postgresql.env", ".env"), ambiguous: names("postgresql.env", "redis.env")},
+		{name: "one word beside .env", m: mapping(""), names: names("redis.env", ".env"), ambiguous: names(".env", "redis.env")},
+		{name: "not yet production's", m: mapping(""), names: names("pre-production.env", "api.non_production.env"), others: names("api.non_production.env", "pre-production.env")},
 
 		{name: "companions", m: mapping(""), names: names(".env.keys", ".env.EXAMPLE", ".env.sample", ".env.template", ".env.vault", ".env.bak",
 			".env.production.backup.20260101", ".env.production.bak", ".env~", "x.env.production.example", ".env.keys.backup.2")},

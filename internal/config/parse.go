@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -65,12 +66,24 @@ func (r *reader) decode() (map[string]any, error) {
 	var top map[string]any
 	_, err := toml.Decode(r.text, &top)
 	if e := (toml.ParseError{}); errors.As(err, &e) {
-		return nil, &Error{File: r.file, Line: e.Position.Line, Problem: "TOML syntax: " + e.Message}
+		return nil, &Error{File: r.file, Line: e.Position.Line, Problem: "TOML syntax: " + withoutText(e.Message)}
 	}
 	if err != nil {
 		return nil, &Error{File: r.file, Problem: err.Error()}
 	}
 	return top, nil
+}
+
+// withoutText cuts off what a message of the TOML library repeats of the file:
+// a secret in the wrong place, or without quotes, is a syntax error.
+func withoutText(message string) string {
+	if strings.Contains(message, " is out of range") {
+		return "a number is out of range"
+	}
+	for _, end := range []string{" but found ", ", but got ", ": ", ` "`} {
+		message, _, _ = strings.Cut(message, end)
+	}
+	return message
 }
 
 // check refuses what is no text, or too much of it.
@@ -131,6 +144,9 @@ func (c *Config) parseProject(r *reader) error {
 }
 
 func (c *Config) parseTop(t *table) {
+	if v, _ := t.values["vault"].(map[string]any); t.has("mappings") && v["sync"] == nil {
+		c.parseSync(t) // a file for them alone: what is in [vault.sync] elsewhere stands at the top
+	}
 	if v := t.section("vault"); v != nil {
 		c.parseVault(v)
 	}
@@ -141,9 +157,6 @@ func (c *Config) parseTop(t *table) {
 		c.Hooks.PostCheckout = h.oneOf("post_checkout", c.Hooks.PostCheckout, Pull, Sync, Off)
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)
 		h.rest()
-	}
-	if t.has("mappings") && len(c.Mappings) == 0 {
-		c.parseSync(t) // a file for them alone: what is in [vault.sync] elsewhere stands at the top
 	}
 	for _, name := range foreign {
 		if v, ok := t.take(name); ok {
@@ -210,6 +223,33 @@ func (c *Config) parseMappings(t *table) {
 		m := &table{r: t.r, where: element(t.key("mappings"), i), values: values}
 		c.Mappings = append(c.Mappings, c.parseMapping(m))
 	}
+	c.checkCopies(t)
+}
+
+// checkCopies reports copies that would replace an env file, or each other.
+func (c *Config) checkCopies(t *table) {
+	envFiles := map[string]int{}
+	for _, m := range c.Mappings {
+		envFiles[path.Join(m.Folder, cmp.Or(m.EnvFile, ".env."+m.Env()))] = m.Line
+	}
+	for i, m := range c.Mappings {
+		if m.ActivateTo == "" {
+			continue
+		}
+		fail := func(problem string, line int) {
+			t.r.fail(element(t.key("mappings"), i)+".activate_to", fmt.Sprintf(problem, line), "")
+		}
+		copied := path.Join(m.Folder, m.ActivateTo)
+		if line, ok := envFiles[copied]; ok {
+			fail("is the env file of the mapping in line %d", line)
+		}
+		for _, other := range c.Mappings[:i] {
+			together := m.Profile == "" || other.Profile == "" || m.Profile == other.Profile
+			if together && other.ActivateTo != "" && path.Join(other.Folder, other.ActivateTo) == copied {
+				fail("is also where the mapping in line %d is copied to", other.Line)
+			}
+		}
+	}
 }
 
 // sections gives the elements of a list of sections, written as [[list]] or as
@@ -238,9 +278,6 @@ func (c *Config) parseMapping(t *table) Mapping {
 		Ephemeral:   t.flag("ephemeral_keys", c.Sync.EphemeralKeys),
 		Line:        t.r.lineOf(t.where),
 	}
-	if hasControl(m.SecretName) {
-		t.fail("secret_name", "holds a control character", "")
-	}
 	if isCompanion(".env." + m.Env()) {
 		key := "environment"
 		if m.Environment == "" {
@@ -250,9 +287,6 @@ func (c *Config) parseMapping(t *table) Mapping {
 	}
 	c.checkFile(t, "env_file", m.EnvFile)
 	c.checkFile(t, "activate_to", m.ActivateTo)
-	if m.ActivateTo != "" && (m.ActivateTo == m.EnvFile || m.EnvFile == "" && m.ActivateTo == ".env."+m.Env()) {
-		t.fail("activate_to", "is the env file itself", "")
-	}
 	t.rest()
 	return m
 }

@@ -45,6 +45,7 @@ func TestParseErrors(t *testing.T) {
 				":11: vault.sync.mappings[0].profile: is a list, not a string",
 				":12: vault.sync.mappings[0].vault_name: is true or false, not a string",
 			}},
+		{"secrets in the wrong place", "[vault.hashicorp]\ntoken = hvs.AAAA\n", []string{":2: TOML syntax: expected value"}},
 		{"section is a value", "vault = 5\n", []string{":1: vault: is a whole number, not a section"}},
 		{"mappings is no list", "[vault.sync]\nmappings = 'x'\n", []string{":2: vault.sync.mappings: is a string, not a list of sections: write [[vault.sync.mappings]]"}},
 		{"mappings is a section", "[vault.sync.mappings]\nsecret_name = 'x'\n", []string{":1: vault.sync.mappings: is a section, not a list of sections: write [[vault.sync.mappings]]"}},
@@ -75,8 +76,13 @@ func TestParseErrors(t *testing.T) {
 		{"env_file is a companion", mapping + "env_file = '.env.EXAMPLE'\n", []string{`:4: vault.sync.mappings[0].env_file: ".env.EXAMPLE" is no env file`}},
 		{"env_file is the folder", mapping + "env_file = '.'\n", []string{`:4: vault.sync.mappings[0].env_file: "." is not the name of a file`}},
 		{"activate_to the keys file", "[vault.sync]\nenv_keys_filename = 'k'\n" + mapping + "activate_to = 'k'\n", []string{`:6: vault.sync.mappings[0].activate_to: "k" is no env file`}},
-		{"activate_to itself", mapping + "env_file = 'a/.env'\nactivate_to = './a/.env'\n", []string{":5: vault.sync.mappings[0].activate_to: is the env file itself"}},
-		{"activate_to itself, found", mapping + "profile = 'local'\nactivate_to = '.env.local'\n", []string{":5: vault.sync.mappings[0].activate_to: is the env file itself"}},
+		{"activate_to itself", mapping + "env_file = 'a/.env'\nactivate_to = './a/.env'\n", []string{":5: vault.sync.mappings[0].activate_to: is the env file of the mapping in line 1"}},
+		{"activate_to itself, found", mapping + "profile = 'local'\nactivate_to = '.env.local'\n", []string{":5: vault.sync.mappings[0].activate_to: is the env file of the mapping in line 1"}},
+
+		{"activate_to another's env file", mapping + "[[vault.sync.mappings]]\nsecret_name = 't'\nfolder_path = 'a'\n" + "[[vault.sync.mappings]]\nsecret_name = 'u'\nfolder_path = '.'\nprofile = 'p'\nactivate_to = 'a/.env.production'\n",
+			[]string{":11: vault.sync.mappings[2].activate_to: is the env file of the mapping in line 4"}},
+		{"activate_to one file, with one profile", mapping + "profile = 'p'\nenvironment = 'a'\nactivate_to = '.env'\n" + mapping + "profile = 'p'\nenvironment = 'b'\nactivate_to = './.env'\n",
+			[]string{":12: vault.sync.mappings[1].activate_to: is also where the mapping in line 1 is copied to"}},
 
 		{"same folder twice", mapping + "\n[[vault.sync.mappings]]\nsecret_name = 't'\nfolder_path = './'\nenvironment = 'production'\n", []string{":5: vault.sync.mappings: . (production) is mapped twice, in line 1 too"}},
 		{"same file twice", mapping + "env_file = 'a/x.env'\n[[vault.sync.mappings]]\nsecret_name = 's'\nfolder_path = 'a'\nenv_file = 'x.env'\nenvironment = 'dev'\n", []string{":5: vault.sync.mappings: a/x.env is mapped twice, in line 1 too"}},
@@ -117,6 +123,9 @@ func TestPaths(t *testing.T) {
 		{"a\x1b[0mb", "holds a control character"},
 		{".git/hooks", `".git/hooks" lies in .git`},
 		{"a/.GIT/x", `"a/.GIT/x" lies in .git`},
+		{"a/.git. /x", `"a/.git. /x" lies in .git`},
+		{"GIT~1/x", `"GIT~1/x" lies in .git`},
+		{"a\u202eb", "holds a control character"},
 	}
 	quote := func(s string) string {
 		return `"` + strings.NewReplacer(`\`, `\\`, "\x00", `\u0000`, "\x1b", `\u001b`).Replace(s) + `"`
@@ -144,7 +153,7 @@ func TestPyprojectErrors(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"[tool]\nenvdrift = 5\n", "pyproject.toml:2: tool.envdrift: is a whole number, not a section"},
 		{"[tool.envdrift.vault.sync]\nmax_worker = 1\n", `pyproject.toml:2: tool.envdrift.vault.sync.max_worker: unknown key (did you mean "max_workers"?)`},
-		{"[tool.envdrift]\nx = \n", `pyproject.toml:2: TOML syntax: expected value but found '\n' instead`},
+		{"[tool.envdrift]\nx = \n", `pyproject.toml:2: TOML syntax: expected value`},
 		{"[tool.envdrift]\n# \xe9\n", "pyproject.toml:2: is not UTF-8"},
 	}
 	for _, tt := range tests {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // badPath says what is wrong with a path of the configuration. Links are not
@@ -28,13 +29,17 @@ func badPath(p string) string {
 }
 
 // isGit reports the repository's own folder, which some file systems know in
-// any case.
-func isGit(name string) bool { return strings.EqualFold(name, ".git") }
+// any case and under a short name.
+func isGit(name string) bool {
+	name = strings.TrimRight(name, ". ")
+	return strings.EqualFold(name, ".git") || strings.EqualFold(name, "git~1")
+}
 
 func isPlainName(name string) bool {
 	return name != "." && badPath(name) == "" && !strings.ContainsAny(name, "/:")
 }
 
+// hasControl finds what shows as something else, or not at all.
 func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) })
 }

@@ -115,8 +115,12 @@ func (t *table) text(name string) string {
 		t.fail(name, fmt.Sprintf("is %s, not a string", kind(v)), "")
 		return ""
 	}
-	if s = strings.TrimSpace(s); s == "" {
+	switch s = strings.TrimSpace(s); {
+	case s == "":
 		t.fail(name, "is empty", "")
+	case hasControl(s):
+		t.fail(name, "holds a control character", "")
+		return ""
 	}
 	return s
 }

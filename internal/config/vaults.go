@@ -75,14 +75,14 @@ func (c *Config) parseProvider(provider string, t *table, timeout time.Duration)
 	switch provider {
 	case "azure":
 		v.URL = t.url("vault_url")
-		v.Credential = t.oneOf("credential", "auto", "auto", "cli", "environment", "workload", "managed", "devcli")
+		v.Credential = t.oneOf("credential", "", "auto", "cli", "environment", "workload", "managed", "devcli")
 	case "aws":
 		v.Region, v.Profile, v.Endpoint = t.text("region"), t.text("profile"), t.url("endpoint_url")
 	case "hashicorp":
 		v.URL, v.Namespace = t.url("url"), t.text("namespace")
 		v.Mount, v.AuthMount = strings.Trim(t.text("mount"), "/"), strings.Trim(t.text("auth_mount"), "/")
-		v.KVVersion = t.number("kv_version", 0, 2)
-		v.Auth = t.oneOf("auth", "token", "token", "approle", "kubernetes", "jwt")
+		v.KVVersion = t.number("kv_version", 1, 2)
+		v.Auth = t.oneOf("auth", "", "token", "approle", "kubernetes", "jwt")
 		v.Role, v.Field = t.text("role"), t.text("field")
 	case "gcp":
 		v.ProjectID, v.Endpoint = t.text("project_id"), t.text("endpoint")
@@ -213,51 +213,50 @@ func azureURL(name, like string) (string, bool) {
 	return "https://" + name + "." + suffix + "/", true
 }
 
-// complete reports a setting that the vault's provider cannot do without.
+// complete reports that the vault's address is missing. What other providers
+// need, the machine's own configuration may know.
 func (c *Config) complete(v vault.Config) error {
-	section, key, flag := v.Provider, "url", "--vault-url"
-	var missing bool
-	switch v.Provider {
-	case "azure":
-		key, missing = "vault_url", v.URL == ""
-	case "hashicorp":
-		missing = v.URL == ""
-	case "gcp":
-		key, flag, missing = "project_id", "--project-id", v.ProjectID == ""
-	}
-	if !missing {
+	key, or := "", ""
+	switch {
+	case v.URL != "":
+		return nil
+	case v.Provider == "azure":
+		key = "vault_url"
+	case v.Provider == "hashicorp":
+		key, or = "url", ", or VAULT_ADDR"
+	default:
 		return nil
 	}
-	if v.Name != "" {
-		section = "named." + tomlKey(v.Name)
+	section, flag := "named."+tomlKey(v.Name), ""
+	if v.Name == "" || v.Name == c.Sync.DefaultVaultName {
+		flag = "--vault-url, or "
 	}
-	problem := fmt.Sprintf("is missing: the %s provider needs %s, or %s in [vault.%s]", v.Provider, flag, key, section)
-	if v.Provider == "hashicorp" {
-		problem += ", or VAULT_ADDR"
+	if v.Name == "" {
+		section = v.Provider
 	}
+	problem := fmt.Sprintf("is missing: the %s provider needs %s%s in [vault.%s]%s", v.Provider, flag, key, section, or)
 	return &Error{File: cmp.Or(c.File, commandLine), Key: "vault." + section + "." + key, Problem: problem}
 }
 
-// badURL says what is wrong with a vault's address. An address that may hold a
-// password is not repeated.
+// badURL says what is wrong with a vault's address. It does not repeat the
+// address, which may hold a password or a token.
 func badURL(text string) string {
 	u, err := url.Parse(text)
-	if strings.Contains(text, "@") {
-		return "holds a user or a password"
-	}
 	switch {
+	case strings.Contains(text, "@"):
+		return "holds a user or a password"
 	case !strings.Contains(text, "://"):
-		return fmt.Sprintf("%q has no scheme; write https://…", text)
+		return "has no scheme; write https://…"
 	case err != nil || u.Hostname() == "":
-		return fmt.Sprintf("%q is not of the form https://HOST[:PORT]", text)
+		return "is not of the form https://HOST[:PORT]"
 	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Sprintf("%q has a query or a fragment", text)
+		return "has a query or a fragment"
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return ""
 	case u.Scheme == "http":
-		return fmt.Sprintf("%q would send credentials in the clear; only a loopback address may be http", text)
+		return "would send credentials in the clear; only a loopback address may be http"
 	}
-	return fmt.Sprintf("%q is not an https address", text)
+	return "is not an https address"
 }
 
 func isLoopback(host string) bool {
