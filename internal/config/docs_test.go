@@ -1,0 +1,136 @@
+package config_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/envdrift/envdrift/internal/config"
+)
+
+func manual(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// documented are the keys of the manual's tables.
+func documented(t *testing.T) []string {
+	t.Helper()
+	var keys []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:vault|hooks)\\.[\\w.]+)` \\|").FindAllStringSubmatch(manual(t), -1) {
+		keys = append(keys, row[1])
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// stated are the keys that the example of everything sets. What it says of a
+// named vault beyond the provider is said of the provider's own section.
+func stated(t *testing.T) []string {
+	t.Helper()
+	var values map[string]any
+	meta, err := toml.Decode(everything, &values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, key := range meta.Keys() {
+		name := strings.Replace(key.String(), "vault.named.production-vault", "vault.named.NAME", 1)
+		own := !strings.HasPrefix(name, "vault.named.") || strings.HasSuffix(name, ".provider") || strings.HasSuffix(name, ".timeout")
+		if own && !slices.Contains([]string{"Hash", "ArrayHash"}, meta.Type(key...)) {
+			keys = append(keys, name)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	t.Parallel()
+	if got, want := documented(t), stated(t); !slices.Equal(got, want) {
+		t.Errorf("docs/configuration.md has the keys\n%q; want\n%q", got, want)
+	}
+}
+
+// A key without a test would have escaped the comparison with the manual.
+func TestEverythingIsStated(t *testing.T) {
+	t.Parallel()
+	unset := map[string]bool{}
+	note := func(values ...any) {
+		for _, value := range values {
+			v := reflect.ValueOf(value)
+			for i := range v.NumField() {
+				field := v.Type().Field(i)
+				name := v.Type().String() + "." + field.Name
+				if was, seen := unset[name]; field.IsExported() && (was || !seen) {
+					unset[name] = v.Field(i).IsZero()
+				}
+			}
+		}
+	}
+	for _, provider := range []string{"age", "aws", "azure", "gcp", "hashicorp"} {
+		c, err := config.Parse("/repo/envdrift.toml", []byte(everything), config.Overrides{Provider: provider})
+		if err != nil {
+			t.Fatal(err)
+		}
+		note(*c, c.Vault, c.Named["production-vault"], c.Sync, c.Hooks, c.Mappings[0], c.Mappings[1])
+	}
+	delete(unset, "vault.Config.Getenv")   // no setting
+	delete(unset, "config.Config.Foreign") // nothing of ours
+	for name, unset := range unset {
+		if unset {
+			t.Errorf("nothing in the example of everything sets %s", name)
+		}
+	}
+}
+
+// A date is a wrong value for every key, and says so of each that is known.
+func TestEveryDocumentedKeyIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, key := range documented(t) {
+		text := key + " = 2020-01-01\n"
+		if name, ok := strings.CutPrefix(key, "vault.sync.mappings."); ok {
+			text = "[[vault.sync.mappings]]\n" + name + " = 2020-01-01\n"
+		}
+		if strings.HasPrefix(key, "vault.named.NAME.") && !strings.HasSuffix(key, ".provider") {
+			text += "vault.named.NAME.provider = 'age'\n"
+		}
+		_, err := config.Parse("envdrift.toml", []byte(text), config.Overrides{})
+		if got := message(err); !strings.Contains(got, "is a date, not") || strings.Contains(got, "unknown key") {
+			t.Errorf("%s: %v; want a complaint of its value alone", key, err)
+		}
+	}
+}
+
+func TestDocumentedExamples(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```(\\w*)\n(.*?)```").FindAllStringSubmatch(manual(t), -1)
+	examples := 0
+	for _, block := range blocks {
+		name := "envdrift.toml"
+		switch {
+		case block[1] != "toml" && !strings.HasPrefix(block[2], "# a comment"):
+			continue
+		case block[1] != "toml":
+			name = "pair.txt"
+		case strings.Contains(block[2], "[tool."):
+			name = "pyproject.toml"
+		}
+		examples++
+		if _, err := config.Parse(name, []byte(block[2]), config.Overrides{}); err != nil {
+			t.Errorf("%s\n%v", block[2], err)
+		}
+	}
+	if examples < 10 {
+		t.Errorf("found %d examples; want at least 10", examples)
+	}
+}
