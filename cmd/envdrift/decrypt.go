@@ -52,7 +52,7 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 		return &usageError{errors.New("--stdout prints plaintext, --json a report: choose one"), "decrypt"}
 	}
 	if err := f.selection.Check(); err != nil {
-		return &usageError{err, "decrypt"}
+		return &usageError{err: err, command: "decrypt"}
 	}
 	s, err := c.open()
 	if err != nil {

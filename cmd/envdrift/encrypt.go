@@ -39,7 +39,7 @@ Example:  envdrift encrypt .env.production`)
 
 func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 	if err := f.selection.Check(); err != nil {
-		return &usageError{err, "encrypt"}
+		return &usageError{err: err, command: "encrypt"}
 	}
 	s, err := c.open()
 	if err != nil {
