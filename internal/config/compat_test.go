@@ -85,8 +85,7 @@ func TestEarlierMappings(t *testing.T) {
 	}
 }
 
-// The same file under [tool.envdrift] is a pyproject.toml, as in
-// TestParsePyproject; here that every earlier section is known there, too.
+// What only the earlier tool knew is passed over in pyproject.toml as well.
 func TestEarlierPyproject(t *testing.T) {
 	t.Parallel()
 	const text = "[tool.envdrift]\nschema = 'a:B'\nenvironments = ['x']\n[tool.envdrift.guard]\nscanners = []\n[tool.envdrift.vault.mappings]\na = 1\n"

@@ -327,6 +327,27 @@ func TestFindStopsBehindALink(t *testing.T) {
 	}
 }
 
+// A configuration that is a link to nothing is a fault, not a reason to take
+// another one above.
+func TestFindLinkToNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "envdrift.toml"), "")
+	file := filepath.Join(dir, "a", "envdrift.toml")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nothing", file); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := config.Find(filepath.Dir(file), dir); err != nil || got != file {
+		t.Errorf("Find = %q, %v; want %q", got, err, file)
+	}
+	if _, err := config.Load(file, config.Overrides{}); message(err) != file+": there is no such file" {
+		t.Errorf("Load = %v; want it missing", err)
+	}
+}
+
 func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

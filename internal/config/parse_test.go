@@ -27,6 +27,9 @@ func TestParseErrors(t *testing.T) {
 		{"unknown in pyproject's way", "mapping = 1\n", []string{`:1: mapping: unknown key`}},
 		{"mappings twice over", mapping + "[[mappings]]\nsecret_name = 's'\nfolder_path = 'b'\n", []string{`:4: mappings: unknown key`}},
 
+		{"mappings beside a section", "max_workers = 1\n[vault.sync]\n" + "[[mappings]]\nsecret_name = 's'\nfolder_path = 'b'\n",
+			[]string{`:1: max_workers: unknown key`, `:3: mappings: unknown key`}},
+
 		{"misspelt provider", "[vault]\nprovider = 'azur'\n", []string{`:2: vault.provider: "azur" is none of age, aws, azure, gcp, hashicorp (did you mean "azure"?)`}},
 		{"provider in capitals", "[vault]\nprovider = 'AWS'\n", []string{`:2: vault.provider: "AWS" is none of age, aws, azure, gcp, hashicorp (did you mean "aws"?)`}},
 		{"two providers", "[vault.aws]\n[vault.gcp]\n", []string{`:1: vault.provider: is missing, and there are several sections: aws, gcp`}},

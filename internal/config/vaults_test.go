@@ -38,6 +38,8 @@ func TestVaultOf(t *testing.T) {
 		{name: "another beside Azure's by default name", text: "[vault]\nprovider = 'azure'\n" + defaultName + "'my-keyvault'\n", vaultName: "other",
 			want: vault.Config{Provider: "azure", Name: "other", URL: "https://other.vault.azure.net/"}},
 		{name: "default name is a named one", text: azure + named + defaultName + "'prod'\n", want: vault.Config{Provider: "aws", Name: "prod", Region: "eu"}},
+		{name: "default name of a file for mappings alone", text: "default_vault_name = 'prod'\nmappings = []\n" + named,
+			want: vault.Config{Provider: "aws", Name: "prod", Region: "eu"}},
 		{name: "default name and vault_name", text: named + defaultName + "'prod'\n", vaultName: "prod", want: vault.Config{Provider: "aws", Name: "prod", Region: "eu"}},
 
 		{name: "unknown", text: "[vault.aws]\n" + named, vaultName: "prd",
