@@ -117,10 +117,11 @@ func (e *hookError) Error() string {
 }
 
 // runHook is what git runs. Nothing of it may ask a question.
-func (c *cli) runHook(ctx context.Context, name string, _ []string) error {
+func (c *cli) runHook(ctx context.Context, name string, args []string) error {
 	c.hook, c.tty = true, false
-	if name != "pre-commit" {
-		return nil
+	if name == "pre-commit" {
+		return c.preCommit(ctx)
 	}
-	return c.preCommit(ctx)
+	c.afterCheckout(ctx, name, args)
+	return nil
 }
