@@ -26,11 +26,14 @@ type row struct {
 	err error // decides the exit status
 }
 
-// add puts a row into the report. Its hints come from its error.
+// add puts a row into the report. Its hints come from its error, unless the
+// caller knows better ones.
 func (c *cli) add(r row) {
 	if r.err != nil {
 		r.Error = r.err.Error()
-		r.Hints = append(r.Hints, c.advice(r.err)...)
+		if len(r.Hints) == 0 {
+			r.Hints = c.advice(r.err)
+		}
 	}
 	c.rows = append(c.rows, r)
 	c.annotate(r)
