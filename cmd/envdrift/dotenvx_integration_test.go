@@ -146,7 +146,10 @@ func (c dotenvxCase) write(t *testing.T) (dir string) {
 
 // scrubbed is the environment of both programs beside the case's own.
 func scrubbed(home string) []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DOTENVX_NO_ARMOR=true", "DOTENVX_NO_NATIVE=true"}
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=" + noRaceSleep,
+		"DOTENVX_NO_ARMOR=true", "DOTENVX_NO_NATIVE=true",
+	}
 }
 
 // child runs a program that prints its environment under argv, in dir.

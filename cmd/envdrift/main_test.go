@@ -39,11 +39,16 @@ func params(dir string) testscript.Params {
 	}
 }
 
+// noRaceSleep is for a program built with -race, which sleeps for a second
+// before it ends.
+const noRaceSleep = "atexit_sleep_ms=0"
+
 func setup(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, ".home")
 	for name, value := range map[string]string{
 		"HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_STATE_HOME": home + "/state",
 		"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": home + "/gitconfig", "CI": "",
+		"GORACE": noRaceSleep,
 	} {
 		env.Setenv(name, value)
 	}
