@@ -199,7 +199,7 @@ func (s *session) everyRing(file string) *drift.Ring {
 type mended struct {
 	drift.Repair
 	err    error  // why it cannot be repaired, or was not
-	index  bool   // the index has the new version
+	index  bool   // the index has the new version, and will have it when the hook is over
 	tree   bool   // the working tree has it
 	backup string // where the old version is
 }
@@ -233,7 +233,7 @@ func (g *guard) repair(ctx context.Context, dry bool) error {
 	switch {
 	case dry || len(todo) == 0:
 		return nil
-	case g.hook && g.env["PRE_COMMIT"] == "1":
+	case g.framework():
 		return g.repairBeside(ctx, todo)
 	}
 	unlock, err := g.lock(ctx)
@@ -285,7 +285,7 @@ func (g *guard) repairIndex(ctx context.Context, todo []*subject) error {
 		return err
 	}
 	for _, sub := range todo {
-		sub.mended.index = true
+		sub.mended.index = !g.repo.Discarded()
 		sub.mended.tree = !slices.Contains(kept, sub.change.Path)
 	}
 	return nil
@@ -387,17 +387,16 @@ func (g *guard) owners(sub *subject) string {
 
 // outcome is what the last line of the report adds about repairs.
 func (g *guard) outcome(ctx context.Context) string {
-	done, index := 0, false
+	done := 0
 	for _, sub := range g.subjects {
 		if m := sub.mended; m != nil && (m.index || m.tree) {
 			done++
-			index = index || m.index
 		}
 	}
-	switch {
-	case done == 0:
+	if done == 0 {
 		return ""
-	case !index:
+	}
+	if g.framework() {
 		return fmt.Sprintf("; %d mended in the working tree: look, git add, and commit again", done)
 	}
 	if nothing, err := g.repo.NothingStaged(ctx); err == nil && nothing {
@@ -405,3 +404,6 @@ func (g *guard) outcome(ctx context.Context) string {
 	}
 	return fmt.Sprintf("; %d mended: look, and commit again", done)
 }
+
+// framework reports whether the hook is run by the pre-commit framework.
+func (g *guard) framework() bool { return g.hook && g.env["PRE_COMMIT"] == "1" }

@@ -26,7 +26,7 @@ type subject struct {
 	data, old []byte // as staged, and HEAD's version; nil if there is none
 	doc, head *dotenv.Document
 	theirs    *dotenv.Document // what a merge brings; nil if there is none
-	session   *session // with the configuration that rules the file
+	session   *session         // with the configuration that rules the file
 	target    drift.Target
 	mapped    bool
 	keys      ecies.Keys // that must decrypt it

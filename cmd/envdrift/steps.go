@@ -73,7 +73,7 @@ func (g *guard) driftSteps(sub *subject) []string {
 		}
 	}
 	look := "git diff --cached " + name
-	if !m.index || g.repo.Discarded() {
+	if !m.index {
 		look = "git diff " + name
 	}
 	steps := []string{
