@@ -273,7 +273,8 @@ var matrixWays = []struct {
 
 // TestHookMatrix commits in every kind of repository, whatever may be wrong, in
 // every way, and looks at what is there afterwards: nothing committed that the
-// vault's key does not decrypt, no edit lost, no harm to the repository.
+// vault's key does not decrypt, no edit lost, no harm to the repository. The
+// 348 cells take a while, so that all of them are for "-tags integration".
 func TestHookMatrix(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -282,6 +283,9 @@ func TestHookMatrix(t *testing.T) {
 			for _, way := range matrixWays {
 				if kind.name == "conflict elsewhere" && way.name != "staged" {
 					continue // git does not commit parts of a merge
+				}
+				if !everyCell && kind.name != "plain" && state.name != "drift, key at hand" {
+					continue
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", kind.name, state.name, way.name), func(t *testing.T) {
 					t.Parallel()
