@@ -47,6 +47,9 @@ func (c *cli) advice(err error) []string {
 		return []string{remedy.Remedy}
 	}
 	if e := (*usageError)(nil); errors.As(err, &e) {
+		if e.suggestion != "" {
+			return []string{fmt.Sprintf("did you mean %q?", e.suggestion)}
+		}
 		return []string{strings.TrimSpace(fmt.Sprintf("envdrift %s", e.command)) + " --help"}
 	}
 	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {

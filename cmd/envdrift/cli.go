@@ -45,11 +45,11 @@ type command func(context.Context) error
 func (c *cli) application() (*kingpin.Application, map[string]command) {
 	app := kingpin.New("envdrift", "Proves that encrypted env files decrypt with the key in the team's vault, mends what does not, and runs programs with the values.")
 	c.app = app
-	app.UsageTemplate(usageTemplate)
+	app.UsageTemplate(usageTemplate).UsageFuncs(usageFuncs)
 	app.UsageWriter(c.stdout)
 	app.ErrorWriter(c.stderr)
 	app.Terminate(os.Exit)
-	app.HelpFlag.Short('h')
+	app.HelpFlag.Short('h').Help("Show what envdrift, or a command of it, does.")
 	app.Version(versionLine()).VersionFlag.Hidden()
 
 	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
@@ -68,7 +68,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application) (string, command){
 		c.addInit, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock, c.addRepair, c.addStatus, c.addDoctor,
-		c.addVaultPush, c.addVaultPull, c.addExec, c.addTrust, c.addVersion,
+		c.addVaultPush, c.addVaultPull, c.addExec, c.addTrust, c.addCompletion, c.addMan, c.addVersion,
 	} {
 		name, run := add(app)
 		commands[name] = run
@@ -118,31 +118,3 @@ func hostSystem() *system {
 }
 
 func (s *system) getenv(name string) string { return s.env[name] }
-
-// usageTemplate shows a command's own flags first: the common ones would push
-// them off the screen.
-const usageTemplate = `{{define "args"}}{{range .Args}} {{if not .Required}}[{{end}}{{if .PlaceHolder}}{{.PlaceHolder}}{{else}}{{.Name}}{{end}}{{if .Value|IsCumulative}}…{{end}}{{if not .Required}}]{{end}}{{end}}{{end -}}
-{{define "commands"}}{{range .FlattenedCommands}}{{if not .Hidden}}  {{.FullCommand}}{{template "args" .}}
-{{.Help|Wrap 6}}{{end}}{{end}}{{end -}}
-{{if .Context.SelectedCommand -}}
-usage: {{.App.Name}} {{.Context.SelectedCommand}} [FLAG…]{{template "args" .Context.SelectedCommand}}
-
-{{.Context.SelectedCommand.Help|Wrap 0}}{{with .Context.SelectedCommand.HelpLong}}
-{{.}}
-{{end}}{{with .Context.SelectedCommand.Commands}}
-Commands:
-{{template "commands" $.Context.SelectedCommand}}{{end}}{{with .Context.SelectedCommand.Flags}}
-Flags:
-{{.|FlagsToTwoColumns|FormatTwoColumns}}{{end}}
-Flags of every command:
-{{.App.Flags|FlagsToTwoColumns|FormatTwoColumns}}{{else -}}
-usage: {{.App.Name}} [FLAG…] COMMAND [ARG…]
-
-{{.App.Help|Wrap 0}}
-Commands:
-{{template "commands" .App}}
-Flags of every command:
-{{.App.Flags|FlagsToTwoColumns|FormatTwoColumns}}
-"envdrift COMMAND --help" tells more of a command.
-{{end -}}
-`

@@ -46,10 +46,10 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
 
 func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	if f.secret != "" && !f.verifyVault {
-		return &usageError{errors.New("--secret goes with --verify-vault"), "decrypt"}
+		return &usageError{err: errors.New("--secret goes with --verify-vault"), command: "decrypt"}
 	}
 	if f.stdout && c.json {
-		return &usageError{errors.New("--stdout prints plaintext, --json a report: choose one"), "decrypt"}
+		return &usageError{err: errors.New("--stdout prints plaintext, --json a report: choose one"), command: "decrypt"}
 	}
 	if err := f.selection.Check(); err != nil {
 		return &usageError{err: err, command: "decrypt"}

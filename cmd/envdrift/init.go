@@ -35,7 +35,7 @@ func (c *cli) initialize(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.File != "" {
-		return &usageError{fmt.Errorf("%s exists", s.cfg.File), "verify"}
+		return &usageError{err: fmt.Errorf("%s exists", s.cfg.File), command: "verify"}
 	}
 	provider := s.overrides.Provider
 	if provider == "" {

@@ -48,11 +48,11 @@ func run(ctx context.Context, sys *system, args []string) int {
 	app, commands := c.application()
 	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err, c.command(args)})
+		return c.fail(&usageError{err: err, command: c.command(args), suggestion: c.suggestion(args)})
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
-		return c.fail(&usageError{err, name})
+		return c.fail(&usageError{err: err, command: name})
 	}
 	err = commands[name](ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -64,8 +64,9 @@ func run(ctx context.Context, sys *system, args []string) int {
 
 // A usageError is a command line that does not parse.
 type usageError struct {
-	err     error
-	command string
+	err        error
+	command    string // whose help tells more
+	suggestion string // what may have been meant
 }
 
 func (e *usageError) Error() string { return e.err.Error() }

@@ -57,7 +57,7 @@ func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
 	}
 	cfg := s.cfg.Vault
 	if cfg.Provider != "age" {
-		return &usageError{fmt.Errorf("the vault of this configuration is %s, not age", cfg.Provider), "recipient add"}
+		return &usageError{err: fmt.Errorf("the vault of this configuration is %s, not age", cfg.Provider), command: "recipient add"}
 	}
 	cfg.Getenv = s.getenv
 	store, err := age.Open(ctx, cfg)
@@ -77,7 +77,7 @@ func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
 	file := store.RecipientsFile()
 	added, err := age.AddRecipient(root, file, recipient, label)
 	if err != nil {
-		return &usageError{err, "recipient add"}
+		return &usageError{err: err, command: "recipient add"}
 	}
 	if !added {
 		s.add(row{Status: string(drift.Unchanged), File: file, Note: "stands there already"})

@@ -240,7 +240,11 @@ func (s *session) ringOf(folders ...string) *drift.Ring {
 	ring.Environ(s.env)
 	for _, folder := range folders {
 		name := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
-		data, err := drift.ReadFile(s.root.FS(), name)
+		tree, inTree := s.root.FS(), name
+		if filepath.IsAbs(name) { // exec may read a file elsewhere
+			tree, inTree = os.DirFS(folder), path.Base(name)
+		}
+		data, err := drift.ReadFile(tree, inTree)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -43,10 +43,10 @@ Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 
 func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if f.all != (f.folder == "") || (f.folder == "") != (f.secret == "") {
-		return &usageError{errors.New("name FOLDER and SECRET, or --all"), "vault-push"}
+		return &usageError{err: errors.New("name FOLDER and SECRET, or --all"), command: "vault-push"}
 	}
 	if f.all && (f.stdin || f.key != "" || f.environment != "") {
-		return &usageError{errors.New("--all takes each mapping's own key: no --stdin, --key or --env"), "vault-push"}
+		return &usageError{err: errors.New("--all takes each mapping's own key: no --stdin, --key or --env"), command: "vault-push"}
 	}
 	s, err := c.open()
 	if err != nil {

@@ -43,7 +43,7 @@ Example:  envdrift verify --ci --rev origin/main..HEAD`)
 func (c *cli) verify(ctx context.Context, f verifyFlags) error {
 	c.json = c.json || c.format == "json"
 	if f.staged && f.rev != "" {
-		return &usageError{errors.New("--staged and --rev exclude each other"), "verify"}
+		return &usageError{err: errors.New("--staged and --rev exclude each other"), command: "verify"}
 	}
 	s, err := c.open()
 	if err != nil {
