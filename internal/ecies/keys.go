@@ -120,11 +120,12 @@ func publicOf(k *secp256k1.ModNScalar) PublicKey {
 
 // generator is the curve's base point: SEC 2, 2.4.1.
 func generator() *secp256k1.PublicKey {
-	params := secp256k1.S256().Params()
-	var x, y secp256k1.FieldVal
-	x.SetByteSlice(params.Gx.Bytes())
-	y.SetByteSlice(params.Gy.Bytes())
-	return secp256k1.NewPublicKey(&x, &y)
+	b, _ := hex.DecodeString("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+	g, err := secp256k1.ParsePubKey(b)
+	if err != nil {
+		panic("ecies: the generator is no point")
+	}
+	return g
 }
 
 // PublicKey returns the public half of k.
