@@ -192,6 +192,9 @@ func (s *session) verifyFiles(ctx context.Context, files []string, secretName st
 		t, mapped := s.target(file)
 		if secretName != "" {
 			t = drift.AdHoc(s.tree, secretName, file, t)
+			if o := s.overrides; o.Provider != "" || o.VaultURL != "" || o.Region != "" || o.ProjectID != "" {
+				t.Mapping.VaultName = "" // what was typed names the vault
+			}
 		} else if !mapped {
 			return &unmappedError{s.shown(file)}
 		}

@@ -131,6 +131,9 @@ func (s *session) lockTarget(ctx context.Context, t drift.Target) drift.Change {
 func (s *session) reportCheck(plan []drift.Change) error {
 	pending := 0
 	for _, ch := range plan {
+		if ch.Err != nil {
+			pending++
+		}
 		if ch.Write {
 			pending++
 			ch.Action, ch.Err = "plaintext", &drift.PlaintextError{Names: ch.Names}
