@@ -152,37 +152,55 @@ func (e *unknownKeyError) Error() string {
 // knownKey finds the key of a file: the one its header names, else the header
 // of HEAD's version, else the vault's, else the one in the keys file.
 func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Document) (fileKey, error) {
-	header, private, err := dotenv.KeyNames(path.Base(file))
-	if err != nil {
-		return fileKey{}, err
-	}
-	k := fileKey{header: header, private: private}
-	ring := s.ring(file)
-	headers, err := doc.PublicKeys()
-	if err != nil {
+	k, declared, err := s.declaredKey(ctx, file, doc)
+	if declared || err != nil {
 		return k, err
 	}
-	if len(headers) > 0 {
-		k.public, k.header = headers[0].Key, headers[0].Name
-		k.private, k.keys = dotenv.PrivateName(k.header), ring.Declared(doc)
+	held := drift.VaultKey{Err: vault.ErrNotFound}
+	if t, ok := s.target(file); ok {
+		held = s.fetch(ctx, []drift.Target{t})[0]
+	}
+	return s.undeclaredKey(file, k, held)
+}
+
+// declaredKey finds the key that a file's header names, or the header of
+// HEAD's version. Without one, only the names of the returned key are known.
+func (s *session) declaredKey(ctx context.Context, file string, doc *dotenv.Document) (k fileKey, declared bool, err error) {
+	header, private, err := dotenv.KeyNames(path.Base(file))
+	if err != nil {
+		return k, false, err
+	}
+	k = fileKey{header: header, private: private}
+	headers, err := doc.PublicKeys()
+	if err != nil {
+		return k, false, err
+	}
+	if len(headers) == 0 {
+		previous, err := s.previous(ctx, file)
+		if previous == nil || err != nil {
+			return k, false, err
+		}
+		// A damaged one is no reason not to encrypt.
+		doc = previous
+		headers, _ = doc.PublicKeys()
+	}
+	if len(headers) == 0 {
+		return k, false, nil
+	}
+	k.public, k.header = headers[0].Key, headers[0].Name
+	k.private, k.keys = dotenv.PrivateName(k.header), s.ring(file).Declared(doc)
+	return k, true, nil
+}
+
+// undeclaredKey is the key of a file that declares none: the vault's, or,
+// where the vault has none, the one in the keys file beside it.
+func (s *session) undeclaredKey(file string, k fileKey, held drift.VaultKey) (fileKey, error) {
+	if held.Err == nil {
+		k.keys, k.public = held.Keys, held.Keys[0].PublicKey()
 		return k, nil
 	}
-	if previous, _ := s.previous(ctx, file); previous != nil {
-		if headers, err := previous.PublicKeys(); err == nil && len(headers) > 0 {
-			k.public, k.header = headers[0].Key, headers[0].Name
-			k.private, k.keys = dotenv.PrivateName(k.header), ring.Declared(previous)
-			return k, nil
-		}
-	}
-	if t, ok := s.target(file); ok {
-		key := s.fetch(ctx, []drift.Target{t})[0]
-		if key.Err == nil {
-			k.keys, k.public = key.Keys, key.Keys[0].PublicKey()
-			return k, nil
-		}
-		if !errors.Is(key.Err, vault.ErrNotFound) {
-			return k, key.Err
-		}
+	if !errors.Is(held.Err, vault.ErrNotFound) {
+		return k, held.Err
 	}
 	// Not one from where the person stands: under the same name that is the
 	// key of another service.
@@ -204,19 +222,6 @@ func (s *session) encryptWith(ctx context.Context, file string, doc *dotenv.Docu
 		Selection: sel, Header: key.header, File: path.Base(file),
 		Previous: previous, PreviousKeys: key.keys,
 	}), nil
-}
-
-// previous gives HEAD's version of a file, or nil.
-func (s *session) previous(ctx context.Context, file string) (*dotenv.Document, error) {
-	repo, err := s.git(ctx)
-	if repo == nil || err != nil {
-		return nil, err
-	}
-	data, err := repo.ReadFileAt(ctx, "HEAD", file, stagedLimit)
-	if err != nil {
-		return nil, nil //nolint:nilerr // no HEAD, or not in it: nothing to keep
-	}
-	return dotenv.Parse(data), nil
 }
 
 // pushLine is the command that brings a new key into the vault.

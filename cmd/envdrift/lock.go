@@ -53,9 +53,9 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 			return nil
 		}
 	}
-	plan := make([]drift.Change, len(targets))
-	for i, t := range targets {
-		plan[i] = s.lockTarget(ctx, t)
+	plan, err := s.lockTargets(ctx, targets)
+	if err != nil {
+		return err
 	}
 	if f.check {
 		return s.reportCheck(plan)
@@ -97,8 +97,48 @@ func (c *cli) failed() bool {
 	return false
 }
 
-// lockTarget plans the encryption of one mapping's file.
-func (s *session) lockTarget(ctx context.Context, t drift.Target) drift.Change {
+// lockTargets plans the encryption of each target's file. The vault is asked
+// at once for all those whose private key is not at hand: without it no value
+// can be compared with HEAD's.
+func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]drift.Change, error) {
+	plan, keys, declared := make([]drift.Change, len(targets)), make([]fileKey, len(targets)), make([]bool, len(targets))
+	var files []string
+	for i, t := range targets {
+		if plan[i] = lockable(t); plan[i].Action == "" {
+			files = append(files, t.File)
+		}
+	}
+	if err := s.readHead(ctx, files); err != nil {
+		return nil, err
+	}
+	var asked []int
+	var ask []drift.Target
+	for i, t := range targets {
+		c := &plan[i]
+		if c.Action != "" {
+			continue
+		}
+		if keys[i], declared[i], c.Err = s.declaredKey(ctx, t.File, t.Doc); c.Err == nil && len(keys[i].keys) == 0 {
+			asked, ask = append(asked, i), append(ask, t)
+		}
+	}
+	for n, held := range s.fetch(ctx, ask) {
+		i := asked[n]
+		if keys[i].keys = held.Keys; !declared[i] {
+			keys[i], plan[i].Err = s.undeclaredKey(targets[i].File, keys[i], held)
+		}
+	}
+	for i, t := range targets {
+		if plan[i].Action == "" {
+			s.planLock(ctx, &plan[i], t, keys[i])
+		}
+	}
+	return plan, ctx.Err()
+}
+
+// lockable begins the plan for a target; its Action is set if there is nothing
+// to encrypt.
+func lockable(t drift.Target) drift.Change {
 	c := drift.Change{Mapping: t.Mapping, File: t.File}
 	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
 		c.File, c.Action, c.Note = t.Mapping.Folder, drift.Skipped, missing.Error()
@@ -110,21 +150,18 @@ func (s *session) lockTarget(ctx context.Context, t drift.Target) drift.Change {
 	}
 	if state := t.Doc.State(); state == dotenv.Encrypted || state == dotenv.Empty {
 		c.Action, c.Note = drift.Unchanged, "encrypted already"
-		return c
-	}
-	key, err := s.knownKey(ctx, t.File, t.Doc)
-	if err == nil && len(key.keys) == 0 {
-		// Without the private key no value can be compared with HEAD's.
-		key.keys = s.fetch(ctx, []drift.Target{t})[0].Keys
-	}
-	if err == nil {
-		c, err = s.encryptWith(ctx, t.File, t.Doc, key, dotenv.Selection{})
-		c.Mapping = t.Mapping
-	}
-	if err != nil {
-		c.Action, c.Err = drift.Failed, err
 	}
 	return c
+}
+
+func (s *session) planLock(ctx context.Context, c *drift.Change, t drift.Target, key fileKey) {
+	if c.Err == nil {
+		*c, c.Err = s.encryptWith(ctx, t.File, t.Doc, key, dotenv.Selection{})
+		c.Mapping = t.Mapping
+	}
+	if c.Err != nil {
+		c.Action = drift.Failed
+	}
 }
 
 // reportCheck reports a plan that is not carried out.

@@ -34,13 +34,14 @@ type session struct {
 
 	inRepo bool
 	repo   *gitops.Repo
+	heads  map[string]*dotenv.Document // what previous found; nil for a file that HEAD lacks
 	stores map[string]openedStore
 }
 
 // open finds the tree and its configuration. Without a configuration file the
 // flags are all there is; commands that need mappings say so themselves.
 func (c *cli) open() (*session, error) {
-	s := &session{cli: c, stores: map[string]openedStore{}}
+	s := &session{cli: c, stores: map[string]openedStore{}, heads: map[string]*dotenv.Document{}}
 	file, err := c.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		return nil, err
@@ -154,6 +155,49 @@ func (s *session) git(ctx context.Context) (*gitops.Repo, error) {
 	return s.repo, err
 }
 
+// previous gives HEAD's version of a file, or nil.
+func (s *session) previous(ctx context.Context, file string) (*dotenv.Document, error) {
+	if err := s.readHead(ctx, []string{file}); err != nil {
+		return nil, err
+	}
+	return s.heads[file], nil
+}
+
+// readHead reads HEAD's versions of files at once, for previous: two processes
+// instead of two a file.
+func (s *session) readHead(ctx context.Context, files []string) error {
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	var unread []string
+	for _, file := range files {
+		if _, read := s.heads[file]; !read {
+			s.heads[file] = nil
+			unread = append(unread, file)
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	found, err := repo.TreeFiles(ctx, "HEAD", unread...)
+	if err != nil {
+		return nil //nolint:nilerr // no HEAD yet: nothing to keep
+	}
+	var oids []gitops.OID
+	found = slices.DeleteFunc(found, func(f gitops.File) bool { return !f.Mode.IsFile() })
+	for _, f := range found {
+		oids = append(oids, f.OID)
+	}
+	blobs, _ := repo.Blobs(ctx, oids, stagedLimit) // what cannot be read is not kept
+	for i, data := range blobs {
+		if data != nil {
+			s.heads[found[i].Path] = dotenv.Parse(data)
+		}
+	}
+	return ctx.Err()
+}
+
 // environ gives the environment in the form of os/exec.
 func (c *cli) environ() []string {
 	var list []string
@@ -177,9 +221,17 @@ func (s *session) mapped() ([]drift.Target, error) {
 	return drift.Resolve(s.tree, s.base, s.cfg, mappings), nil
 }
 
-// target gives the target whose env file is file, whatever its profile.
+// target gives the target whose env file is file, whatever its profile. Only
+// the mappings that may mean it are looked at: a repository may have hundreds.
 func (s *session) target(file string) (drift.Target, bool) {
-	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+	var near []config.Mapping
+	for _, m := range s.cfg.Mappings {
+		folder := path.Join(s.base, m.Folder)
+		if folder == path.Dir(file) || path.Join(folder, m.EnvFile) == file {
+			near = append(near, m)
+		}
+	}
+	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, near) {
 		if t.File == file {
 			return t, true
 		}

@@ -145,6 +145,9 @@ func (s *session) changedSinceHead(ctx context.Context, targets []drift.Target) 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.readHead(ctx, files); err != nil {
+		return nil, err
+	}
 	for _, file := range files {
 		previous, err := s.previous(ctx, file)
 		if err != nil {
