@@ -161,6 +161,11 @@ func spellings(e Entry, c change, eol string) iter.Seq[string] {
 				return
 			}
 		}
+		// On one line, where a quote inside is no end: a value that begins with
+		// a quote and holds a CR reads back from nothing else.
+		if !yield(`"` + strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(c.value) + `"`) {
+			return
+		}
 		// dotenvx unescapes this since 2.12 only.
 		yield(quote('\'', strings.ReplaceAll(c.value, `'`, `\'`), eol))
 	}
