@@ -29,6 +29,15 @@ var (
 	ErrConfig          = errors.New("vault configuration")
 )
 
+// ErrTimeout is the ErrUnavailable of a request whose time ran out: it is a
+// context.DeadlineExceeded too, and [Fetch] does not try it again.
+var ErrTimeout error = timeoutError{}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return ErrUnavailable.Error() }
+func (timeoutError) Unwrap() []error { return []error{ErrUnavailable, context.DeadlineExceeded} }
+
 // A Store is one vault, signed in to or able to sign in when first asked. It
 // is safe for concurrent use. Every error it returns is an [*Error].
 type Store interface {

@@ -30,15 +30,6 @@ type problem struct {
 
 func (p problem) Error() string { return p.detail }
 
-// errTimeout is an ErrUnavailable that the caller can tell from one that is
-// worth a retry: its time is gone.
-var errTimeout error = timeoutError{}
-
-type timeoutError struct{}
-
-func (timeoutError) Error() string   { return vault.ErrUnavailable.Error() }
-func (timeoutError) Unwrap() []error { return []error{vault.ErrUnavailable, context.DeadlineExceeded} }
-
 // fail makes err, whatever it is, the error of an operation. No secrets,
 // besides the credentials, may come back in it.
 func (s *Store) fail(op, name string, err error, secrets ...string) error {
@@ -52,7 +43,7 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	default:
 		p = transportProblem(err)
-		if p.kind == errTimeout {
+		if p.kind == vault.ErrTimeout {
 			p.detail = fmt.Sprintf("no answer within %v", s.timeout)
 		}
 	}
@@ -177,7 +168,7 @@ func transportProblem(err error) problem {
 		return problem{vault.ErrUnavailable, e.Err.Error(), "check endpoint_url, AWS_CA_BUNDLE and the clock"}
 	}
 	if isTimeout(err) {
-		return problem{errTimeout, "no answer in time", ""}
+		return problem{vault.ErrTimeout, "no answer in time", ""}
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return problem{vault.ErrUnavailable, "no such host: " + e.Name, check}

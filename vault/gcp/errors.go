@@ -25,17 +25,6 @@ type problem struct {
 
 func (p problem) Error() string { return p.detail }
 
-// errTimeout is ErrUnavailable for whom the time has run out, so that nobody
-// tries again.
-var errTimeout = timeoutError{}
-
-type timeoutError struct{}
-
-func (timeoutError) Error() string { return vault.ErrUnavailable.Error() }
-func (timeoutError) Unwrap() []error {
-	return []error{vault.ErrUnavailable, context.DeadlineExceeded}
-}
-
 // fail makes err, whatever it is, the error of an operation. What is secret
 // in the request may not come back in it.
 func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error {
@@ -46,7 +35,7 @@ func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error 
 	case errors.Is(err, context.Canceled), code == codes.Canceled:
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
-		p = problem{errTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), ""}
+		p = problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), ""}
 	default:
 		p = s.statusProblem(op, name, code, status.Convert(err).Message(), err)
 	}

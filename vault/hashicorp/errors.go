@@ -159,7 +159,7 @@ func (s *Store) transportProblem(err error) problem {
 		return problem{vault.ErrUnavailable, oneLine(e.Err.Error()), "check url, VAULT_CACERT, VAULT_TLS_SERVER_NAME and the clock"}
 	}
 	if isTimeout(err) {
-		return problem{vault.ErrUnavailable, fmt.Sprintf("no answer within %v", s.client.timeout), ""}
+		return problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.client.timeout), ""}
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return problem{vault.ErrUnavailable, "no such host: " + e.Name, "check url, VAULT_ADDR and the network"}
