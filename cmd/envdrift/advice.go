@@ -73,6 +73,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*outsideError)(nil); errors.As(err, &e) {
 		return []string{"work there: envdrift -C " + quote(e.dir) + " …"}
 	}
+	if e := (*reservedError)(nil); errors.As(err, &e) {
+		return []string{"if that is meant: --allow " + e.variable.Name + "; without the variable: --except " + e.variable.Name}
+	}
 	if e := (*trustError)(nil); errors.As(err, &e) {
 		return []string{c.self("trust") + "   agrees to it, if that is right"}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // sources reads the env files and finds the keys that decrypt them.
-func (s *session) sources(ctx context.Context, f execFlags) ([]dotenv.Source, error) {
+func (s *session) sources(ctx context.Context, f environFlags) ([]dotenv.Source, error) {
 	targets, err := s.execTargets(f)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (s *session) sources(ctx context.Context, f execFlags) ([]dotenv.Source, er
 
 // execTargets decides which files are read: those that -f names, else the
 // mappings of the nearest folder above that has some, else .env.
-func (s *session) execTargets(f execFlags) ([]drift.Target, error) {
+func (s *session) execTargets(f environFlags) ([]drift.Target, error) {
 	if len(f.files) > 0 {
 		targets := make([]drift.Target, len(f.files))
 		for i, name := range f.files {
