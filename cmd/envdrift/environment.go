@@ -186,3 +186,27 @@ type reservedError struct{ variable dotenv.Variable }
 func (e *reservedError) Error() string {
 	return fmt.Sprintf("%s:%d: %s would make programs load code of the file's author", e.variable.File, e.variable.Line, e.variable.Name)
 }
+
+// secrets gives the values that nobody is to read: all that the files name,
+// but for public keys and what is never encrypted.
+func (e childEnv) secrets() (texts []string) {
+	for _, v := range e.given {
+		if !strings.HasPrefix(v.Name, "DOTENV_PUBLIC_KEY") && !strings.HasSuffix(v.Name, "_PLAIN") {
+			texts = append(texts, v.Value.Reveal())
+		}
+	}
+	return texts
+}
+
+// changed gives the names whose values differ, sorted.
+func (e childEnv) changed(other childEnv) (names []string) {
+	for _, name := range slices.Concat(e.all.Names(), other.all.Names()) {
+		was, had := e.all.Lookup(name)
+		is, has := other.all.Lookup(name)
+		if was != is || had != has {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -14,7 +15,10 @@ const statusExec = 125
 
 type execFlags struct {
 	environFlags
-	argv []string
+	mask     bool
+	watch    bool
+	interval time.Duration
+	argv     []string
 }
 
 func (c *cli) addExec(app *kingpin.Application) (string, command) {
@@ -24,11 +28,15 @@ Nothing is written and nothing of envdrift stays: the program takes its place.
 The values come from the -f files, else from the mappings of the service that
 this directory lies in, else from .env. What the environment has already wins,
 unless --override. The program sees neither private keys nor vault tokens.
+--mask and --watch, and Windows, leave envdrift in between as a parent.
 
 Statuses: the program's own · 125 envdrift failed before it started · 126 it
 could not be invoked · 127 it was not found
 Example:  envdrift exec -f .env.production -- npm start`)
 	f.environFlags.add(cmd)
+	cmd.Flag("mask", "Replace the files' values in what the program prints.").BoolVar(&f.mask)
+	cmd.Flag("watch", "Start the program again when a file, or the vault's key, gives other values.").BoolVar(&f.watch)
+	cmd.Flag("interval", "With --watch: how often the vault is asked.").Default("60s").DurationVar(&f.interval)
 	cmd.Arg("CMD", "The program and its arguments, after --.").Required().StringsVar(&f.argv)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		if err := f.check(); err != nil {
@@ -36,6 +44,13 @@ Example:  envdrift exec -f .env.production -- npm start`)
 		}
 		return c.exec(ctx, f)
 	}
+}
+
+func (f *execFlags) check() error {
+	if f.interval < time.Second {
+		return errors.New("--interval is at least 1s")
+	}
+	return f.environFlags.check()
 }
 
 // An exitError carries an exit status of its own.
@@ -47,8 +62,9 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exec returns only if the program could not be started, with an *exitError.
+// exec returns nil or an *exitError, and on Unix mostly not at all.
 func (c *cli) exec(ctx context.Context, f execFlags) error {
+	show := hideMemory()
 	s, err := c.open()
 	if err != nil {
 		return &exitError{err, statusExec}
@@ -57,9 +73,27 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	if err != nil {
 		return &exitError{err, statusExec}
 	}
-	err = runner.Exec(runner.Command{Args: f.argv, Env: env.all})
-	if start := (*runner.StartError)(nil); errors.As(err, &start) {
-		return &exitError{err, start.Status}
+	show()
+	status := statusExec
+	if f.mask || f.watch {
+		status, err = s.supervise(ctx, f, env)
+	} else if err = runner.Exec(f.command(env)); errors.Is(err, errors.ErrUnsupported) {
+		status, err = s.supervise(ctx, f, env) // Windows
 	}
-	return &exitError{err, statusExec}
+	if start := (*runner.StartError)(nil); errors.As(err, &start) {
+		status = start.Status
+	}
+	switch {
+	case err != nil:
+		return &exitError{err, status}
+	case status != 0:
+		c.json = false // standard output was the program's
+		return &exitError{errReported, status}
+	}
+	c.json = false
+	return nil
+}
+
+func (f execFlags) command(env childEnv) runner.Command {
+	return runner.Command{Args: f.argv, Env: env.all}
 }

@@ -1,0 +1,18 @@
+//go:build unix && !linux
+
+package main
+
+import "golang.org/x/sys/unix"
+
+// hideMemory keeps our memory, which holds keys from now on, out of core dumps.
+// The returned function ends that: a program would inherit the limit.
+func hideMemory() (show func()) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return func() {}
+	}
+	none := limit
+	none.Cur = 0
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &none)
+	return func() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) }
+}
