@@ -198,3 +198,13 @@ func TestExecKeepsIgnoredInterrupt(t *testing.T) {
 		c.read("alive")
 	}
 }
+
+func TestEnvRefusesTerminal(t *testing.T) {
+	t.Parallel()
+	c := onConsole(t, "envdrift", "env")
+	got, status := c.end()
+	if status != statusUsage || !strings.Contains(got, "--yes") || strings.Contains(got, "s3cr3t") {
+		t.Errorf("status %d, %q; want %d and no secret", status, got, statusUsage)
+	}
+	onConsole(t, "envdrift", "env", "--yes").read("export KEY='s3cr3t-value'")
+}

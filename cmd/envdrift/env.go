@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/runner"
+)
+
+type envFlags struct {
+	environFlags
+	format string
+	yes    bool
+}
+
+func (c *cli) addEnv(app *kingpin.Application) (string, command) {
+	var f envFlags
+	cmd := app.Command("env", "Print the decrypted values, for what exec cannot wrap.").HelpLong(`
+Files, keys and values are those of exec; only the names that the files set are
+printed. A value that a format cannot hold is an error, and nothing is printed.
+
+  shell   for eval in a POSIX shell     dotenv  as an env file
+  json    one object                    docker  for docker run --env-file
+  github  masks on standard output, values into the file $GITHUB_ENV
+
+Statuses: 0 done · 1 could not · 2 wrong usage or configuration · 3 the vault
+could not be used
+Example:  eval "$(envdrift env -f .env.production)"`)
+	f.environFlags.add(cmd)
+	cmd.Flag("format", "shell, dotenv, json, docker or github.").Default("shell").EnumVar(&f.format, "shell", "dotenv", "json", "docker", "github")
+	cmd.Flag("yes", "Print secrets even to a terminal.").Short('y').BoolVar(&f.yes)
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		err := f.check()
+		switch {
+		case err != nil:
+		case c.json && f.format != "shell":
+			err = errors.New("--json and --format exclude each other")
+		case isTerminal(c.stdout) && !f.yes:
+			err = errors.New("this would show secrets on the terminal: send the output elsewhere, or say --yes")
+		}
+		if err != nil {
+			return &usageError{err: err, command: c.name}
+		}
+		return c.printEnv(ctx, f)
+	}
+}
+
+func (c *cli) printEnv(ctx context.Context, f envFlags) error {
+	hideMemory()
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	env, err := s.environment(ctx, f.environFlags)
+	if err != nil {
+		return err
+	}
+	var out []byte
+	switch {
+	case c.json:
+		c.data, err = jsonObject(env.given)
+		return err
+	case f.format == "github":
+		return s.exportGitHub(env)
+	case f.format == "json":
+		out, err = formatJSON(env.given)
+	default:
+		line := map[string]func(string, string) (string, error){"shell": shellLine, "dotenv": dotenvLine, "docker": dockerLine}
+		out, err = formatLines(env.given, line[f.format])
+	}
+	if err == nil {
+		_, err = c.stdout.Write(out)
+	}
+	return err
+}
+
+// A formatError reports a variable that a format cannot hold.
+type formatError struct{ name, problem string }
+
+func (e *formatError) Error() string { return fmt.Sprintf("%s: %s", e.name, e.problem) }
+
+// formatLines gives what line makes of each variable, or the problems of all.
+func formatLines(vars []dotenv.Variable, line func(name, value string) (string, error)) ([]byte, error) {
+	var out bytes.Buffer
+	var errs []error
+	for _, v := range vars {
+		text, err := line(v.Name, v.Value.Reveal())
+		if err != nil {
+			errs = append(errs, err)
+		}
+		out.WriteString(text)
+	}
+	return out.Bytes(), errors.Join(errs...)
+}
+
+func shellLine(name, value string) (string, error) {
+	if !runner.ValidName(name) {
+		return "", &formatError{name, "no shell can have a variable of that name"}
+	}
+	return "export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n", nil
+}
+
+func dotenvLine(name, value string) (string, error) {
+	doc, err := dotenv.Parse(nil).Set(name, value)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return string(doc.Bytes()), nil
+}
+
+// dockerLine gives a line of docker's --env-file, which has neither quotes nor
+// escapes: https://docs.docker.com/reference/cli/docker/container/run/#env.
+func dockerLine(name, value string) (string, error) {
+	const longest = 64<<10 - 1 // docker reads no longer line
+	line := name + "=" + value
+	switch {
+	case strings.ContainsAny(value, "\n\r"):
+		return "", &formatError{name, "its value has several lines, which an env file for docker cannot hold"}
+	case !utf8.ValidString(value):
+		return "", &formatError{name, "its value is not UTF-8"}
+	case len(line) >= longest:
+		return "", &formatError{name, "its value is too long for docker's env files"}
+	}
+	return line + "\n", nil
+}
+
+func formatJSON(vars []dotenv.Variable) ([]byte, error) {
+	object, err := jsonObject(vars)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err = enc.Encode(object)
+	return out.Bytes(), err
+}
+
+func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
+	object := map[string]string{}
+	for _, v := range vars {
+		object[v.Name] = v.Value.Reveal()
+		if !utf8.ValidString(object[v.Name]) {
+			return nil, &formatError{v.Name, "its value is not UTF-8"}
+		}
+	}
+	return object, nil
+}
+
+// exportGitHub hands the values to the later steps of a GitHub job, and lets
+// the job's log mask them first.
+func (s *session) exportGitHub(env childEnv) error {
+	name := s.env["GITHUB_ENV"]
+	if name == "" {
+		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: s.name}
+	}
+	delimiter := "envdrift_" + rand.Text()
+	lines, err := formatLines(env.given, func(name, value string) (string, error) {
+		if !utf8.ValidString(value) {
+			return "", &formatError{name, "its value is not UTF-8"}
+		}
+		return name + "<<" + delimiter + "\n" + value + "\n" + delimiter + "\n", nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := writeMasks(s.stdout, env.secrets()); err != nil {
+		return err
+	}
+	return appendFile(name, lines)
+}
+
+// writeMasks tells GitHub what to mask, line by line as its log is. What is
+// short is in every line, and to mask it would tell what it is.
+func writeMasks(w io.Writer, secrets []string) error {
+	var out bytes.Buffer
+	for _, text := range secrets {
+		for line := range strings.SplitSeq(text, "\n") {
+			if line = strings.TrimSuffix(line, "\r"); len(line) >= runner.MinSecret {
+				out.WriteString("::add-mask::" + strings.NewReplacer("%", "%25", "\r", "%0D").Replace(line) + "\n")
+			}
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func appendFile(name string, data []byte) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = f.Write(data)
+	return err
+}
