@@ -16,11 +16,11 @@ const module = "github.com/envdrift/envdrift/"
 var layers = map[string]int{
 	"internal/secret": 0, "internal/atomicfile": 0, "runner": 0,
 	"internal/ecies": 1, "internal/state": 1, "vault": 1, "gitops": 1,
-	"internal/dotenv": 2, "internal/config": 2, "internal/trust": 2, "hooks": 2,
-	"vault/age": 2, "vault/aws": 2, "vault/azure": 2, "vault/gcp": 2, "vault/hashicorp": 2,
-	"vault/vaulttest": 3, "vault/all": 3, "internal/drift": 3,
-	"internal/servertest": 4, "internal/interop": 4,
-	"cmd/envdrift": 5,
+	"internal/dotenv": 2, "internal/config": 2, "internal/vaulthttp": 2, "internal/trust": 2, "hooks": 2,
+	"vault/age": 3, "vault/aws": 3, "vault/azure": 3, "vault/gcp": 3, "vault/hashicorp": 3,
+	"vault/vaulttest": 4, "vault/all": 4, "internal/drift": 4,
+	"internal/servertest": 5, "internal/interop": 5,
+	"cmd/envdrift": 6,
 }
 
 // only holds which packages may import a library.

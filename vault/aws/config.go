@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -101,15 +101,10 @@ func checkEndpoint(endpoint string) (string, error) {
 		// The text itself may hold a password.
 		return "", problem{vault.ErrConfig, "the endpoint is not of the form https://HOST[:PORT]", remedy}
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
 		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send secrets in clear text", endpoint), "use https://" + u.Host}
 	}
 	return endpoint, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // checkRegion keeps a region from naming another host: it becomes part of one.

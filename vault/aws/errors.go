@@ -2,22 +2,17 @@ package aws
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
-	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -42,16 +37,13 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	case errors.Is(err, context.Canceled):
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	default:
-		p = transportProblem(err)
-		if p.kind == vault.ErrTimeout {
-			p.detail = fmt.Sprintf("no answer within %v", s.timeout)
-		}
+		p = transportProblem(err, s.timeout)
 	}
 	if s.login != nil {
 		used, _ := s.login.state()
 		secrets = append(secrets, used.SecretAccessKey, used.SessionToken)
 	}
-	return &vault.Error{Op: op, Vault: s.String(), Name: name, Err: p.kind, Detail: oneLine(redact(p.detail, secrets)), Remedy: p.remedy}
+	return &vault.Error{Op: op, Vault: s.String(), Name: name, Err: p.kind, Detail: vaulthttp.OneLine(vaulthttp.Redact(p.detail, secrets...)), Remedy: p.remedy}
 }
 
 // apiProblem gives a refusal by AWS its kind.
@@ -69,9 +61,12 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) proble
 	case "ResourceExistsException":
 		return problem{vault.ErrConflict, "", ""}
 	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "UnauthorizedOperation", "OptInRequired":
+		if strings.Contains(text, "KMS") { // only the words tell
+			return problem{vault.ErrDenied, text, kmsRemedy}
+		}
 		return problem{vault.ErrDenied, text, policyRemedy(op)}
 	case "DecryptionFailure", "EncryptionFailure":
-		return problem{vault.ErrDenied, text, "allow kms:Decrypt and kms:GenerateDataKey on the secret's KMS key, and see that it is enabled"}
+		return problem{vault.ErrDenied, text, kmsRemedy}
 	case "ExpiredToken", "ExpiredTokenException":
 		return problem{vault.ErrUnauthenticated, "the session has expired", s.login.remedy()}
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken":
@@ -86,11 +81,17 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) proble
 	case "UnknownError": // the SDK's word for an answer that is not AWS's
 		return foreignProblem(err)
 	}
+	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled || statusOf(err) == http.StatusTooManyRequests {
+		return problem{vault.ErrUnavailable, code + ": " + text, vaulthttp.FewerWorkers}
+	}
 	if isOverload(code, statusOf(err)) {
-		return problem{vault.ErrUnavailable, code + ": " + text, ""}
+		return problem{vault.ErrUnavailable, code + ": " + text, outages}
 	}
 	return problem{vault.ErrConfig, code + ": " + text, ""}
 }
+
+// outages is the remedy where only AWS can help.
+const outages = "try again; https://health.aws.amazon.com tells of outages"
 
 // isOverload reports whether the service has too much to do, or a fault.
 func isOverload(code string, status int) bool {
@@ -106,6 +107,8 @@ func isOverload(code string, status int) bool {
 func (s *Store) command(verb string, id id) string {
 	return "aws secretsmanager " + verb + " --secret-id " + id.secret + " --region " + s.region + profileFlag(s.login.profile.Profile)
 }
+
+const kmsRemedy = "allow kms:Decrypt and kms:GenerateDataKey on the secret's KMS key, and see that it is enabled"
 
 func policyRemedy(op string) string {
 	if op == "put" {
@@ -158,58 +161,12 @@ func foreignProblem(err error) problem {
 	return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of AWS", statusOf(err)), check}
 }
 
-// transportProblem explains why there is no answer, or none of AWS.
-func transportProblem(err error) problem {
-	const check = "check region, endpoint_url and the network"
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return problem{vault.ErrUnavailable, "its certificate is signed by an unknown authority", "set AWS_CA_BUNDLE to the file of the authority's certificate"}
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return problem{vault.ErrUnavailable, e.Err.Error(), "check endpoint_url, AWS_CA_BUNDLE and the clock"}
-	}
-	if isTimeout(err) {
-		return problem{vault.ErrTimeout, "no answer in time", ""}
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return problem{vault.ErrUnavailable, "no such host: " + e.Name, check}
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return problem{vault.ErrUnavailable, "connection refused", check}
-	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+// transportProblem explains why there is no answer, or none of AWS. timeout is
+// 0 where it is not known.
+func transportProblem(err error, timeout time.Duration) problem {
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok && !vaulthttp.IsTimeout(err) {
 		return foreignProblem(err)
 	}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return problem{vault.ErrUnavailable, e.Err.Error(), check} // without the URL, which the message has
-	}
-	return problem{vault.ErrUnavailable, "the request failed", check}
-}
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout()
-}
-
-func redact(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-		}
-	}
-	return text
-}
-
-// oneLine makes a server's or a library's words fit for a message.
-func oneLine(s string) string {
-	const limit = 300
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1 // a terminal would obey it
-		}
-		return r
-	}, strings.Join(strings.Fields(s), " "))
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
+	kind, detail, remedy := vaulthttp.Client{Address: "region, endpoint_url", CA: "AWS_CA_BUNDLE", Timeout: timeout}.Explain(err)
+	return problem{kind, detail, remedy}
 }

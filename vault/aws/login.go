@@ -77,7 +77,7 @@ func (l *login) state() (last aws.Credentials, failure error) {
 func (l *login) problem(err error) problem {
 	if e := smithy.APIError(nil); errors.As(err, &e) {
 		if isOverload(e.ErrorCode(), statusOf(err)) {
-			return problem{vault.ErrUnavailable, "signing in: " + e.ErrorMessage(), ""}
+			return problem{vault.ErrUnavailable, "signing in: " + e.ErrorMessage(), outages}
 		}
 		return problem{vault.ErrUnauthenticated, strings.TrimPrefix(e.ErrorCode()+": "+e.ErrorMessage(), ": "), l.remedy()}
 	}
@@ -86,7 +86,7 @@ func (l *login) problem(err error) problem {
 		return problem{vault.ErrUnauthenticated, "no credentials in the environment or the profile, and no EC2 instance role", l.remedy()}
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
-		p := transportProblem(err)
+		p := transportProblem(err, 0)
 		p.detail = "signing in: " + p.detail
 		return p
 	}

@@ -1,10 +1,8 @@
 package azure
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -28,11 +27,11 @@ func newClient(host string, web *http.Client, credential azcore.TokenCredential,
 		},
 		// A server on this machine has no name below vault.azure.net that a
 		// challenge could agree with.
-		DisableChallengeResourceVerification: isLoopback(host),
+		DisableChallengeResourceVerification: isLocal(host),
 	}
 	client, err := azsecrets.NewClient("https://"+host, credential, options)
 	if err != nil {
-		return nil, problem{vault.ErrConfig, oneLine(err.Error()), ""}
+		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), ""}
 	}
 	return client, nil
 }
@@ -55,17 +54,12 @@ func checkAddress(address string) (host string, err error) {
 	return u.Host, nil
 }
 
-func isLoopback(host string) bool {
-	name := (&url.URL{Host: host}).Hostname()
-	ip := net.ParseIP(name)
-	return name == "localhost" || ip != nil && ip.IsLoopback()
-}
+// isLocal reports whether host, with its port, is this machine.
+func isLocal(host string) bool { return vaulthttp.IsLoopback((&url.URL{Host: host}).Hostname()) }
 
 // newHTTPClient returns the client for the vault and for the sign-in.
 func newHTTPClient(getenv func(string) string) (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	transport := vaulthttp.Transport()
 	if file := getenv("SSL_CERT_FILE"); file != "" {
 		// crypto/x509 follows the variable on some systems only.
 		pem, err := os.ReadFile(file)
@@ -79,20 +73,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 		roots.AppendCertsFromPEM(pem)
 		transport.TLSClientConfig.RootCAs = roots
 	}
-	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}, nil
-}
-
-// A redirectError is an answer that sends the client elsewhere.
-type redirectError struct{ to string }
-
-func (e *redirectError) Error() string { return "redirects to " + e.to }
-
-// checkRedirect follows to the same server only.
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
-		return nil
-	}
-	return &redirectError{req.URL.Scheme + "://" + req.URL.Host}
+	return &http.Client{Transport: transport, CheckRedirect: vaulthttp.CheckRedirect}, nil
 }
 
 // mayWait allows one more attempt where the server says when, and that is
@@ -152,8 +133,8 @@ func (g *guard) check(challenge string) error {
 		return stranger
 	}
 	u, err := url.Parse(resource)
-	if !isLoopback(g.host) && (err != nil || u.Host == "" || !strings.HasSuffix(g.host, "."+u.Host)) {
-		return problem{vault.ErrConfig, fmt.Sprintf("it asks for a token for %q, which it is no part of", oneLine(resource)), "check vault_url"}
+	if !isLocal(g.host) && (err != nil || u.Host == "" || !strings.HasSuffix(g.host, "."+u.Host)) {
+		return problem{vault.ErrConfig, fmt.Sprintf("it asks for a token for %q, which it is no part of", vaulthttp.OneLine(resource)), "check vault_url"}
 	}
 	return nil
 }

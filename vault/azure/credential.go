@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -51,7 +52,7 @@ var _ azcore.TokenCredential = (*signIn)(nil)
 func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
 	s := &signIn{}
 	authority := cfg.Getenv("AZURE_AUTHORITY_HOST")
-	b := &builder{getenv: cfg.Getenv, local: isLoopback(strings.TrimRight(strings.TrimPrefix(authority, "https://"), "/"))}
+	b := &builder{getenv: cfg.Getenv, local: isLocal(strings.TrimRight(strings.TrimPrefix(authority, "https://"), "/"))}
 	b.options = azcore.ClientOptions{
 		Transport:        web,
 		Cloud:            cloud.Configuration{ActiveDirectoryAuthorityHost: authority},
@@ -64,7 +65,7 @@ func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
 	var err error
 	s.sources, err = b.sources(cfg.Credential)
 	if _, ok := errors.AsType[problem](err); err != nil && !ok {
-		err = problem{vault.ErrConfig, oneLine(err.Error()), "check the AZURE_ variables of the environment"}
+		err = problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the AZURE_ variables of the environment"}
 	}
 	if secret := cfg.Getenv("AZURE_CLIENT_SECRET"); secret != "" {
 		s.secrets = append(s.secrets, secret)
@@ -243,7 +244,7 @@ func (s *signIn) GetToken(ctx context.Context, want policy.TokenRequestOptions) 
 func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if from.tenant != "" && want.TenantID != "" && !strings.EqualFold(from.tenant, want.TenantID) {
 		return azcore.AccessToken{}, problem{vault.ErrUnauthenticated,
-			fmt.Sprintf("AZURE_TENANT_ID is %s, but the vault is of the tenant %s", oneLine(from.tenant), oneLine(want.TenantID)), ""}
+			fmt.Sprintf("AZURE_TENANT_ID is %s, but the vault is of the tenant %s", vaulthttp.OneLine(from.tenant), vaulthttp.OneLine(want.TenantID)), ""}
 	}
 	s.last = exchange{}
 	token, err := from.cred.GetToken(ctx, want)
@@ -253,7 +254,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	case errors.Is(ctx.Err(), context.Canceled):
 		return token, ctx.Err()
 	case ctx.Err() != nil:
-		return token, problem{errTimeout, from.name + " gave no token in time", ""}
+		return token, problem{vault.ErrTimeout, from.name + " gave no token in time", ""}
 	case s.last.err != nil:
 		return token, &transportError{s.last.err}
 	case s.last.resp != nil && s.last.resp.StatusCode >= 400:
@@ -263,7 +264,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	if _, after, ok := strings.Cut(text, "Credential: "); ok {
 		text = after
 	}
-	return token, problem{vault.ErrUnauthenticated, strings.TrimSuffix(oneLine(redact(text, s.secrets)), "."), ""}
+	return token, problem{vault.ErrUnauthenticated, strings.TrimSuffix(vaulthttp.OneLine(vaulthttp.Redact(text, s.secrets...)), "."), ""}
 }
 
 // remedy is what helps the source in use, or the one that was in the way.

@@ -2,22 +2,19 @@ package azure
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -29,14 +26,6 @@ type problem struct {
 }
 
 func (p problem) Error() string { return p.detail }
-
-// A timeout is [vault.ErrUnavailable] after all the time there was.
-type timeout struct{}
-
-func (timeout) Error() string   { return vault.ErrUnavailable.Error() }
-func (timeout) Unwrap() []error { return []error{vault.ErrUnavailable, context.DeadlineExceeded} }
-
-var errTimeout error = timeout{}
 
 // fail makes err, whatever it is, the error of an operation, in which secrets
 // do not show.
@@ -50,7 +39,7 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	case ok:
 		a := parseAnswer(refused)
 		credentials, remedy := s.signIn.inUse()
-		a.text = oneLine(redact(a.text, append(secrets, credentials...)))
+		a.text = vaulthttp.OneLine(vaulthttp.Redact(a.text, append(secrets, credentials...)...))
 		if p = s.refusal(op, name, a); errors.Is(p.kind, vault.ErrUnauthenticated) {
 			p.remedy = remedy
 		}
@@ -59,25 +48,6 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	}
 	e.Err, e.Detail, e.Remedy = p.kind, p.detail, p.remedy
 	return e
-}
-
-func redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "[redacted]")
-		}
-	}
-	return text
-}
-
-// oneLine makes a server's or a library's words fit for a message.
-func oneLine(s string) string {
-	const limit = 300
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
 }
 
 // An answer is a refusal of Key Vault, or of what stands in its place.
@@ -110,22 +80,25 @@ func parseAnswer(refused *azcore.ResponseError) answer {
 // ours reports whether it was Key Vault that answered.
 func (a answer) ours() bool { return a.code != "" }
 
+// outages is the remedy where only Azure can help.
+const outages = "try again; https://azure.status.microsoft tells of outages"
+
 // refusal gives an answer to a get or a put its kind.
 func (s *Store) refusal(op, name string, a answer) problem {
 	at, _ := s.locate(name)
 	switch {
-	case a.status == http.StatusTooManyRequests && a.retryAfter != "":
-		return problem{vault.ErrUnavailable, "too many requests; it asks to wait " + oneLine(a.retryAfter) + " s", ""}
-	case a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout, a.status >= 500:
-		return problem{vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), ""}
+	case a.status == http.StatusTooManyRequests:
+		return problem{vault.ErrUnavailable, vaulthttp.TooMany(a.retryAfter, strings.TrimSpace("status 429 "+a.text)), vaulthttp.FewerWorkers}
+	case a.status == http.StatusRequestTimeout, a.status >= 500:
+		return problem{vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), outages}
 	case a.status == http.StatusUnauthorized:
 		return problem{vault.ErrUnauthenticated, a.text, ""}
 	case !a.ours():
-		return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of Key Vault", a.status), ""}
+		return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of Key Vault", a.status), "check vault_url and the proxy"}
 	case a.status == http.StatusForbidden:
 		return s.denial(op, at.name, a)
 	case a.status == http.StatusNotFound:
-		return problem{vault.ErrNotFound, "", "az keyvault secret list --vault-name " + s.shortName()}
+		return problem{vault.ErrNotFound, "", fmt.Sprintf("az keyvault secret list --vault-name %s; if it was deleted: az keyvault secret recover --vault-name %[1]s --name %s", s.shortName(), at.name)}
 	case a.inner == "ObjectIsDeletedButRecoverable":
 		return problem{vault.ErrConflict, "a deleted secret still holds the name",
 			fmt.Sprintf("az keyvault secret recover --vault-name %s --name %s", s.shortName(), at.name)}
@@ -192,51 +165,35 @@ func entraProblem(resp *http.Response, secrets []string) problem {
 		err = json.Unmarshal(data, &body)
 	}
 	if err != nil || body.Error == "" || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
-		return problem{vault.ErrUnavailable, fmt.Sprintf("signing in: %s: status %d", resp.Request.URL.Host, resp.StatusCode), ""}
+		return problem{vault.ErrUnavailable, fmt.Sprintf("signing in: %s: status %d", resp.Request.URL.Host, resp.StatusCode), outages}
 	}
 	text, _, _ := strings.Cut(body.Description, "Trace ID:")
 	if text == "" {
 		text = body.Error
 	}
-	return problem{vault.ErrUnauthenticated, oneLine(redact(text, secrets)), ""}
+	return problem{vault.ErrUnauthenticated, vaulthttp.OneLine(vaulthttp.Redact(text, secrets...)), ""}
 }
 
 // transportProblem explains why there is no answer, or none that makes sense.
 func (s *Store) transportProblem(err error) problem {
-	e, ok := errors.AsType[*transportError](err)
-	if errors.Is(err, context.DeadlineExceeded) || ok && isTimeout(e.err) {
-		return problem{errTimeout, fmt.Sprintf("no answer within %v", s.timeout), ""}
-	}
-	if !ok {
+	client := vaulthttp.Client{Address: "vault_url", CA: "SSL_CERT_FILE", Timeout: s.timeout}
+	at := ""
+	if _, ok := errors.AsType[*transportError](err); !ok && !vaulthttp.IsTimeout(err) {
 		// What the SDK could not make sense of is not shown: it may be a value.
 		return problem{vault.ErrUnavailable, "its answer is not one of Key Vault", "check vault_url and the proxy"}
 	}
-	at, remedy := "", "check vault_url, the proxy and the network"
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL
-		if u, parseErr := url.Parse(e.URL); parseErr == nil && u.Host != s.host {
-			at, remedy = "signing in: "+u.Host+": ", "check AZURE_AUTHORITY_HOST, the proxy and the network"
+		asked := ""
+		if u, parseErr := url.Parse(e.URL); parseErr == nil {
+			asked = u.Host
+		}
+		if r, ok := errors.AsType[*vaulthttp.RedirectError](err); ok {
+			asked = r.From
+		}
+		if asked != s.host {
+			at, client.Address = "signing in: "+asked+": ", "AZURE_AUTHORITY_HOST"
 		}
 	}
-	if e, ok := errors.AsType[*redirectError](err); ok {
-		return problem{vault.ErrUnavailable, at + "it redirects to " + e.to + ", which is not followed", remedy}
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return problem{vault.ErrUnavailable, at + "its certificate is signed by an unknown authority", "set SSL_CERT_FILE to the file of the authority's certificate"}
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return problem{vault.ErrUnavailable, at + oneLine(e.Err.Error()), "check vault_url, SSL_CERT_FILE and the clock"}
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return problem{vault.ErrUnavailable, at + "no such host: " + e.Name, remedy}
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return problem{vault.ErrUnavailable, at + "connection refused", remedy}
-	}
-	return problem{vault.ErrUnavailable, at + oneLine(err.Error()), remedy}
-}
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
+	kind, detail, remedy := client.Explain(err)
+	return problem{kind, at + detail, remedy}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -35,21 +37,21 @@ func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error 
 	case errors.Is(err, context.Canceled), code == codes.Canceled:
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
-		p = problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), ""}
+		p = problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), check + ", or raise timeout in [vault]"}
 	default:
 		p = s.statusProblem(op, name, code, status.Convert(err).Message(), err)
 	}
 	for _, v := range secrets {
 		p.detail = strings.ReplaceAll(p.detail, v.Reveal(), "[redacted]")
 	}
-	e.Err, e.Detail, e.Remedy = p.kind, oneLine(p.detail), p.remedy
+	e.Err, e.Detail, e.Remedy = p.kind, vaulthttp.OneLine(p.detail), p.remedy
 	return e
 }
 
 // statusProblem gives a server's refusal its kind.
 func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) problem {
 	r, _ := parse(name) // it was good enough to be sent
-	text = scrub(text)
+	text = scrub(plain(text))
 	switch code {
 	case codes.NotFound:
 		return problem{vault.ErrNotFound, text, ""}
@@ -67,10 +69,31 @@ func (s *Store) statusProblem(op, name string, code codes.Code, text string, err
 			return problem{vault.ErrMalformed, text, ""}
 		}
 		return problem{vault.ErrName, text, ""}
+	case codes.ResourceExhausted:
+		return problem{vault.ErrUnavailable, text, vaulthttp.FewerWorkers}
 	case codes.Unimplemented:
 		return problem{vault.ErrConfig, "not an answer of Secret Manager: " + text, "check endpoint in [vault.gcp]"}
 	}
-	return problem{vault.ErrUnavailable, text, ""}
+	return problem{vault.ErrUnavailable, text, check + "; https://status.cloud.google.com tells of outages"}
+}
+
+const check = "check endpoint in [vault.gcp], SSL_CERT_FILE, the proxy and the network"
+
+// plain takes off what gRPC puts around the words of the transport, which have
+// no type of their own, and the page that a stranger sent.
+func plain(text string) string {
+	if quoted, ok := strings.CutPrefix(text, "connection error: desc = "); ok {
+		if words, err := strconv.Unquote(quoted); err == nil {
+			text = strings.TrimPrefix(words, "transport: ")
+		}
+	}
+	for _, end := range []string{"connection reset by peer", "broken pipe", "EOF", "use of closed network connection"} {
+		if strings.HasSuffix(text, end) { // which of them is a matter of luck
+			return "the connection was broken off"
+		}
+	}
+	text, _, _ = strings.Cut(text, "\ndata: ")
+	return text
 }
 
 // grant shows the command that would allow op.
@@ -117,14 +140,4 @@ func retryAfter(err error) time.Duration {
 // token, Google's own, or any word too long to be one.
 func scrub(text string) string {
 	return regexp.MustCompile(`(eyJ|ya29\.|1//|GOCSPX-)[\w./+=~-]*|[\w+=~-]{80,}`).ReplaceAllString(text, "[redacted]")
-}
-
-// oneLine makes a server's or a library's words fit for a message.
-func oneLine(s string) string {
-	const limit = 300
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
 }

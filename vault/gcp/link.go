@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -107,17 +108,12 @@ func checkEndpoint(endpoint string) (address string, plaintext bool, err error) 
 		// The text itself may hold a password.
 		return "", false, problem{vault.ErrConfig, "the endpoint is not of the form HOST[:PORT]", "set endpoint in [vault.gcp], or leave it out"}
 	}
-	plaintext = isLoopback(u.Hostname())
+	plaintext = vaulthttp.IsLoopback(u.Hostname())
 	if u.Scheme == "http" && !plaintext {
 		return "", false, problem{vault.ErrConfig, fmt.Sprintf("http://%s would send the token in clear text", u.Host), "use https://" + u.Host}
 	}
 	port := firstOf(u.Port(), "443")
 	return net.JoinHostPort(u.Hostname(), port), plaintext, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // knownProject returns the project, or "" where it is not known yet.
@@ -187,7 +183,7 @@ func (l *link) connect(ctx context.Context) (*connection, error) {
 	var err error
 	// It dials in the background; not with ctx, which ends with this request.
 	if c.client, err = secretmanager.NewClient(context.WithoutCancel(ctx), options...); err != nil {
-		return nil, problem{vault.ErrConfig, oneLine(err.Error()), ""}
+		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), ""}
 	}
 	l.made.Store(c)
 	return c, nil

@@ -2,11 +2,9 @@ package hashicorp
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -38,7 +37,7 @@ func newClient(cfg vault.Config) (*client, error) {
 	}
 	conf := &api.Config{
 		Address:          c.address,
-		DisableRedirects: true, // the SDK would carry the token to any host; checkRedirect does not
+		DisableRedirects: true, // the SDK would carry the token to any host; vaulthttp.CheckRedirect does not
 		MaxRetries:       1,
 		CheckRetry:       mayWait,
 		Backoff:          func(_, _ time.Duration, _ int, r *http.Response) time.Duration { return retryAfter(r) },
@@ -50,7 +49,7 @@ func newClient(cfg vault.Config) (*client, error) {
 		return nil, err
 	}
 	if c.api, err = api.NewClient(conf); err != nil {
-		return nil, problem{vault.ErrConfig, oneLine(err.Error()), "check the VAULT_ variables of the environment"}
+		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the VAULT_ variables of the environment"}
 	}
 	// NewClient took token, namespace and headers from the process's
 	// environment; ours comes from cfg alone.
@@ -84,21 +83,14 @@ func checkAddress(address string) (string, error) {
 		// The text itself may hold a password.
 		return "", problem{vault.ErrConfig, "the address is not of the form https://HOST[:PORT]", remedy}
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
 		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send the token in clear text", address), "use https://" + u.Host}
 	}
 	return strings.TrimRight(address, "/"), nil
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 func newHTTPClient(getenv func(string) string) (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	transport := vaulthttp.Transport()
 	if proxy := firstOf(getenv(api.EnvVaultProxyAddr), getenv(api.EnvHTTPProxy)); proxy != "" {
 		u, err := url.Parse(proxy)
 		if err != nil {
@@ -106,7 +98,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 		}
 		transport.Proxy = http.ProxyURL(u)
 	}
-	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}, nil
+	return &http.Client{Transport: transport, CheckRedirect: vaulthttp.CheckRedirect}, nil
 }
 
 // configureTLS follows the variables that the vault command reads.
@@ -126,24 +118,10 @@ func configureTLS(conf *api.Config, getenv func(string) string) error {
 		}
 	}
 	if err := conf.ConfigureTLS(t); err != nil {
-		return problem{vault.ErrConfig, oneLine(err.Error()),
+		return problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()),
 			"check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"}
 	}
 	return nil
-}
-
-// A redirectError is an answer that sends the client elsewhere.
-type redirectError struct{ to string }
-
-func (e *redirectError) Error() string { return "redirects to " + e.to }
-
-// checkRedirect follows to the same server only. net/http knows Authorization
-// as a header to drop on the way to another host, not X-Vault-Token.
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
-		return nil
-	}
-	return &redirectError{req.URL.Scheme + "://" + req.URL.Host}
 }
 
 // mayWait allows one more attempt where the server says when, and that is
@@ -202,7 +180,7 @@ func (c *client) decode(resp *api.Response, err error, secrets ...string) (*api.
 		return &api.Secret{}, nil
 	}
 	answer, err := api.ParseSecret(resp.Body)
-	if resp.StatusCode >= 300 || err != nil && !isTimeout(err) || err == nil && answer == nil {
+	if resp.StatusCode >= 300 || err != nil && !vaulthttp.IsTimeout(err) || err == nil && answer == nil {
 		return nil, &statusError{code: resp.StatusCode, foreign: true}
 	}
 	return answer, err

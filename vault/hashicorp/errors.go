@@ -2,18 +2,14 @@ package hashicorp
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
-	"syscall"
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -66,26 +62,11 @@ func newStatusError(refused *api.ResponseError, resp *api.Response, secrets []st
 		return e
 	}
 	e.text = strings.Join(refused.Errors, "; ")
-	for _, s := range secrets {
-		if s != "" {
-			e.text = strings.ReplaceAll(e.text, s, "[redacted]")
-		}
-	}
-	e.text = oneLine(e.text)
+	e.text = vaulthttp.OneLine(vaulthttp.Redact(e.text, secrets...))
 	if e.code == http.StatusNotFound {
 		e.answer, _ = api.ParseSecret(resp.Body)
 	}
 	return e
-}
-
-// oneLine makes a server's or a library's words fit for a message.
-func oneLine(s string) string {
-	const limit = 300
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
 }
 
 // fail makes err, whatever it is, the error of an operation.
@@ -99,7 +80,9 @@ func (s *Store) fail(op, name string, err error) error {
 	case errors.Is(err, context.Canceled):
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	default:
-		p = s.transportProblem(err)
+		p.kind, p.detail, p.remedy = vaulthttp.Client{
+			Address: "url and VAULT_ADDR", CA: "VAULT_CACERT", Timeout: s.client.timeout,
+		}.Explain(err)
 	}
 	e.Err, e.Detail, e.Remedy = p.kind, p.detail, p.remedy
 	return e
@@ -108,15 +91,17 @@ func (s *Store) fail(op, name string, err error) error {
 // statusProblem gives a server's refusal of a get or a put its kind.
 func (s *Store) statusProblem(op, name string, st *statusError) problem {
 	switch {
-	case st.code == http.StatusTooManyRequests && st.retryAfter != "":
-		return problem{vault.ErrUnavailable, "too many requests; it asks to wait " + oneLine(st.retryAfter) + " s", ""}
+	case st.code == http.StatusTooManyRequests:
+		return problem{vault.ErrUnavailable, vaulthttp.TooMany(st.retryAfter, st.Error()), vaulthttp.FewerWorkers}
+	case st.foreign:
+		return problem{vault.ErrUnavailable, st.Error(), "check url, VAULT_ADDR and the proxy"}
 	case st.code == http.StatusServiceUnavailable && strings.Contains(st.text, "sealed"):
 		return problem{vault.ErrUnavailable, "the server is sealed", "vault operator unseal"}
-	case st.foreign, st.code >= 500, st.code == http.StatusTooManyRequests,
+	case st.code >= 500,
 		st.code == http.StatusPreconditionFailed, // a standby that is behind
 		st.code == 472, st.code == 473,           // a standby that does not serve requests
 		strings.Contains(st.text, "Upgrading from non-versioned"):
-		return problem{vault.ErrUnavailable, st.Error(), ""}
+		return problem{vault.ErrUnavailable, st.Error(), "vault status, then try again; the server's log tells more"}
 	case st.code == http.StatusForbidden:
 		return problem{vault.ErrDenied, st.Error(), s.policyRemedy(op, name)}
 	case st.code == http.StatusNotFound && st.unrouted():
@@ -145,35 +130,4 @@ func (s *Store) policyRemedy(op, name string) string {
 		capabilities = `"read", "create", "update"`
 	}
 	return fmt.Sprintf("add to a policy of the token: path %q { capabilities = [%s] }", at, capabilities)
-}
-
-// transportProblem explains why there is no answer at all.
-func (s *Store) transportProblem(err error) problem {
-	if e, ok := errors.AsType[*redirectError](err); ok {
-		return problem{vault.ErrUnavailable, "it redirects to " + e.to + ", which is not followed", "set url to the address that serves the requests"}
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return problem{vault.ErrUnavailable, "its certificate is signed by an unknown authority", "set VAULT_CACERT to the file of the authority's certificate"}
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return problem{vault.ErrUnavailable, oneLine(e.Err.Error()), "check url, VAULT_CACERT, VAULT_TLS_SERVER_NAME and the clock"}
-	}
-	if isTimeout(err) {
-		return problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.client.timeout), ""}
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return problem{vault.ErrUnavailable, "no such host: " + e.Name, "check url, VAULT_ADDR and the network"}
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return problem{vault.ErrUnavailable, "connection refused", "check url, VAULT_ADDR and the network"}
-	}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL, which the message has
-	}
-	return problem{vault.ErrUnavailable, oneLine(err.Error()), ""}
-}
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout()
 }

@@ -1,0 +1,145 @@
+// Package vaulthttp is what vaults reached over HTTP have in common: whom a
+// client follows and trusts, and how it says in one line why there was no
+// answer. It knows no vendor; what a vault itself refuses is explained by its
+// own package.
+package vaulthttp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// IsLoopback reports whether host, without a port, is this machine: the only
+// one that may be spoken to without TLS.
+func IsLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Transport returns a transport for as many requests at a time as there may
+// be workers.
+func Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	return t
+}
+
+// A RedirectError is an answer that sends the client to another server.
+type RedirectError struct{ From, To string }
+
+func (e *RedirectError) Error() string { return "it redirects to " + e.To + ", which is not followed" }
+
+// CheckRedirect is for [http.Client]. It follows to the same server only:
+// net/http knows Authorization as a header to drop on the way to another
+// host, and no vendor's own.
+func CheckRedirect(req *http.Request, via []*http.Request) error {
+	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
+		return nil
+	}
+	return &RedirectError{via[0].URL.Host, req.URL.Scheme + "://" + req.URL.Host}
+}
+
+// A Client is what a person can check when there is no answer.
+type Client struct {
+	Address string        // what sets the address, as in "url and VAULT_ADDR"
+	CA      string        // the variable that names a file of authorities
+	Timeout time.Duration // of one request; 0: not known
+}
+
+// Explain says why a request got no answer: the kind of the failure, the
+// detail and the remedy of a [vault.Error].
+func (c Client) Explain(err error) (kind error, detail, remedy string) {
+	check := "check " + c.Address + ", the proxy and the network"
+	if IsTimeout(err) {
+		detail = "no answer in time"
+		if c.Timeout > 0 {
+			detail = fmt.Sprintf("no answer within %v", c.Timeout)
+		}
+		return vault.ErrTimeout, detail, check + ", or raise timeout in [vault]"
+	}
+	detail, remedy = "the request failed", check
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		detail = e.Err.Error() // without the URL, which the message has
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		detail = e.Err.Error() // without the ports
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		detail, remedy = e.Err.Error(), "check "+c.Address+", "+c.CA+" and the clock"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		detail, remedy = "its certificate is signed by an unknown authority", "set "+c.CA+" to the file of the authority's certificate"
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		detail = "no such host: " + e.Name
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		detail = "connection refused"
+	}
+	for _, broken := range []error{syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, broken) {
+			detail = "the connection was broken off"
+		}
+	}
+	if e, ok := errors.AsType[*RedirectError](err); ok {
+		detail = e.Error()
+	}
+	return vault.ErrUnavailable, OneLine(detail), remedy
+}
+
+// IsTimeout reports whether err is that the time ran out.
+func IsTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout()
+}
+
+// FewerWorkers is the remedy against throttling.
+const FewerWorkers = "lower max_workers in [vault.sync], or try again later"
+
+// TooMany is the detail of being throttled: how long to wait by the answer's
+// header, or else the server's words.
+func TooMany(retryAfter, words string) string {
+	if retryAfter == "" {
+		return words
+	}
+	return "too many requests; it asks to wait " + OneLine(retryAfter) + " s"
+}
+
+// Redact takes secrets out of a server's words.
+func Redact(text string, secrets ...string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "[redacted]")
+		}
+	}
+	return text
+}
+
+// OneLine makes a server's or a library's words fit for a message.
+func OneLine(s string) string {
+	const limit = 300
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1 // a terminal would obey it
+		}
+		return r
+	}, strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " "))
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
