@@ -43,8 +43,8 @@ func statusOf(err error) int {
 // advice knows what to suggest for errors that packages return by type: the
 // command to type, where there is one.
 func (c *cli) advice(err error) []string {
-	if remedy := (*vault.Error)(nil); errors.As(err, &remedy) && remedy.Remedy != "" {
-		return []string{remedy.Remedy}
+	if e := (*vault.Error)(nil); errors.As(err, &e) {
+		return c.vaultAdvice(e)
 	}
 	if e := (*usageError)(nil); errors.As(err, &e) {
 		if e.suggestion != "" {
@@ -95,6 +95,21 @@ func (c *cli) advice(err error) []string {
 		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"see who owns it and its mode: ls -l"}
+	}
+	return nil
+}
+
+// vaultAdvice gives what the vault advises, else how what is wrong in it is
+// stored anew.
+func (c *cli) vaultAdvice(e *vault.Error) []string {
+	line := c.self("vault-push FOLDER " + quote(e.Name))
+	switch {
+	case e.Remedy != "":
+		return []string{e.Remedy}
+	case errors.Is(e, vault.ErrNotFound):
+		return []string{line + "   stores it, by whoever has it"}
+	case errors.Is(e, vault.ErrMalformed) && e.Op != "put":
+		return []string{line + " --force   stores it anew, by whoever has it"}
 	}
 	return nil
 }

@@ -237,8 +237,11 @@ func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
 	if sub.at == "" {
 		r.Hints = s.repairSteps(t, t.File, r.err, false)
 	}
-	if errors.Is(r.err, vault.ErrNotFound) && t.Mapping.Line > 0 {
-		r.Hints = append(r.Hints, s.pushLine(path.Join(t.Mapping.Folder, "x"), t.Names[0])+"   stores it, by whoever has it")
+	if e := (*vault.Error)(nil); errors.As(r.err, &e) && errors.Is(e, vault.ErrNotFound) && t.Mapping.Line > 0 {
+		if e.Remedy != "" { // a deleted secret can be had back
+			r.Hints = append(r.Hints, e.Remedy)
+		}
+		r.Hints = append(r.Hints, s.pushLine(t.File, t.Names[0])+"   stores it, by whoever has it")
 	}
 	return r
 }
