@@ -19,6 +19,7 @@ import (
 type fake struct {
 	latency time.Duration
 	fails   map[string][]error // what the first Gets of a name return
+	down    error              // what every further Get returns
 
 	mu           sync.Mutex
 	asked        [][]string
@@ -54,6 +55,10 @@ func (f *fake) answer(ctx context.Context, names []string) map[string]vault.Resu
 		if errs := f.fails[name]; len(errs) > 0 {
 			f.fails[name] = errs[1:]
 			results[name] = vault.Result{Err: &vault.Error{Op: "get", Vault: "fake", Name: name, Err: errs[0]}}
+			continue
+		}
+		if f.down != nil {
+			results[name] = vault.Result{Err: &vault.Error{Op: "get", Vault: "fake", Name: name, Err: f.down}}
 			continue
 		}
 		results[name] = vault.Result{Secret: vault.Secret{Name: name, Value: secret.New(name)}}
@@ -196,6 +201,62 @@ func TestFetchRetriesWhatFailedOfABatch(t *testing.T) {
 			t.Errorf("Fetch asked %q; want b alone again", f.asked)
 		}
 	})
+}
+
+// A vault that is down costs the time of one request, however many names
+// there are, and the others are asked all the same.
+func TestFetchGivesUpOnAStore(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		down  error
+		asked int
+		took  time.Duration // at most
+	}{
+		"no answer":   {vault.ErrTimeout, 8, 10 * time.Second},
+		"unavailable": {vault.ErrUnavailable, 24, 32 * time.Second}, // three tries each
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				down, up := &fake{latency: 10 * time.Second, down: tt.down}, new(fake)
+				start := time.Now()
+				rs := vault.Fetch(t.Context(), slices.Concat(requests(down, numbered(200)...), requests(up, "a")), 8)
+				for i, r := range rs[:200] {
+					var e *vault.Error
+					if !errors.As(r.Err, &e) || !errors.Is(e, vault.ErrUnavailable) || e.Name != fmt.Sprint("s", i) {
+						t.Errorf("Fetch: result %d = %v; want unavailable, by its name", i, r.Err)
+					}
+				}
+				wantNames(t, rs[200:], "a")
+				if took := time.Since(start); took > tt.took || len(down.asked) != tt.asked {
+					t.Errorf("Fetch took %v and asked %d times; want %v and %d", took, len(down.asked), tt.took, tt.asked)
+				}
+			})
+		})
+	}
+}
+
+// A vault that has trouble with one secret is asked for the others.
+func TestFetchGoesOnAfterAnAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{fails: map[string][]error{"b": slices.Repeat([]error{vault.ErrUnavailable}, 3)}}
+		rs := vault.Fetch(t.Context(), requests(f, "a", "b", "c"), 1)
+		wantNames(t, []vault.Result{rs[0], rs[2]}, "a", "c")
+		if !errors.Is(rs[1].Err, vault.ErrUnavailable) {
+			t.Errorf("Fetch(b) = %v; want unavailable", rs[1].Err)
+		}
+	})
+}
+
+// BenchmarkFetch tells how far 200 secrets, 8 at a time, 100 ms each, are from
+// the least that they can take.
+func BenchmarkFetch(b *testing.B) {
+	const latency, least = 100 * time.Millisecond, 200 / 8 * 100 * time.Millisecond
+	for b.Loop() {
+		vault.Fetch(b.Context(), requests(&fake{latency: latency}, numbered(200)...), 8)
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(least), "×least")
 }
 
 func TestFetchEndsWithItsContext(t *testing.T) {
