@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,12 +174,8 @@ func (v *faultyVault) check(t *testing.T, f vaultFault, o *outcome) {
 	if want == statusOK {
 		return
 	}
-	secret := f.secret
-	if secret == "" {
-		secret = "app-key"
-	}
 	message, about := strings.CutPrefix(o.message, v.names)
-	_, message, named := strings.Cut(message, ": "+secret+": ")
+	_, message, named := strings.Cut(message, ": "+f.asks()+": ")
 	if !f.unopened && (!about || !named) {
 		t.Errorf("%s: %s: %q; want it to begin with %q and to name the secret", v.title, f.name, o.message, v.names)
 	}
@@ -197,8 +194,8 @@ var (
 
 // meet runs the command against a fault.
 func (v *faultyVault) meet(t *testing.T, f vaultFault, key *ecies.PrivateKey) outcome {
-	dir := v.project(t, f, key)
-	status, stdout, stderr := v.run(t, t.Context(), dir, f, "verify", "-v")
+	dir := project(t, f.mapped(v, encrypted(t, key)))
+	status, stdout, stderr := v.run(t, dir, f, "verify", "-v")
 	for _, secret := range append([]string{key.Reveal(), "m4rked"}, v.hidden...) {
 		if strings.Contains(stdout+stderr, secret) {
 			t.Errorf("%s: %s: the output holds %q:\n%s", v.title, f.name, secret, stderr)
@@ -223,38 +220,58 @@ func (v *faultyVault) meet(t *testing.T, f vaultFault, key *ecies.PrivateKey) ou
 	return o
 }
 
-// project makes a directory with one mapped env file.
-func (v *faultyVault) project(t *testing.T, f vaultFault, key *ecies.PrivateKey) (dir string) {
-	dir = t.TempDir()
+// encrypted is an env file for key.
+func encrypted(tb testing.TB, key *ecies.PrivateKey) string {
 	doc, _, err := dotenv.Parse([]byte("A=m4rked\n")).Encrypt(key.PublicKey(), dotenv.EncryptOptions{
 		Header: "DOTENV_PUBLIC_KEY_PRODUCTION", File: ".env.production",
 	})
 	if err != nil {
-		t.Error(err)
-		return dir
+		tb.Error(err)
+		return ""
 	}
-	config := f.config
-	if config == "" {
-		config = fmt.Sprintf(v.config, f.at)
-	}
-	secret := f.secret
-	if secret == "" {
-		secret = "app-key"
-	}
-	config += fmt.Sprintf("\n[[vault.sync.mappings]]\nsecret_name = %q\nfolder_path = \".\"\n", secret)
-	files := map[string]string{".env.production": string(doc.Bytes()), "envdrift.toml": config}
+	return string(doc.Bytes())
+}
+
+// asks is the name of the secret.
+func (f vaultFault) asks() string { return cmp.Or(f.secret, "app-key") }
+
+// mapped gives f a mapping of that secret to an env file.
+func (f vaultFault) mapped(v *faultyVault, file string) vaultFault {
+	f.config = cmp.Or(f.config, fmt.Sprintf(v.config, f.at))
+	f.config += fmt.Sprintf("\n[[vault.sync.mappings]]\nsecret_name = %q\nfolder_path = \".\"\n", f.asks())
+	files := map[string]string{".env.production": file}
+	maps.Copy(files, f.files)
+	f.files = files
+	return f
+}
+
+// project makes a directory with the configuration and the fault's files.
+func project(tb testing.TB, f vaultFault) (dir string) {
+	dir = tb.TempDir()
+	files := map[string]string{"envdrift.toml": f.config}
 	maps.Copy(files, f.files)
 	for name, data := range files {
 		file := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(data), 0o600)); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	}
 	return dir
 }
 
 // run runs the command as somebody who has nothing but the vault's environment.
-func (v *faultyVault) run(t *testing.T, ctx context.Context, dir string, f vaultFault, args ...string) (status int, stdout, stderr string) {
+func (v *faultyVault) run(tb testing.TB, dir string, f vaultFault, args ...string) (status int, stdout, stderr string) {
+	cmd := v.command(tb.Context(), dir, f, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		tb.Errorf("envdrift: %v", err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func (v *faultyVault) command(ctx context.Context, dir string, f vaultFault, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "envdrift", args...)
 	cmd.Dir = dir
 	// The command is alone on PATH: no az, no credential helper.
@@ -264,11 +281,5 @@ func (v *faultyVault) run(t *testing.T, ctx context.Context, dir string, f vault
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Errorf("envdrift: %v", err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+	return cmd
 }

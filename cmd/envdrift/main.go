@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -60,11 +61,18 @@ func run(ctx context.Context, sys *system, args []string) int {
 		return c.fail(&usageError{err: err, command: name})
 	}
 	err = commands[name](ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && c.wasCut(err) {
 		c.say("interrupted; files are as they were or as they should be, never in between")
 		return statusInterrupt
 	}
 	return c.finish(err)
+}
+
+// wasCut reports whether the interrupt kept the command from its end, or from
+// one of its files.
+func (c *cli) wasCut(err error) bool {
+	return errors.Is(err, context.Canceled) ||
+		slices.ContainsFunc(c.rows, func(r row) bool { return errors.Is(r.err, context.Canceled) })
 }
 
 // A usageError is a command line that does not parse.
