@@ -60,16 +60,15 @@ type Client struct {
 	Timeout time.Duration // of one request; 0: not known
 }
 
-// Explain says why a request got no answer: the kind of the failure, the
-// detail and the remedy of a [vault.Error].
-func (c Client) Explain(err error) (kind error, detail, remedy string) {
+// Explain says why a request got no answer, in the terms of a [vault.Error].
+func (c Client) Explain(err error) (detail, remedy string, kind error) {
 	check := "check " + c.Address + ", the proxy and the network"
 	if IsTimeout(err) {
 		detail = "no answer in time"
 		if c.Timeout > 0 {
 			detail = fmt.Sprintf("no answer within %v", c.Timeout)
 		}
-		return vault.ErrTimeout, detail, check + ", or raise timeout in [vault]"
+		return detail, check + ", or raise timeout in [vault]", vault.ErrTimeout
 	}
 	detail, remedy = "the request failed", check
 	if e, ok := errors.AsType[*url.Error](err); ok {
@@ -98,7 +97,7 @@ func (c Client) Explain(err error) (kind error, detail, remedy string) {
 	if e, ok := errors.AsType[*RedirectError](err); ok {
 		detail = e.Error()
 	}
-	return vault.ErrUnavailable, OneLine(detail), remedy
+	return OneLine(detail), remedy, vault.ErrUnavailable
 }
 
 // IsTimeout reports whether err is that the time ran out.

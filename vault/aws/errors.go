@@ -167,6 +167,6 @@ func transportProblem(err error, timeout time.Duration) problem {
 	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok && !vaulthttp.IsTimeout(err) {
 		return foreignProblem(err)
 	}
-	kind, detail, remedy := vaulthttp.Client{Address: "region, endpoint_url", CA: "AWS_CA_BUNDLE", Timeout: timeout}.Explain(err)
+	detail, remedy, kind := vaulthttp.Client{Address: "region, endpoint_url", CA: "AWS_CA_BUNDLE", Timeout: timeout}.Explain(err)
 	return problem{kind, detail, remedy}
 }

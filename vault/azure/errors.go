@@ -194,6 +194,6 @@ func (s *Store) transportProblem(err error) problem {
 			at, client.Address = "signing in: "+asked+": ", "AZURE_AUTHORITY_HOST"
 		}
 	}
-	kind, detail, remedy := client.Explain(err)
+	detail, remedy, kind := client.Explain(err)
 	return problem{kind, at + detail, remedy}
 }

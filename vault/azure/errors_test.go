@@ -200,8 +200,8 @@ func TestHangUp(t *testing.T) {
 	a := servertest.AzureKeyVault(t)
 	a.Fail(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	_, err := open(t, config(a, a.Env("writer"))).Get(t.Context(), "app")
-	if e := wantKind(t, err, vault.ErrUnavailable); e.Detail != "EOF" {
-		t.Errorf("Get = %v; want EOF", err)
+	if e := wantKind(t, err, vault.ErrUnavailable); e.Detail != "the connection was broken off" {
+		t.Errorf("Get = %v; want a broken connection", err)
 	}
 }
 

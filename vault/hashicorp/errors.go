@@ -80,7 +80,7 @@ func (s *Store) fail(op, name string, err error) error {
 	case errors.Is(err, context.Canceled):
 		p.kind = context.Canceled // the caller's doing, not the vault's
 	default:
-		p.kind, p.detail, p.remedy = vaulthttp.Client{
+		p.detail, p.remedy, p.kind = vaulthttp.Client{
 			Address: "url and VAULT_ADDR", CA: "VAULT_CACERT", Timeout: s.client.timeout,
 		}.Explain(err)
 	}

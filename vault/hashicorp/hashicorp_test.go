@@ -351,7 +351,7 @@ func TestFaults(t *testing.T) {
 		{"in circles", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
 		}, vault.ErrUnavailable, "redirects"},
-		{"closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, vault.ErrUnavailable, "EOF"},
+		{"closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, vault.ErrUnavailable, "broken off"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
