@@ -18,13 +18,18 @@ folder_path = "."
 // vaultScript runs the team's day with a configuration and an environment.
 func vaultScript(t *testing.T, config string, env map[string]string) {
 	t.Helper()
+	scriptWith(t, "testdata/vaults.txtar", config+mapping, env)
+}
+
+func scriptWith(t *testing.T, file, config string, env map[string]string) {
+	t.Helper()
 	p := params("")
-	p.Dir, p.Files = "", []string{"testdata/vaults.txtar"}
+	p.Dir, p.Files = "", []string{file}
 	p.Setup = func(e *testscript.Env) error {
 		if err := setup(e); err != nil {
 			return err
 		}
-		e.Setenv("CONFIG", config+mapping)
+		e.Setenv("CONFIG", config)
 		for name, value := range env {
 			e.Setenv(name, value)
 		}
@@ -43,4 +48,12 @@ func TestGCPSecretManager(t *testing.T) {
 	t.Parallel()
 	gcp := servertest.SecretManager(t)
 	vaultScript(t, fmt.Sprintf("[vault]\nprovider = \"gcp\"\n[vault.gcp]\nproject_id = %q\nendpoint = %q\n", servertest.GCPProject, gcp.Endpoint), nil)
+}
+
+// TestMixedVaults has several vaults in one repository.
+func TestMixedVaults(t *testing.T) {
+	t.Parallel()
+	azure, gcp := servertest.AzureKeyVault(t), servertest.SecretManager(t)
+	scriptWith(t, "testdata/mixed.txtar", fmt.Sprintf("[vault]\nprovider = \"azure\"\n[vault.azure]\nvault_url = %q\n"+
+		"[vault.named.google]\nprovider = \"gcp\"\nproject_id = %q\nendpoint = %q\n", azure.URL, servertest.GCPProject, gcp.Endpoint), azure.Env("writer"))
 }
