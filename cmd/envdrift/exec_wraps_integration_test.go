@@ -36,10 +36,10 @@ func main() {
 	"server.py": `import http.server, os, signal, sys
 server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)
 def stop(*_):
-    print('stopped ' + os.environ['KEY'], flush=True)
+    os.write(1, ('stopped ' + os.environ['KEY'] + '\n').encode()) # print is not reentrant
     os._exit(5)
 signal.signal(signal.SIGTERM, stop)
-print('ready', os.getpid(), flush=True)
+os.write(1, b'ready\n')
 server.serve_forever()
 `,
 	"screen.py": `import curses, os
@@ -76,7 +76,7 @@ func TestExecWraps(t *testing.T) {
 		{"npm", []string{"npm", "start", "--silent"}, 7},
 		{"node", []string{"node", "app.js"}, 7},
 		{"python", []string{"python3", "app.py"}, 7},
-		{"python -c", []string{"python3", "-c", "import os; print('got ' + os.environ['KEY']); os._exit(7)"}, 7},
+		{"python -c", []string{"python3", "-c", "import os; print('got ' + os.environ['KEY'], flush=True); os._exit(7)"}, 7},
 		{"sh", []string{"sh", "-c", `echo "got $KEY"; exit 7`}, 7},
 		{"make", []string{"make", "start"}, 2},
 		{"go run", []string{"go", "run", "."}, 1},
