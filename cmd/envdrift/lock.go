@@ -118,7 +118,11 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 		if c.Action != "" {
 			continue
 		}
-		if keys[i], declared[i], c.Err = s.declaredKey(ctx, t.File, t.Doc); c.Err == nil && len(keys[i].keys) == 0 {
+		keys[i], declared[i], c.Err = s.declaredKey(ctx, t.File, t.Doc)
+		if t.Mapping.Ephemeral {
+			keys[i].keys = nil // a key at hand is not its key, whatever it fits
+		}
+		if c.Err == nil && len(keys[i].keys) == 0 {
 			asked, ask = append(asked, i), append(ask, t)
 		}
 	}

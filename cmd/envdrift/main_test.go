@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/envdrift/envdrift/internal/servertest"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
@@ -35,6 +37,8 @@ func params(dir string) testscript.Params {
 			"absent":   cmdAbsent,
 			"setvar":   cmdSetvar,
 			"unleaked": cmdUnleaked,
+			"azure":    cmdAzure,
+			"gcp":      cmdGCP,
 		},
 	}
 }
@@ -44,6 +48,8 @@ func params(dir string) testscript.Params {
 const noRaceSleep = "atexit_sleep_ms=0"
 
 func setup(env *testscript.Env) error {
+	env.Values[testKey{}] = env.T()
+	env.Values[azureKey{}], env.Values[gcpKey{}] = new(*servertest.Azure), new(*servertest.GCP)
 	home := filepath.Join(env.WorkDir, ".home")
 	for name, value := range map[string]string{
 		"HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_STATE_HOME": home + "/state",

@@ -70,6 +70,10 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	return s.remember(ctx, append(plan, copies...))
 }
 
+// errEphemeral reports that a key at hand was asked for where only the vault's
+// counts.
+var errEphemeral = errors.New("the mapping is ephemeral: its key comes from the vault alone, so --skip-sync cannot decrypt it")
+
 // decryptTarget plans the decryption of one mapping's file.
 func (s *session) decryptTarget(t drift.Target, key drift.VaultKey, local bool) drift.Change {
 	c := drift.Change{Mapping: t.Mapping, File: t.File}
@@ -82,6 +86,10 @@ func (s *session) decryptTarget(t drift.Target, key drift.VaultKey, local bool) 
 		return c
 	}
 	keys, mixed := key.Keys, t.Doc.State() == dotenv.Mixed
+	if local && isEncrypted(t.Doc) && t.Mapping.Ephemeral {
+		c.Action, c.Err = drift.Failed, errEphemeral
+		return c
+	}
 	if local && isEncrypted(t.Doc) {
 		var err error
 		if keys, err = s.keysAtHand(t.File, t.Doc); err != nil {

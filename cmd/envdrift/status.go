@@ -104,11 +104,14 @@ func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool
 
 // localKey tells of the key in the keys file. vault may be empty: not asked.
 func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
-	if t.Mapping.Ephemeral {
-		return "ephemeral"
-	}
 	data, err := drift.ReadFile(s.root.FS(), t.KeysFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case t.Mapping.Ephemeral && missing:
+		return "ephemeral"
+	case t.Mapping.Ephemeral:
+		return "ephemeral, though " + s.shown(t.KeysFile) + " is there"
+	case missing:
 		return "not at hand"
 	}
 	if err != nil {

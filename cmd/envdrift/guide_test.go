@@ -1,0 +1,66 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/envdrift/envdrift/internal/servertest"
+)
+
+// A script's servers, by what it calls them.
+type (
+	testKey  struct{}
+	azureKey struct{}
+	gcpKey   struct{}
+)
+
+// cmdAzure works on a Key Vault of the script's own:
+//
+//	azure start            start it; set AZURE_URL and the credentials of one who may write
+//	azure set NAME FILE    store what the file holds, as "az keyvault secret set" does
+//	azure stop             end it: nobody answers any more
+func cmdAzure(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: azure start|set|stop [arg…]")
+	}
+	if args[0] == "start" {
+		a := servertest.AzureKeyVault(ts.Value(testKey{}).(testing.TB))
+		*ts.Value(azureKey{}).(**servertest.Azure) = a
+		ts.Setenv("AZURE_URL", a.URL)
+		for name, value := range a.Env("writer") {
+			ts.Setenv(name, value)
+		}
+		return
+	}
+	a := *ts.Value(azureKey{}).(**servertest.Azure)
+	switch args[0] {
+	case "set":
+		a.Set(args[1], ts.ReadFile(args[2]))
+	case "stop":
+		a.Close()
+	default:
+		ts.Fatalf("azure: unknown %q", args[0])
+	}
+}
+
+// cmdGCP works on a Secret Manager of the script's own:
+//
+//	gcp start            start it; set GCP_ENDPOINT and GCP_PROJECT
+//	gcp add NAME FILE    add a version with what the file holds
+func cmdGCP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: gcp start|add [arg…]")
+	}
+	switch args[0] {
+	case "start":
+		g := servertest.SecretManager(ts.Value(testKey{}).(testing.TB))
+		*ts.Value(gcpKey{}).(**servertest.GCP) = g
+		ts.Setenv("GCP_ENDPOINT", g.Endpoint)
+		ts.Setenv("GCP_PROJECT", servertest.GCPProject)
+	case "add":
+		(*ts.Value(gcpKey{}).(**servertest.GCP)).Seed(args[1], []byte(ts.ReadFile(args[2])))
+	default:
+		ts.Fatalf("gcp: unknown %q", args[0])
+	}
+}
