@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -99,19 +100,35 @@ func (c *cli) advice(err error) []string {
 	return nil
 }
 
-// vaultAdvice gives what the vault advises, else how what is wrong in it is
-// stored anew.
+// vaultAdvice gives what the vault advises, and how what is not there, or is
+// no key, is stored.
 func (c *cli) vaultAdvice(e *vault.Error) []string {
-	line := c.self("vault-push FOLDER " + quote(e.Name))
-	switch {
-	case e.Remedy != "":
-		return []string{e.Remedy}
-	case errors.Is(e, vault.ErrNotFound):
-		return []string{line + "   stores it, by whoever has it"}
-	case errors.Is(e, vault.ErrMalformed) && e.Op != "put":
-		return []string{line + " --force   stores it anew, by whoever has it"}
+	var hints []string
+	if e.Remedy != "" {
+		hints = append(hints, e.Remedy)
 	}
-	return nil
+	switch {
+	case errors.Is(e, vault.ErrNotFound):
+		return append(hints, c.storeLine(e.Name)+"   stores it, by whoever has it")
+	case errors.Is(e, vault.ErrMalformed) && e.Op != "put" && len(hints) == 0:
+		return []string{c.storeLine(e.Name) + " --force   stores it anew, by whoever has it"}
+	}
+	return hints
+}
+
+// storeLine is the command that stores a secret: its mapping tells from where.
+func (c *cli) storeLine(name string) string {
+	folder, environment := "FOLDER", ""
+	if c.session != nil {
+		for _, m := range c.cfg.Mappings {
+			if m.SecretName == name {
+				folder = quote(c.shown(path.Join(c.base, m.Folder)))
+				environment = " --env " + quote(m.Env())
+				break // of several files with one key, any will do
+			}
+		}
+	}
+	return c.self(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
 }
 
 // self gives a command line of ours that works where the person stands, with

@@ -76,9 +76,17 @@ func (c *cli) changeHooks(ctx context.Context, change func(hooks.Site) ([]hooks.
 	}
 	found, err := change(site)
 	for _, h := range found {
-		s.addHookRow(h, nil)
+		s.addHookRow(h, done(h), nil)
 	}
 	return err
+}
+
+// done is what a change left of a hook, in the word a person asked for.
+func done(h hooks.Hook) string {
+	if h.Runs() {
+		return "installed"
+	}
+	return h.State.String()
 }
 
 func (c *cli) hookStatus(ctx context.Context) error {
@@ -92,14 +100,14 @@ func (c *cli) hookStatus(ctx context.Context) error {
 		if !h.Runs() {
 			problem = &hookError{h}
 		}
-		s.addHookRow(h, problem)
+		s.addHookRow(h, h.State.String(), problem)
 	}
 	return err
 }
 
 // addHookRow tells of one hook; its file is shown as git would name it.
-func (s *session) addHookRow(h hooks.Hook, err error) {
-	r := row{Status: h.State.String(), File: h.Name, err: err}
+func (s *session) addHookRow(h hooks.Hook, status string, err error) {
+	r := row{Status: status, File: h.Name, err: err}
 	if h.Manager != hooks.Nobody {
 		r.Note = "beside " + h.Manager.String()
 	}

@@ -101,7 +101,8 @@ func (c *cli) userName() string {
 	return "somebody"
 }
 
-// findEnvFiles lists the env files of a tree: .env, .env.NAME and NAME.env,
+// findEnvFiles lists the env files of a tree: .env, .env.NAME, and NAME.env if
+// it is encrypted, since such names are used for much else,
 // outside of hidden folders and of those that package managers fill.
 func findEnvFiles(fsys fs.FS) ([]string, error) {
 	var files []string
@@ -114,12 +115,17 @@ func findEnvFiles(fsys fs.FS) ([]string, error) {
 		case name == ".":
 		case d.IsDir() && (strings.HasPrefix(base, ".") || slices.Contains([]string{"node_modules", "vendor", "dist", "build", "target"}, base)):
 			return fs.SkipDir
-		case d.Type().IsRegular() && config.IsEnvFileName(base):
+		case d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name)):
 			files = append(files, name)
 		}
 		return nil
 	})
 	return files, err
+}
+
+func encryptedFile(fsys fs.FS, name string) bool {
+	doc, err := drift.ReadEnvFile(fsys, name)
+	return err == nil && isEncrypted(doc)
 }
 
 // proposeMapping names the secret after repository, folder and environment, in

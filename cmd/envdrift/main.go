@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, sys *system, args []string) int {
 	app, commands := c.application()
 	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err: err, command: c.command(args), suggestion: c.suggestion(args)})
+		return c.fail(&usageError{err: discreet(err, args), command: c.command(args), suggestion: c.suggestion(args)})
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
@@ -66,6 +67,22 @@ func run(ctx context.Context, sys *system, args []string) int {
 		return statusInterrupt
 	}
 	return c.finish(err)
+}
+
+// discreet keeps what was typed out of an error of the command line where it
+// may be a secret: one argument too many is often the key itself, and only
+// kingpin's text tells that error from others.
+func discreet(err error, args []string) error {
+	const longestWord = 24 // of ours are shorter; keys and tokens are longer
+	for _, arg := range args {
+		if err.Error() == "unexpected "+arg {
+			return errors.New("too many arguments; a key is never given as one")
+		}
+		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
+			return errors.New("an argument is not understood; it is not repeated here, for it may be secret")
+		}
+	}
+	return err
 }
 
 // wasCut reports whether the interrupt kept the command from its end, or from

@@ -13,7 +13,6 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
-	"github.com/envdrift/envdrift/vault"
 )
 
 type verifyFlags struct {
@@ -236,12 +235,6 @@ func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
 	r.Status = problem(r.err)
 	if sub.at == "" {
 		r.Hints = s.repairSteps(t, t.File, r.err, false)
-	}
-	if e := (*vault.Error)(nil); errors.As(r.err, &e) && errors.Is(e, vault.ErrNotFound) && t.Mapping.Line > 0 {
-		if e.Remedy != "" { // a deleted secret can be had back
-			r.Hints = append(r.Hints, e.Remedy)
-		}
-		r.Hints = append(r.Hints, s.pushLine(t.File, t.Names[0])+"   stores it, by whoever has it")
 	}
 	return r
 }
