@@ -48,6 +48,9 @@ func (c *cli) advice(err error) []string {
 		return c.vaultAdvice(e)
 	}
 	if e := (*usageError)(nil); errors.As(err, &e) {
+		if e.instead != "" {
+			return []string{e.instead}
+		}
 		if e.suggestion != "" {
 			return []string{fmt.Sprintf("did you mean %q?", e.suggestion)}
 		}
@@ -57,7 +60,7 @@ func (c *cli) advice(err error) []string {
 		return []string{c.self("sync --force") + " replaces it; the old file is kept as a backup"}
 	}
 	if e := (*drift.PlaintextError)(nil); errors.As(err, &e) {
-		return []string{c.self("encrypt") + " FILE"}
+		return []string{c.self("lock")}
 	}
 	if e := (*noKeyError)(nil); errors.As(err, &e) {
 		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
@@ -132,11 +135,14 @@ func (c *cli) storeLine(name string) string {
 }
 
 // self gives a command line of ours that works where the person stands, with
-// the same configuration.
+// the same configuration and profile.
 func (c *cli) self(words string) string {
 	line := "envdrift " + words
 	if c.configFile != "" {
 		line += " -c " + quote(c.configFile)
+	}
+	if c.profile != "" {
+		line += " --profile " + quote(c.profile)
 	}
 	return line
 }

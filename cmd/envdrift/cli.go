@@ -50,7 +50,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	app.ErrorWriter(c.stderr)
 	app.Terminate(os.Exit)
 	app.HelpFlag.Short('h').Help("Show what envdrift, or a command of it, does.")
-	app.Version(versionLine()).VersionFlag.Hidden()
+	app.Version(versionLine()).VersionFlag.Short('V').Hidden()
 
 	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
 	app.Flag("directory", "Work as if started in DIR.").Short('C').PlaceHolder("DIR").StringVar(&c.directory)

@@ -41,6 +41,7 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
 	cmd.Flag("secret", "With --verify-vault: the secret's name, instead of the mapping's.").PlaceHolder("NAME").StringVar(&f.secret)
 	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
 	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
+	addBackend(cmd)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.decrypt(ctx, f) }
 }
 

@@ -34,6 +34,7 @@ Example:  envdrift encrypt .env.production`)
 	cmd.Flag("check", "Write nothing; status 1 if a value is in plain text.").BoolVar(&f.check)
 	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
 	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
+	addBackend(cmd)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.encrypt(ctx, f) }
 }
 
@@ -112,7 +113,10 @@ func (s *session) encryptFile(ctx context.Context, name string, f encryptFlags) 
 
 func (s *session) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) error {
 	if plain := doc.Plaintext(sel); len(plain) > 0 {
-		s.add(row{Status: "plaintext", File: file, err: drift.NewPlaintextError(plain)})
+		s.add(row{
+			Status: "plaintext", File: file, err: drift.NewPlaintextError(plain),
+			Hints: []string{s.self("encrypt " + quote(s.shown(file)))},
+		})
 		return nil
 	}
 	s.add(row{Status: "encrypted", File: file})

@@ -55,7 +55,7 @@ func run(ctx context.Context, sys *system, args []string) int {
 	app, commands := c.application()
 	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err: discreet(err, args), command: c.command(args), suggestion: c.suggestion(args)})
+		return c.fail(&usageError{err: discreet(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
@@ -96,6 +96,7 @@ func (c *cli) wasCut(err error) bool {
 type usageError struct {
 	err        error
 	command    string // whose help tells more
+	instead    string // what takes the place of a word of the earlier envdrift
 	suggestion string // what may have been meant
 }
 

@@ -28,6 +28,7 @@ Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 	cmd.Flag("env", "The environment that the key is for.").Short('e').PlaceHolder("NAME").StringVar(&f.environment)
 	cmd.Flag("key", "The key's full name, instead of --env.").PlaceHolder("DOTENV_PRIVATE_KEY…").StringVar(&f.key)
 	cmd.Flag("force", "Replace a key that differs without asking.").Short('f').BoolVar(&f.force)
+	addIgnored(cmd, "no-decrypt")
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		s, err := c.open()
 		if err != nil {

@@ -38,6 +38,7 @@ Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 	cmd.Flag("key", "The key's full name, instead of --env.").PlaceHolder("DOTENV_PRIVATE_KEY…").StringVar(&f.key)
 	cmd.Flag("stdin", "Read the key from standard input instead of .env.keys.").BoolVar(&f.stdin)
 	cmd.Flag("force", "Overwrite another key.").Short('f').BoolVar(&f.force)
+	addIgnored(cmd, "skip-encrypt")
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.vaultPush(ctx, f) }
 }
 

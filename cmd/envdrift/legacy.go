@@ -1,0 +1,68 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// legacy are the commands and flags of the earlier envdrift that are gone, and
+// what takes their place. A row without flags is a command's.
+var legacy = [...]struct{ command, flags, instead string }{
+	{"agent", "", `nothing runs in the background: "envdrift hook install" lets git call envdrift when it matters`},
+	{"diff", "", `"git diff FILE" shows what was edited, for an unchanged value keeps its ciphertext; "envdrift decrypt --stdout FILE" prints a file`},
+	{"guard", "", `"envdrift verify --staged" checks env files before a commit; for secrets in other files use a scanner such as gitleaks`},
+	{"install", "", `there is nothing more to install: this program is all, and "envdrift hook install" sets up git`},
+	{"pull-partial", "", `one file holds all: "envdrift pull" decrypts it`},
+	{"push", "", `one file holds all: "envdrift lock" encrypts it, but for names that end in _PLAIN; a key is stored by "envdrift vault-push"`},
+	{"validate", "", `envdrift knows no schemas: let the program check what "envdrift exec -- PROGRAM" gives it`},
+
+	{"decrypt", "--age-key-file --backend -b --sops-config", sopsInstead},
+	{"encrypt", "--age --age-key-file --azure-kv --backend -b --gcp-kms --kms --sops-config", sopsInstead},
+	{"encrypt", "--schema -s --service-dir -d", `every value is encrypted, whatever a schema says: leave it out`},
+	{"encrypt", "--secret --verify-vault", `envdrift decrypt FILE --verify-vault --secret NAME`},
+	{"hook", "--install -i", `envdrift hook install`},
+	{"init", "--class-name --detect-sensitive --force -f --output -o", `init writes envdrift.toml, and no Settings class any more: "envdrift init"`},
+	{"lock", "--all", `leave it out: lock encrypts every mapped file, and combined files are no more`},
+	{"pull", "--merge -m", `leave it out: activate_to in a mapping brings the decrypted file where the program reads it`},
+	{"sync", "--schema -s --service-dir -d --validate-schema", `envdrift knows no schemas: leave it out; "envdrift sync --check-decryption" proves each key on its file`},
+	{"vault-pull", "--env-file", `leave it out: "envdrift decrypt FILE" when the key is there`},
+	{"vault-push", "--direct", `a key is never an argument: "envdrift vault-push FOLDER SECRET --stdin" reads it from standard input`},
+}
+
+const sopsInstead = `only the dotenvx format is written and read: use sops itself for files of its own`
+
+// instead tells what takes the place of the first of the arguments that only
+// the earlier envdrift knew.
+func (c *cli) instead(args []string) string {
+	command := ""
+	for _, arg := range args {
+		if arg == "--" {
+			break // what follows is another program's
+		}
+		flag, _, _ := strings.Cut(arg, "=")
+		isFlag := strings.HasPrefix(arg, "-")
+		for _, row := range legacy {
+			gone := row.flags == "" && command == "" && arg == row.command ||
+				isFlag && command == row.command && slices.Contains(strings.Fields(row.flags), flag)
+			if gone {
+				return row.instead
+			}
+		}
+		if command == "" && c.app.GetCommand(arg) != nil {
+			command = arg
+		}
+	}
+	return ""
+}
+
+// addBackend accepts what is the only choice now.
+func addBackend(cmd *kingpin.CmdClause) {
+	cmd.Flag("backend", "dotenvx.").Short('b').Hidden().Enum("dotenvx")
+}
+
+// addIgnored accepts a switch that asks for what is always so now.
+func addIgnored(cmd *kingpin.CmdClause, name string) {
+	cmd.Flag(name, "Always so.").Hidden().Bool()
+}
