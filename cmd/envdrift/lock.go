@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 	plan, keys, declared := make([]drift.Change, len(targets)), make([]fileKey, len(targets)), make([]bool, len(targets))
 	var files []string
 	for i, t := range targets {
-		if plan[i] = lockable(t); plan[i].Action == "" {
+		if plan[i] = s.lockable(t); plan[i].Action == "" {
 			files = append(files, t.File)
 		}
 	}
@@ -142,10 +143,10 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 
 // lockable begins the plan for a target; its Action is set if there is nothing
 // to encrypt.
-func lockable(t drift.Target) drift.Change {
-	c := drift.Change{Mapping: t.Mapping, File: t.File}
+func (s *session) lockable(t drift.Target) drift.Change {
+	c := drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
 	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
-		c.File, c.Action, c.Note = t.Mapping.Folder, drift.Skipped, missing.Error()
+		c.Action, c.Note = drift.Skipped, s.told(missing)
 		return c
 	}
 	if t.Err != nil {

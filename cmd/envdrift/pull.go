@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,9 +77,9 @@ var errEphemeral = errors.New("the mapping is ephemeral: its key comes from the 
 
 // decryptTarget plans the decryption of one mapping's file.
 func (s *session) decryptTarget(t drift.Target, key drift.VaultKey, local bool) drift.Change {
-	c := drift.Change{Mapping: t.Mapping, File: t.File}
+	c := drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
 	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
-		c.File, c.Action, c.Note = t.Mapping.Folder, drift.Skipped, missing.Error()
+		c.Action, c.Note = drift.Skipped, s.told(missing)
 		return c
 	}
 	if t.Err != nil {

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
 	"github.com/fatih/color"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 )
 
@@ -30,7 +32,7 @@ type row struct {
 // caller knows better ones.
 func (c *cli) add(r row) {
 	if r.err != nil {
-		r.Error = r.err.Error()
+		r.Error = c.told(r.err)
 		if len(r.Hints) == 0 {
 			r.Hints = c.advice(r.err)
 		}
@@ -166,7 +168,7 @@ func (c *cli) printError(err error) {
 	if err == nil || isReported(err) {
 		return
 	}
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for _, line := range strings.Split(c.told(err), "\n") {
 		fmt.Fprintln(c.stderr, "envdrift: error: "+clean(line))
 	}
 	for _, hint := range c.advice(err) {
@@ -198,6 +200,34 @@ func (c *cli) shown(file string) string {
 		return file
 	}
 	return rel
+}
+
+// told gives an error's text with its path as a person standing in c.dir types
+// it: packages know paths from the root only.
+func (c *cli) told(err error) string {
+	switch e := err.(type) { // the error itself, for its text is the whole
+	case *fs.PathError:
+		return (&fs.PathError{Op: e.Op, Path: c.shown(e.Path), Err: e.Err}).Error()
+	case *config.NoEnvFileError:
+		there := *e
+		there.Folder = c.shown(e.Folder)
+		return there.Error()
+	case *config.AmbiguousError:
+		there := *e
+		there.Folder = c.shown(e.Folder)
+		return there.Error()
+	case *drift.ErrSharedFile:
+		return (&drift.ErrSharedFile{File: c.shown(e.File), Other: e.Other}).Error()
+	case *drift.DiffersError:
+		there := *e
+		there.KeysFile = c.shown(e.KeysFile)
+		return there.Error()
+	case *drift.ChangedError:
+		return (&drift.ChangedError{File: c.shown(e.File)}).Error()
+	case *activateError:
+		return (&activateError{c.shown(e.file), e.why, e.forceable}).Error()
+	}
+	return err.Error()
 }
 
 // clean makes control characters of file names and of what servers answer

@@ -77,7 +77,7 @@ func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool
 		State: "absent", Key: s.localKey(t, key.Keys), Vault: "not asked", err: t.Err,
 	}
 	if m.File == "" {
-		m.File = t.Mapping.Folder
+		m.File = t.Folder()
 	}
 	if t.Doc != nil {
 		m.State = map[dotenv.State]string{

@@ -79,7 +79,7 @@ func (s *session) mayReplace(f syncFlags) func(*drift.DiffersError) bool {
 		case s.ci || s.json || !s.tty:
 			return false
 		}
-		return s.ask(e.Error() + ". Replace it?")
+		return s.ask(s.told(e) + ". Replace it?")
 	}
 }
 

@@ -71,7 +71,7 @@ func (s *session) pushAll(ctx context.Context, f pushFlags) error {
 		return err
 	}
 	for _, t := range targets {
-		if err := s.pushKey(ctx, path.Dir(t.KeysFile), t, f); err != nil {
+		if err := s.pushKey(ctx, t.Folder(), t, f); err != nil {
 			s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
 		}
 	}

@@ -216,7 +216,7 @@ func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
 	t := sub.Target
 	r := row{Status: "verified", File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Vault: key.Vault, err: key.Err}
 	if r.File == "" {
-		r.File = t.Mapping.Folder
+		r.File = t.Folder()
 	}
 	if sub.at != "" {
 		r.Note = "at " + sub.at

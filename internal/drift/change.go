@@ -84,7 +84,11 @@ func Apply(ctx context.Context, root *os.Root, changes []Change, keep Keeper, wo
 			continue
 		}
 		g.Go(func() error {
-			if err := errors.Join(ctx.Err(), apply(root, c, keep)); err != nil {
+			err := ctx.Err()
+			if err == nil {
+				err = apply(root, c, keep)
+			}
+			if err != nil {
 				c.Action, c.Err = Failed, err
 			}
 			return nil

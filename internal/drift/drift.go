@@ -99,6 +99,9 @@ type Target struct {
 	Err      error            // why there is no Doc
 }
 
+// Folder gives the mapping's folder, relative to the tree's root.
+func (t Target) Folder() string { return path.Dir(t.KeysFile) }
+
 // ErrSharedFile reports two mappings for one env file.
 type ErrSharedFile struct {
 	File  string
@@ -143,7 +146,9 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 		t.Err = err
 		return t
 	}
-	name, err := cfg.EnvFile(m, names)
+	here := m
+	here.Folder = folder // which its errors name
+	name, err := cfg.EnvFile(here, names)
 	if err != nil {
 		t.Err = err
 		return t
@@ -195,7 +200,7 @@ func environmentOf(base string) string {
 func fileNames(fsys fs.FS, folder string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, folder)
 	if err != nil {
-		return nil, err
+		return nil, readError(folder, err)
 	}
 	var names []string
 	for _, e := range entries {

@@ -50,7 +50,7 @@ func Sync(fsys fs.FS, targets []Target, keys []VaultKey, replace func(*DiffersEr
 		if t.Mapping.Ephemeral {
 			c.Action = Ephemeral
 			if _, err := fs.Stat(fsys, t.KeysFile); err == nil {
-				c.Note = t.KeysFile + " exists and is not used: the mapping is ephemeral"
+				c.Note = "exists and is not used: the mapping is ephemeral"
 			}
 			continue
 		}
