@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -62,5 +65,30 @@ func cmdGCP(ts *testscript.TestScript, neg bool, args []string) {
 		(*ts.Value(gcpKey{}).(**servertest.GCP)).Seed(args[1], []byte(ts.ReadFile(args[2])))
 	default:
 		ts.Fatalf("gcp: unknown %q", args[0])
+	}
+}
+
+// Each command of ours in docs/team.md stands in the script that types them.
+func TestTeamCommandsAreTyped(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/team.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/guide_team.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed := strings.NewReplacer(
+		"https://my-keyvault.vault.azure.net/", "$AZURE_URL", "npm start", "sh -c 'echo $API_KEY'", " > env.xml", "",
+	)
+	lines := regexp.MustCompile(`(?m)^ +(?:- |- run: )?(envdrift [^#\n]*[^# \n])`).FindAllSubmatch(doc, -1)
+	if len(lines) < 20 {
+		t.Fatalf("docs/team.md has %d commands; want at least 20", len(lines))
+	}
+	for _, line := range lines {
+		if command := typed.Replace(string(line[1])); !strings.Contains(string(script), command) {
+			t.Errorf("docs/team.md says %q, which guide_team.txtar does not type", command)
+		}
 	}
 }
