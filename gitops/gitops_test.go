@@ -384,6 +384,24 @@ func TestBackup(t *testing.T) {
 	}
 }
 
+func TestExclude(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	name := filepath.Join(s.dir, ".git", "info", "exclude")
+	if err := os.WriteFile(name, []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.git("worktree", "add", "-q", "../linked")
+	for _, repo := range []*gitops.Repo{s.open(), s.in("../linked").open()} {
+		if err := repo.Exclude("ours-*"); err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(name); err != nil || string(data) != "theirs\nours-*\n" {
+			t.Errorf("Exclude left %q, %v", data, err)
+		}
+	}
+}
+
 func TestLock(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)

@@ -1,6 +1,7 @@
 package gitops
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,9 +10,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
 // StateDir returns the directory in the common directory where envdrift keeps
@@ -19,6 +23,33 @@ import (
 func (r *Repo) StateDir() (string, error) {
 	dir := filepath.Join(r.CommonDir, "envdrift")
 	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// Exclude makes git ignore pattern in every working tree of this clone, and
+// only in this clone.
+func (r *Repo) Exclude(pattern string) (err error) {
+	dir := filepath.Join(r.CommonDir, "info")
+	data, err := os.ReadFile(filepath.Join(dir, "exclude"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		if strings.TrimSpace(line) == pattern {
+			return nil
+		}
+	}
+	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		data = append(data, '\n')
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return atomicfile.Write(root, "exclude", append(data, pattern+"\n"...), 0o644, false)
 }
 
 // Backup keeps data, a version of path, in the state directory and returns the

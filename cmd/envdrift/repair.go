@@ -109,6 +109,13 @@ func (s *session) repairTree(ctx context.Context, only []string, dry bool) error
 	if err != nil {
 		return err
 	}
+	var files []string
+	for _, t := range targets {
+		files = append(files, t.File)
+	}
+	if err := s.readHead(ctx, files); err != nil {
+		return err
+	}
 	var changes []drift.Change
 	for i, key := range s.fetch(ctx, targets) {
 		t := targets[i]
@@ -181,17 +188,19 @@ func (s *session) planRepair(ctx context.Context, file string, doc *dotenv.Docum
 }
 
 // everyRing collects the keys at hand beside every mapped file: what drifted
-// may have been encrypted with a neighbour's key.
+// may have been encrypted with a neighbour's key. The neighbours' are read
+// once: all of hundreds of files may have drifted.
 func (s *session) everyRing(file string) *drift.Ring {
-	ring := s.ring(file)
-	seen := []string{path.Dir(file)}
-	for _, m := range s.cfg.Mappings {
-		folder := path.Join(s.base, m.Folder)
-		if !slices.Contains(seen, folder) {
-			seen = append(seen, folder)
-			ring.Held = append(ring.Held, s.ring(path.Join(folder, ".env")).Held...)
+	if s.others == nil {
+		var folders []string
+		for _, m := range s.cfg.Mappings {
+			folders = append(folders, path.Join(s.base, m.Folder))
 		}
+		slices.Sort(folders)
+		s.others = s.ringOf(slices.Compact(folders)...).Held
 	}
+	ring := s.ring(file)
+	ring.Held = append(ring.Held, s.others...)
 	return ring
 }
 

@@ -35,6 +35,7 @@ type session struct {
 	inRepo bool
 	repo   *gitops.Repo
 	heads  map[string]*dotenv.Document // what previous found; nil for a file that HEAD lacks
+	others []drift.Held                // what everyRing found beside the mapped files
 	stores map[string]openedStore
 }
 
@@ -314,7 +315,7 @@ func (s *session) ringOf(folders ...string) *drift.Ring {
 func (s *session) at(tree *gitops.Tree, dir string) (*session, error) {
 	t := *s
 	t.tree = tree
-	t.cfg, t.base = nil, dir
+	t.cfg, t.base, t.others = nil, dir, nil
 	for {
 		for _, name := range config.FileNames {
 			cfg, err := t.parseConfig(path.Join(t.base, name))
@@ -347,9 +348,10 @@ func (s *session) parseConfig(name string) (*config.Config, error) {
 	return config.Parse(filepath.Join(s.top, filepath.FromSlash(name)), data, options)
 }
 
-// apply writes a plan under the clone's lock.
+// apply writes a plan under the clone's lock, and removes what a run that was
+// killed left beside the plan's files, even if nothing is to be written there.
 func (s *session) apply(ctx context.Context, changes []drift.Change) (err error) {
-	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) {
+	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) && len(s.leftovers(changes)) == 0 {
 		return nil
 	}
 	unlock, err := s.lock(ctx)
@@ -357,12 +359,35 @@ func (s *session) apply(ctx context.Context, changes []drift.Change) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	for _, name := range s.leftovers(changes) {
+		if err := s.root.Remove(name); err != nil {
+			return err
+		}
+	}
 	if err := s.ignorePrivate(ctx, changes); err != nil {
 		return err
 	}
 	defer s.showing("writing " + plural(len(changes), "file"))()
 	drift.Apply(ctx, s.root, changes, s.keep, s.workers())
 	return nil
+}
+
+// leftovers lists what killed runs left beside the files of a plan. Without a
+// clone no lock tells them from the files of a run that is at work: their age
+// does.
+func (s *session) leftovers(changes []drift.Change) (names []string) {
+	var before time.Time
+	if !s.inRepo {
+		before = time.Now().Add(-time.Minute)
+	}
+	seen := map[string]bool{}
+	for _, c := range changes {
+		if dir := path.Dir(c.File); !seen[dir] {
+			seen[dir] = true
+			names = append(names, atomicfile.Leftovers(s.root, dir, before)...)
+		}
+	}
+	return names
 }
 
 // lock takes the clone's lock, waiting for another run of ours at most as long
@@ -375,7 +400,15 @@ func (s *session) lock(ctx context.Context) (unlock func() error, err error) {
 	if repo == nil {
 		return func() error { return nil }, nil // no clone: each file is atomic on its own
 	}
-	return repo.Lock(ctx)
+	unlock, err = repo.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// What a killed run leaves may hold secrets: no "git add -A" takes it.
+	if err := repo.Exclude(atomicfile.Pattern); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
 }
 
 // keep is a [drift.Keeper]: in a clone under its git directory, where nothing

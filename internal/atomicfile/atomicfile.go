@@ -13,10 +13,15 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // tempPrefix begins the names of the files that a killed run leaves behind.
 const tempPrefix = ".envdrift-tmp-"
+
+// Pattern matches those files in a .gitignore: they may hold secrets.
+const Pattern = tempPrefix + "*"
 
 // Write replaces name, relative to root, by data. A new file gets mode perm;
 // an existing one keeps its own mode, less the bits that perm lacks if private
@@ -95,19 +100,21 @@ func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step fu
 	return f.Close()
 }
 
-// Sweep removes from dir, relative to root, what runs that were killed left
-// there. The caller makes sure that no other run is writing: it holds the
-// clone's lock.
-func Sweep(root *os.Root, dir string) error {
-	names, err := fs.Glob(root.FS(), path.Join(dir, tempPrefix+"*"))
-	if err != nil {
-		return err
+// Leftovers lists what runs that were killed left in dir, relative to root. A
+// file that was changed after before may belong to a run that is at work; the
+// zero time is for a caller who holds the lock that every run takes.
+func Leftovers(root *os.Root, dir string, before time.Time) []string {
+	entries, _ := fs.ReadDir(root.FS(), path.Clean(filepath.ToSlash(dir)))
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && (before.IsZero() || info.ModTime().Before(before)) {
+			names = append(names, path.Join(dir, e.Name()))
+		}
 	}
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, root.Remove(name))
-	}
-	return errors.Join(errs...)
+	return names
 }
 
 // resolve gives the file that a symbolic link at name leads to, so that the

@@ -7,8 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 	"testing"
+	"time"
 )
 
 func open(t *testing.T, dir string) *os.Root {
@@ -190,23 +191,32 @@ func TestFaultAtEveryStep(t *testing.T) {
 	}
 }
 
-func TestSweep(t *testing.T) {
+// Also in a directory whose name is a pattern.
+func TestLeftovers(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for _, name := range []string{tempPrefix + "ABC", "f", ".env"} {
+	top := t.TempDir()
+	dir := filepath.Join(top, "[x]")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{tempPrefix + "OLD", tempPrefix + "NEW", "f", ".env"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := Sweep(open(t, dir), "."); err != nil {
+	hour := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, tempPrefix+"OLD"), hour, hour); err != nil {
 		t.Fatal(err)
 	}
-	entries, _ := os.ReadDir(dir)
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	if got := strings.Join(names, " "); got != ".env f" {
-		t.Errorf("Sweep left %q; want %q", got, ".env f")
+	for _, tt := range []struct {
+		before time.Time
+		want   []string
+	}{
+		{time.Time{}, []string{"[x]/" + tempPrefix + "NEW", "[x]/" + tempPrefix + "OLD"}},
+		{hour.Add(time.Minute), []string{"[x]/" + tempPrefix + "OLD"}},
+	} {
+		if got := Leftovers(open(t, top), "[x]", tt.before); !slices.Equal(got, tt.want) {
+			t.Errorf("Leftovers before %v = %q; want %q", tt.before, got, tt.want)
+		}
 	}
 }

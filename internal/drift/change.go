@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 
 	"golang.org/x/sync/errgroup"
 
@@ -68,14 +67,6 @@ type Keeper func(file string, old []byte) (where string, err error)
 // records in each how it went. The caller holds the clone's lock. A failure
 // concerns its change alone; what ctx cuts off is left undone and Failed.
 func Apply(ctx context.Context, root *os.Root, changes []Change, keep Keeper, workers int) {
-	swept := map[string]bool{}
-	for _, c := range changes {
-		dir := path.Dir(c.File)
-		if c.Write && !swept[dir] {
-			swept[dir] = true
-			_ = atomicfile.Sweep(root, dir) // leftovers harm nobody; the write itself will tell
-		}
-	}
 	var g errgroup.Group
 	g.SetLimit(max(workers, 1))
 	for i := range changes {
