@@ -104,6 +104,9 @@ func (r *Repo) with(variable string) *Repo {
 
 // run returns what git printed. Its error is a [*GitError], or the context's.
 func (r *Repo) run(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	if out, ok := r.answers.take(args); ok {
+		return out, nil
+	}
 	var out bytes.Buffer
 	err := r.runTo(ctx, stdin, &out, args...)
 	return out.Bytes(), err

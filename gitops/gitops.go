@@ -68,22 +68,28 @@ type Repo struct {
 	git  string   // absolute path of the binary; "" for none
 	env  []string // of every git
 	hash string   // "sha1" or "sha256"
+
+	answers Answers // that git need not be asked for
 }
 
 // Open finds the repository that dir lies in, as git would with environ. It
 // returns [ErrNotRepository], [ErrNoWorkingTree], [ErrOldGit] or a
 // [*RefusedError].
 func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
+	return Answers(nil).Open(ctx, dir, environ)
+}
+
+// Open is [Open]; what a holds, git is not asked for.
+func (a Answers) Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Repo{Top: dir, git: lookGit(environ), env: environment(environ), hash: "sha1"}
+	r := &Repo{Top: dir, git: lookGit(environ), env: environment(environ), hash: "sha1", answers: a}
 	if r.git == "" {
 		return discover(dir)
 	}
-	args := []string{"rev-parse", "--path-format=absolute", "--show-object-format", "--show-toplevel", "--git-dir",
-		"--git-common-dir", "--git-path", "index", "--git-path", "hooks"}
+	args := placesCommand[:]
 	out, err := r.run(ctx, nil, args...)
 	if hasNoHooks(err) {
 		out, err = r.run(ctx, nil, args[:len(args)-2]...)
@@ -96,7 +102,7 @@ func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	if strings.HasPrefix(lines[0], "--path-format") {
 		return nil, ErrOldGit
 	}
-	if len(lines) != 6 {
+	if len(lines) != places {
 		return nil, &RefusedError{Dir: dir, Reason: "its path holds a line break"}
 	}
 	r.hash = lines[0]

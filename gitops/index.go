@@ -14,8 +14,7 @@ import (
 // commit, whichever that is. Entries that are only an intent to add are not
 // part of a commit and not listed; submodules are left out as well.
 func (r *Repo) Staged(ctx context.Context) ([]Change, error) {
-	out, err := r.run(ctx, nil, "diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff",
-		"--no-textconv", "--no-relative", "--ignore-submodules=all", "--")
+	out, err := r.run(ctx, nil, stagedCommand[:]...)
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,7 @@ func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
 			return nil, &RevisionError{Revision: string(*oid)}
 		}
 	}
-	out, err := r.run(ctx, nil, "diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--")
+	out, err := r.run(ctx, nil, changedCommand(from, to)...)
 	if err != nil {
 		return nil, err
 	}

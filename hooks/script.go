@@ -13,13 +13,15 @@ const chainedSuffix = ".envdrift-chained"
 // The texts that this package writes, or wrote: the newest first. An earlier one
 // stays in the list, so that it is still known as ours.
 var (
-	preTexts  = [...]string{preText}
-	postTexts = [...]string{postText}
+	preTexts      = [...]string{preBegin + askBegin + askStaged + askEnd + "\texit\n" + preEnd, preBegin + preUnasked + preEnd}
+	checkoutTexts = [...]string{checkoutText, postText}
+	postTexts     = [...]string{postText}
 )
 
 // A commit that cannot be checked is stopped. A relative answer of "command -v"
 // would be a program in the repository.
-const preText = `#!/bin/sh
+const (
+	preBegin = `#!/bin/sh
 # Written by "envdrift hook install"; "envdrift hook uninstall" takes it away.
 chained="${0%/*}/@NAME@.envdrift-chained"
 if [ -x "$chained" ]; then
@@ -28,8 +30,10 @@ fi
 envdrift=$(command -v envdrift)
 case $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac
 if [ -x "$envdrift" ]; then
-	exec "$envdrift" hook run @NAME@ "$@"
-fi
+`
+	preUnasked = `	exec "$envdrift" hook run @NAME@ "$@"
+`
+	preEnd = `fi
 undo="rm '$0'"
 if [ -e "$chained" ]; then
 	undo="mv '$chained' '$0'"
@@ -40,9 +44,38 @@ printf '%s\n' >&2 \
 	"envdrift: to commit once with no hook checking it: git commit --no-verify"
 exit 1
 `
+)
 
-// A checkout never fails because of us.
-const postText = `#!/bin/sh
+// What every run of a hook needs of git is asked while envdrift starts: half of
+// its time is the start. The commands are those of gitops, which reads the
+// answers; it asks again itself where the line end is missing.
+const (
+	askBegin = `	{
+		export GIT_OPTIONAL_LOCKS=0
+		git rev-parse --path-format=absolute --show-object-format --show-toplevel \
+			--git-dir --git-common-dir --git-path index --git-path hooks &&
+`
+	askStaged = `		git -c core.fsmonitor=false diff --cached --raw -z --no-abbrev --no-renames --no-ext-diff \
+			--no-textconv --no-relative --ignore-submodules=all -- &&
+`
+	askEnd = `		echo
+	} 2>/dev/null | "$envdrift" hook run @NAME@ --asked "$@"
+`
+)
+
+// A checkout never fails because of us. After one of single files, or one that
+// stays on its commit, there is nothing to do.
+const checkoutText = postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
+` + askBegin + `		git diff-tree -r --raw -z --no-abbrev --no-renames "$1" "$2" -- &&
+` + askEnd + `elif [ ! -x "$envdrift" ]; then
+` + postEnd
+
+const postText = postBegin + `if [ -x "$envdrift" ]; then
+	"$envdrift" hook run @NAME@ "$@"
+else
+` + postEnd
+
+const postBegin = `#!/bin/sh
 # Written by "envdrift hook install"; "envdrift hook uninstall" takes it away.
 # ENVDRIFT=0 in the environment skips it.
 status=0
@@ -56,10 +89,9 @@ if [ "${ENVDRIFT-}" = 0 ]; then
 fi
 envdrift=$(command -v envdrift)
 case $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac
-if [ -x "$envdrift" ]; then
-	"$envdrift" hook run @NAME@ "$@"
-else
-	echo "envdrift: env files not brought up to date: envdrift is neither in PATH nor at $envdrift (hook: $0)" >&2
+`
+
+const postEnd = `	echo "envdrift: env files not brought up to date: envdrift is neither in PATH nor at $envdrift (hook: $0)" >&2
 fi
 exit $status
 `
@@ -68,8 +100,11 @@ exit $status
 func script(name, self string) string { return fill(texts(name)[0], name, self) }
 
 func texts(name string) []string {
-	if name == "pre-commit" {
+	switch name {
+	case "pre-commit":
 		return preTexts[:]
+	case "post-checkout":
+		return checkoutTexts[:]
 	}
 	return postTexts[:]
 }

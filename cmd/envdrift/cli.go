@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"golang.org/x/term"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 )
 
@@ -28,7 +29,8 @@ type cli struct {
 	quiet      bool
 	verbose    bool
 	noColor    bool
-	hook       bool // git runs us: nobody can be asked
+	hook       bool           // git runs us: nobody can be asked
+	answers    gitops.Answers // of git, for a hook whose file has asked already
 
 	args []string
 	dir  string // absolute: where the person stands, or -C

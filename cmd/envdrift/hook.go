@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -42,7 +43,8 @@ Statuses: pre-commit 0 proven, 1 to 3 as verify; the others always 0
 Example:  envdrift hook run pre-commit`)
 	name := run.Arg("NAME", "The hook: pre-commit, post-checkout, post-merge or post-rewrite.").Required().Enum(hooks.Names()...)
 	args := run.Arg("ARG", "What git gave to the hook.").Strings()
-	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args) }
+	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
+	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
 }
 
 // site opens the session and finds the hooks of its repository.
@@ -125,11 +127,27 @@ func (e *hookError) Error() string {
 }
 
 // runHook is what git runs. Nothing of it may ask a question.
-func (c *cli) runHook(ctx context.Context, name string, args []string) error {
+func (c *cli) runHook(ctx context.Context, name string, args []string, asked bool) error {
 	c.hook, c.tty = true, false
+	if asked {
+		c.readAnswers(name, args)
+	}
 	if name == "pre-commit" {
 		return c.preCommit(ctx)
 	}
 	c.afterCheckout(ctx, name, args)
 	return nil
+}
+
+// readAnswers takes what the hook file asked git for while we started. What
+// cannot be read is asked again.
+func (c *cli) readAnswers(name string, args []string) {
+	printed, err := io.ReadAll(c.stdin)
+	switch {
+	case err != nil:
+	case name == "pre-commit":
+		c.answers = gitops.StagedAnswers(printed)
+	case name == "post-checkout" && len(args) >= 2:
+		c.answers = gitops.ChangedAnswers(printed, gitops.OID(args[0]), gitops.OID(args[1]))
+	}
 }

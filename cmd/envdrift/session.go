@@ -152,7 +152,7 @@ func (s *session) git(ctx context.Context) (*gitops.Repo, error) {
 		return s.repo, nil
 	}
 	var err error
-	s.repo, err = gitops.Open(ctx, s.top, s.environ())
+	s.repo, err = s.answers.Open(ctx, s.top, s.environ())
 	return s.repo, err
 }
 

@@ -1,0 +1,63 @@
+package gitops
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// What a hook needs of git first. Its file runs these while envdrift starts, so
+// that the answers are there when they are needed: see package hooks.
+var (
+	placesCommand = [...]string{"rev-parse", "--path-format=absolute", "--show-object-format", "--show-toplevel",
+		"--git-dir", "--git-common-dir", "--git-path", "index", "--git-path", "hooks"}
+	stagedCommand = [...]string{"diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff",
+		"--no-textconv", "--no-relative", "--ignore-submodules=all", "--"}
+)
+
+const places = 6 // lines that placesCommand prints
+
+func changedCommand(from, to OID) []string {
+	return []string{"diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--"}
+}
+
+// Answers are what git printed before it was asked: by its arguments, with
+// blanks between them. Each serves once, for what follows may change them.
+type Answers map[string][]byte
+
+// StagedAnswers reads what a hook file has asked for pre-commit: the places of
+// the repository and the staged changes, then a line end if git did not fail.
+// What is not complete gives no answers, and git is asked again.
+func StagedAnswers(printed []byte) Answers {
+	return answers(printed, stagedCommand[:])
+}
+
+// ChangedAnswers is StagedAnswers for what changed between two commits.
+func ChangedAnswers(printed []byte, from, to OID) Answers {
+	return answers(printed, changedCommand(from, to))
+}
+
+func answers(printed []byte, second []string) Answers {
+	at := 0
+	for range places {
+		end := bytes.IndexByte(printed[at:], '\n')
+		if end < 0 {
+			return nil
+		}
+		at += end + 1
+	}
+	list, ok := bytes.CutSuffix(printed[at:], []byte("\n"))
+	if !ok || len(list) > 0 && list[len(list)-1] != 0 {
+		return nil
+	}
+	return Answers{key(placesCommand[:]): printed[:at], key(second): list}
+}
+
+func key(args []string) string { return strings.Join(args, " ") }
+
+// take gives the answer to args, and forgets it.
+func (a Answers) take(args []string) (answer []byte, ok bool) {
+	answer, ok = a[key(args)]
+	delete(a, key(args))
+	return slices.Clone(answer), ok
+}
