@@ -17,7 +17,12 @@ func (o OID) IsNull() bool { return o != "" && strings.Trim(string(o), "0") == "
 
 // valid reports whether o can be handed to git, which reads one a line.
 func (o OID) valid() bool {
-	return (len(o) == 40 || len(o) == 64) && strings.Trim(string(o), "0123456789abcdef") == ""
+	for i := range len(o) {
+		if c := o[i]; c-'0' > 9 && c-'a' > 5 {
+			return false
+		}
+	}
+	return len(o) == 40 || len(o) == 64
 }
 
 // A Mode is the mode of an index or tree entry.

@@ -19,8 +19,7 @@ import (
 // content of a file from one git process that runs until Close. It is not safe
 // for concurrent use.
 type Tree struct {
-	files map[string]File
-	dirs  map[string][]fs.DirEntry
+	files []File // sorted by path
 	limit int64
 	blob  func(OID) ([]byte, error)
 	close func() error
@@ -32,7 +31,7 @@ func (r *Repo) Tree(ctx context.Context, rev string, limit int64) (*Tree, error)
 	if err != nil {
 		return nil, err
 	}
-	return r.newTree(ctx, files, limit)
+	return r.tree(ctx, files, limit)
 }
 
 // IndexTree gives the index of the running commit, else of the working tree.
@@ -46,14 +45,18 @@ func (r *Repo) IndexTree(ctx context.Context, limit int64) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.newTree(ctx, files, limit)
+	return r.tree(ctx, files, limit)
 }
 
-func (r *Repo) newTree(ctx context.Context, files []File, limit int64) (*Tree, error) {
-	t := &Tree{files: map[string]File{}, dirs: map[string][]fs.DirEntry{".": nil}, limit: limit}
-	for _, f := range files {
-		t.add(f)
+func newTree(files []File, limit int64) *Tree {
+	if !slices.IsSortedFunc(files, byPath) { // git mostly sorts so too
+		slices.SortFunc(files, byPath)
 	}
+	return &Tree{files: files, limit: limit}
+}
+
+func (r *Repo) tree(ctx context.Context, files []File, limit int64) (*Tree, error) {
+	t := newTree(files, limit)
 	if r.git == "" {
 		t.close = func() error { return nil }
 		t.blob = func(oid OID) ([]byte, error) {
@@ -92,20 +95,39 @@ func (t *Tree) start(cmd *exec.Cmd) error {
 	return nil
 }
 
-func (t *Tree) add(f File) {
-	if _, twice := t.files[f.Path]; twice {
-		return
+func byPath(a, b File) int { return strings.Compare(a.Path, b.Path) }
+
+// find gives where name stands among the files, or would stand.
+func (t *Tree) find(name string) (at int, found bool) {
+	return slices.BinarySearchFunc(t.files, name, func(f File, name string) int { return strings.Compare(f.Path, name) })
+}
+
+// list gives what lies in the directory dir, sorted by name; it is not ok where
+// there is none.
+func (t *Tree) list(dir string) (entries []fs.DirEntry, ok bool) {
+	prefix := dir + "/"
+	if dir == "." {
+		prefix = ""
 	}
-	t.files[f.Path] = f
-	for name, entry := f.Path, fs.DirEntry(treeEntry{f}); ; {
-		dir := path.Dir(name)
-		_, known := t.dirs[dir]
-		t.dirs[dir] = append(t.dirs[dir], entry)
-		if known {
-			return
+	at, _ := t.find(prefix)
+	for at < len(t.files) && strings.HasPrefix(t.files[at].Path, prefix) {
+		name, _, below := strings.Cut(t.files[at].Path[len(prefix):], "/")
+		if !below {
+			entries = append(entries, treeEntry{t.files[at]})
+			at++
+			continue
 		}
-		name, entry = dir, treeEntry{File{Path: dir, Mode: directory}}
+		entries = append(entries, treeEntry{File{Path: prefix + name, Mode: directory}})
+		at, _ = t.find(prefix + name + "0") // the first that "name/" does not begin: '0' follows '/'
 	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, len(entries) > 0 || dir == "."
+}
+
+// isDir reports whether a file lies below name.
+func (t *Tree) isDir(name string) bool {
+	at, _ := t.find(name + "/")
+	return name == "." || at < len(t.files) && strings.HasPrefix(t.files[at].Path, name+"/")
 }
 
 // Close ends the git process.
@@ -113,8 +135,11 @@ func (t *Tree) Close() error { return t.close() }
 
 // File returns the entry at name.
 func (t *Tree) File(name string) (File, bool) {
-	f, ok := t.files[name]
-	return f, ok
+	at, ok := t.find(name)
+	if !ok {
+		return File{}, false
+	}
+	return t.files[at], true
 }
 
 // Open opens a file for reading, or a directory. Symbolic links and submodules
@@ -123,13 +148,11 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	if entries, ok := t.dirs[name]; ok {
-		sorted := slices.Clone(entries)
-		slices.SortFunc(sorted, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-		return &treeFile{treeEntry: treeEntry{File{Path: name, Mode: directory}}, entries: sorted}, nil
-	}
-	f, ok := t.files[name]
+	f, ok := t.File(name)
 	if !ok {
+		if entries, ok := t.list(name); ok {
+			return &treeFile{treeEntry: treeEntry{File{Path: name, Mode: directory}}, entries: entries}, nil
+		}
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	if !f.Mode.IsFile() {
@@ -144,10 +167,10 @@ func (t *Tree) Open(name string) (fs.File, error) {
 
 // Stat tells of an entry without reading it.
 func (t *Tree) Stat(name string) (fs.FileInfo, error) {
-	if f, ok := t.files[name]; ok {
+	if f, ok := t.File(name); ok {
 		return treeEntry{f}, nil
 	}
-	if _, ok := t.dirs[name]; ok {
+	if t.isDir(name) {
 		return treeEntry{File{Path: name, Mode: directory}}, nil
 	}
 	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
@@ -211,22 +234,20 @@ func (f *treeFile) ReadDir(n int) ([]fs.DirEntry, error) {
 // parseStages reads the output of "ls-files --stage -z":
 // "<mode> <oid> <stage>\t<path>\0" for each entry; only stage 0 is no conflict.
 func parseStages(out []byte) ([]File, error) {
-	var files []File
-	for len(out) > 0 {
-		record, rest, ok := bytes.Cut(out, []byte{0})
-		header, name, tab := bytes.Cut(record, []byte{'\t'})
-		fields := strings.Split(string(header), " ")
-		if !ok || !tab || len(fields) != 3 || len(name) == 0 {
-			return nil, outputError("ls-files", out)
+	files := make([]File, 0, bytes.Count(out, []byte{0}))
+	for rest := string(out); rest != ""; {
+		record, after, ok := strings.Cut(rest, "\x00")
+		header, name, tab := strings.Cut(record, "\t")
+		mode, header, _ := strings.Cut(header, " ")
+		oid, stage, _ := strings.Cut(header, " ")
+		m, valid := parseMode(mode)
+		if !ok || !tab || name == "" || !valid || !OID(oid).valid() || len(stage) != 1 {
+			return nil, outputError("ls-files", []byte(rest))
 		}
-		mode, valid := parseMode(fields[0])
-		if !valid || !OID(fields[1]).valid() {
-			return nil, outputError("ls-files", out)
+		if stage == "0" {
+			files = append(files, File{Path: name, Mode: m, OID: OID(oid)})
 		}
-		if fields[2] == "0" {
-			files = append(files, File{Path: string(name), Mode: mode, OID: OID(fields[1])})
-		}
-		out = rest
+		rest = after
 	}
 	return files, nil
 }
