@@ -120,13 +120,17 @@ func (t *team) write(name, text string) {
 
 func (t *team) git(args ...string) string {
 	t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir, cmd.Env = t.dir, t.env
-	out, err := cmd.CombinedOutput()
+	out, err := t.gitCommand(args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
 	return string(out)
+}
+
+func (t *team) gitCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = t.dir, t.env
+	return cmd
 }
 
 // command is the program itself, in the clone.

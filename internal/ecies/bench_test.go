@@ -25,6 +25,28 @@ func reportRate(b *testing.B) {
 	b.ReportMetric(float64(b.N)*bulk/b.Elapsed().Seconds(), "values/s")
 }
 
+func BenchmarkDecrypt(b *testing.B) {
+	k := generate(b)
+	ciphertext, err := k.PublicKey().Encrypt([]byte("postgres://user:password@db.example.com:5432/app"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, _, err := (ecies.Keys{k}).Decrypt(ciphertext); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncrypt(b *testing.B) {
+	p := generate(b).PublicKey()
+	for b.Loop() {
+		if _, err := p.Encrypt([]byte("postgres://user:password@db.example.com:5432/app")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDecrypt10000(b *testing.B) {
 	k := generate(b)
 	ciphertexts, err := k.PublicKey().EncryptAll(bulkPlaintexts())
