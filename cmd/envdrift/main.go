@@ -38,7 +38,10 @@ type system struct {
 	env    map[string]string
 }
 
-func main() {
+func main() { os.Exit(start(hostSystem(), os.Args[1:])) }
+
+// start runs the program until its end, or until a signal asks for it.
+func start(sys *system, args []string) int {
 	signals := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(os.Interrupt) {
 		// A shell lets its background jobs ignore it; so must exec's program.
@@ -46,7 +49,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
-	os.Exit(run(ctx, hostSystem(), os.Args[1:]))
+	return run(ctx, sys, args)
 }
 
 // run is the program. It returns the exit status.

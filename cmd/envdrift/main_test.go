@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -16,11 +17,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"envdrift": main}) }
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"envdrift": witnessed}) }
 
 func TestScript(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, params("testdata/script"))
+	seen, p := new(coverage), params("testdata/script")
+	p.Setup = func(env *testscript.Env) error { return errors.Join(setup(env), seen.count(env)) }
+	t.Cleanup(func() { seen.check(t) })
+	testscript.Run(t, p)
 }
 
 // params are those of every suite of scripts: a home of its own, real git, no
@@ -37,6 +41,7 @@ func params(dir string) testscript.Params {
 			"absent":   cmdAbsent,
 			"setvar":   cmdSetvar,
 			"unleaked": cmdUnleaked,
+			"leaked":   cmdLeaked,
 			"azure":    cmdAzure,
 			"gcp":      cmdGCP,
 		},
@@ -58,7 +63,7 @@ func setup(env *testscript.Env) error {
 	} {
 		env.Setenv(name, value)
 	}
-	if err := os.MkdirAll(home, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(home, 0o700), observe(env)); err != nil {
 		return err
 	}
 	config := "[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n"
