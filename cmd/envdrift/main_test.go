@@ -44,6 +44,9 @@ func params(dir string) testscript.Params {
 			"leaked":   cmdLeaked,
 			"azure":    cmdAzure,
 			"gcp":      cmdGCP,
+			"canary":   cmdCanary,
+			"fill":     cmdFill,
+			"flip":     cmdFlip,
 		},
 	}
 }
@@ -55,6 +58,7 @@ const noRaceSleep = "atexit_sleep_ms=0"
 func setup(env *testscript.Env) error {
 	env.Values[testKey{}] = env.T()
 	env.Values[azureKey{}], env.Values[gcpKey{}] = new(*servertest.Azure), new(*servertest.GCP)
+	env.Values[canariesKey{}], env.Values[flipperKey{}] = map[string]*canary{}, new(flipper)
 	home := filepath.Join(env.WorkDir, ".home")
 	for name, value := range map[string]string{
 		"HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_STATE_HOME": home + "/state",

@@ -201,18 +201,18 @@ func (s *session) firstUse(ctx context.Context, pins trust.Pins, repository stri
 }
 
 // ownWord reports that the user, or the platform of a CI job, named the vault,
-// not the repository.
+// not the repository. A flag names one vault, not those that mappings route to.
 func (s *session) ownWord(cfg vault.Config) bool {
 	if s.ci || s.env["ENVDRIFT_TRUST"] == "1" {
 		return true
 	}
 	switch cfg.Provider {
 	case "azure":
-		return s.overrides.VaultURL != ""
+		return sameAddress(s.overrides.VaultURL, cfg.URL)
 	case "hashicorp":
-		return s.overrides.VaultURL != "" || s.env["VAULT_ADDR"] != "" && sameAddress(s.env["VAULT_ADDR"], cfg.URL)
+		return sameAddress(s.overrides.VaultURL, cfg.URL) || sameAddress(s.env["VAULT_ADDR"], cfg.URL)
 	case "gcp":
-		return s.overrides.ProjectID != "" && cfg.Endpoint == ""
+		return s.overrides.ProjectID != "" && s.overrides.ProjectID == cfg.ProjectID && cfg.Endpoint == ""
 	}
 	return false
 }
@@ -227,4 +227,8 @@ func (s *session) tokenElsewhere(cfg vault.Config) string {
 	return "VAULT_ADDR " + address
 }
 
-func sameAddress(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
+// sameAddress reports whether a, which may be missing, is the address b.
+func sameAddress(a, b string) bool {
+	a, b = strings.TrimRight(strings.TrimSpace(a), "/"), strings.TrimRight(b, "/")
+	return a != "" && a == b
+}
