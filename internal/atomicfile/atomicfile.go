@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,7 +27,8 @@ const Pattern = tempPrefix + "*"
 // Write replaces name, relative to root, by data. A new file gets mode perm;
 // an existing one keeps its own mode, less the bits that perm lacks if private
 // is set. A symbolic link at name is written through while it stays inside
-// root; one that leaves is an error, as is one that points to nothing.
+// root; one that leaves is an error, as is one that points to nothing, and
+// whatever comes to lie in a folder .git of root.
 func Write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool) error {
 	return write(root, name, data, perm, private, func(string) error { return nil })
 }
@@ -34,11 +36,15 @@ func Write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 // write calls step before each of its steps, by name: the seam where tests
 // let the disk fail or the process die.
 func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool, step func(string) error) error {
-	name, err := resolve(root, name)
+	dir, base, err := resolve(root, name)
 	if err != nil {
 		return err
 	}
-	info, err := root.Stat(name)
+	if root, err = enter(root, dir); err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Stat(base)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
 		return &fs.PathError{Op: "write", Path: name, Err: errors.New("not a regular file")}
@@ -49,13 +55,13 @@ func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
+	temp := tempPrefix + rand.Text()
 	if err := writeNew(root, temp, data, perm, step); err != nil {
 		return err
 	}
 	err = step("rename")
 	if err == nil {
-		err = root.Rename(temp, name)
+		err = root.Rename(temp, base)
 	}
 	if err != nil {
 		return errors.Join(err, root.Remove(temp))
@@ -63,7 +69,7 @@ func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 	if err := step("sync directory"); err != nil {
 		return err
 	}
-	return syncDir(root, path.Dir(name))
+	return syncDir(root, ".")
 }
 
 // writeNew creates name, which must not exist, and brings data to the disk. On
@@ -117,31 +123,87 @@ func Leftovers(root *os.Root, dir string, before time.Time) []string {
 	return names
 }
 
-// resolve gives the file that a symbolic link at name leads to, so that the
-// link stays. Links in the directories above are os.Root's to follow or refuse.
-func resolve(root *os.Root, name string) (string, error) {
-	name = path.Clean(filepath.ToSlash(name))
-	info, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return name, nil
+// resolve gives the folder, relative to root and without a link, and the name
+// of the file that is to be replaced. A link at name stays, its target is the
+// file.
+func resolve(root *os.Root, name string) (dir, base string, err error) {
+	file := filepath.Join(root.Name(), filepath.FromSlash(name))
+	target, err := filepath.EvalSymlinks(file)
+	if errors.Is(err, fs.ErrNotExist) && !isLink(file) {
+		target, err = filepath.EvalSymlinks(filepath.Dir(file))
+		target = filepath.Join(target, filepath.Base(file))
 	}
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return name, err
-	}
-	base, err := filepath.EvalSymlinks(root.Name())
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	target, err := filepath.EvalSymlinks(filepath.Join(root.Name(), filepath.FromSlash(name)))
+	top, err := filepath.EvalSymlinks(root.Name())
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	rel, err := filepath.Rel(base, target)
+	rel, err := filepath.Rel(top, target)
 	if err != nil || !filepath.IsLocal(rel) {
-		return "", &fs.PathError{Op: "write", Path: name, Err: ErrLeaves}
+		return "", "", &fs.PathError{Op: "write", Path: name, Err: ErrLeaves}
 	}
-	return filepath.ToSlash(rel), nil
+	rel = filepath.ToSlash(rel)
+	if slices.ContainsFunc(strings.Split(rel, "/"), IsGit) {
+		return "", "", &fs.PathError{Op: "write", Path: name, Err: ErrGit}
+	}
+	return path.Dir(rel), path.Base(rel), nil
 }
 
-// ErrLeaves reports a symbolic link that leads out of the root.
-var ErrLeaves = errors.New("symbolic link leads out of the repository")
+func isLink(file string) bool {
+	info, err := os.Lstat(file)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// enter opens dir, a path without links. What is opened must be what was seen,
+// else somebody has put a link there meanwhile, and it may lead into .git.
+func enter(root *os.Root, dir string) (*os.Root, error) {
+	at, err := root.OpenRoot(".")
+	if err != nil || dir == "." {
+		return at, err
+	}
+	for part := range strings.SplitSeq(dir, "/") {
+		next, err := descend(at, part)
+		_ = at.Close()
+		if err != nil {
+			return nil, &fs.PathError{Op: "write", Path: dir, Err: err}
+		}
+		at = next
+	}
+	return at, nil
+}
+
+func descend(at *os.Root, name string) (*os.Root, error) {
+	seen, err := at.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	next, err := at.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := next.Stat(".")
+	if err == nil && !os.SameFile(seen, opened) {
+		err = errMoved
+	}
+	if err != nil {
+		return nil, errors.Join(err, next.Close())
+	}
+	return next, nil
+}
+
+// Errors that Write wraps where a symbolic link leads to what is not ours.
+var (
+	ErrLeaves = errors.New("symbolic link leads out of the repository")
+	ErrGit    = errors.New("lies in .git, which is git's")
+	errMoved  = errors.New("the folder was replaced meanwhile")
+)
+
+// IsGit reports whether name is, on any file system, that of the repository's
+// own folder: in any case, under its short name, with what Windows leaves out.
+func IsGit(name string) bool {
+	name, _, _ = strings.Cut(name, ":")
+	name = strings.TrimRight(name, ". ")
+	return strings.EqualFold(name, ".git") || strings.EqualFold(name, "git~1")
+}

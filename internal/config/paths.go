@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
 // badPath says what is wrong with a path of the configuration. Links are not
@@ -22,17 +24,10 @@ func badPath(p string) string {
 		return fmt.Sprintf("%q is absolute; paths count from the configuration file", p)
 	case slices.Contains(strings.Split(p, "/"), "..") || !filepath.IsLocal(filepath.FromSlash(p)):
 		return fmt.Sprintf("%q leaves the folder", p)
-	case slices.ContainsFunc(strings.Split(p, "/"), isGit):
+	case slices.ContainsFunc(strings.Split(p, "/"), atomicfile.IsGit):
 		return fmt.Sprintf("%q lies in .git", p)
 	}
 	return ""
-}
-
-// isGit reports the repository's own folder, which some file systems know in
-// any case and under a short name.
-func isGit(name string) bool {
-	name = strings.TrimRight(name, ". ")
-	return strings.EqualFold(name, ".git") || strings.EqualFold(name, "git~1")
 }
 
 func isPlainName(name string) bool {
