@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -88,6 +89,10 @@ func isWithheld(kv string) bool {
 // filters do, without them the working tree would be wrong.
 func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
+	if args[0] == "update-index" || args[0] == "checkout-index" {
+		// These start post-index-change, which may lie in the tree.
+		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull)
+	}
 	cmd := exec.CommandContext(ctx, r.git, append(hardened, args...)...)
 	cmd.Dir = r.Top
 	cmd.Env = r.env
