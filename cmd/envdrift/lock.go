@@ -127,15 +127,24 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 			asked, ask = append(asked, i), append(ask, t)
 		}
 	}
+	unkept := map[int]error{}
 	for n, held := range s.fetch(ctx, ask) {
 		i := asked[n]
-		if keys[i].keys = held.Keys; !declared[i] {
+		switch keys[i].keys = held.Keys; {
+		case !declared[i]:
 			keys[i], plan[i].Err = s.undeclaredKey(targets[i].File, keys[i], held)
+		case targets[i].Mapping.Ephemeral:
+			plan[i].Err = held.Err
+		default:
+			unkept[i] = held.Err
 		}
 	}
 	for i, t := range targets {
 		if plan[i].Action == "" {
 			s.planLock(ctx, &plan[i], t, keys[i])
+			if err := unkept[i]; err != nil && plan[i].Write {
+				plan[i].Note = "every value anew, for want of the key: " + err.Error()
+			}
 		}
 	}
 	return plan, ctx.Err()

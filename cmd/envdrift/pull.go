@@ -45,11 +45,12 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	if err != nil {
 		return err
 	}
-	keys := make([]drift.VaultKey, len(targets))
+	keys, synced := make([]drift.VaultKey, len(targets)), ""
 	if !f.skipSync {
 		if keys, err = s.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
 		}
+		synced = "keys: " + cmp.Or(s.sum, "none") + "; files: "
 	}
 	var plan []drift.Change
 	for i, t := range targets {
@@ -67,7 +68,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	for _, ch := range append(plan, copies...) {
 		s.addChange(ch)
 	}
-	s.sum = countActions(append(plan, copies...))
+	s.sum = synced + cmp.Or(countActions(append(plan, copies...)), "none")
 	return s.remember(ctx, append(plan, copies...))
 }
 

@@ -60,7 +60,11 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.pushKey(ctx, folder, s.keyTarget(folder, f.secret, f.environment, f.key), f)
+	p, err := s.prepare(folder, s.keyTarget(folder, f.secret, f.environment, f.key), f)
+	if err != nil {
+		return err
+	}
+	return s.push(ctx, p, s.fetch(ctx, []drift.Target{p.target})[0], f.force)
 }
 
 // pushAll pushes the key of every mapping; one that fails does not stop the
@@ -70,27 +74,53 @@ func (s *session) pushAll(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
+	failed := func(t drift.Target, err error) {
+		s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
+	}
+	var pushes []push
+	var asked []drift.Target
 	for _, t := range targets {
-		if err := s.pushKey(ctx, t.Folder(), t, f); err != nil {
-			s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
+		p, err := s.prepare(t.Folder(), t, f)
+		if err != nil {
+			failed(t, err)
+			continue
+		}
+		pushes, asked = append(pushes, p), append(asked, t)
+	}
+	stored := map[[2]string]bool{}
+	for i, held := range s.fetch(ctx, asked) {
+		name := [2]string{held.Vault, asked[i].Mapping.SecretName}
+		if stored[name] { // a secret that several mappings share
+			held = s.fetch(ctx, asked[i:i+1])[0]
+		}
+		stored[name] = true
+		if err := s.push(ctx, pushes[i], held, f.force); err != nil {
+			failed(asked[i], err)
 		}
 	}
 	return nil
 }
 
-// pushKey finds the key of a target and stores it, unless the target's env
-// file is encrypted for another.
-func (s *session) pushKey(ctx context.Context, folder string, t drift.Target, f pushFlags) error {
+// A push is a key that is to be stored under the secret of a target.
+type push struct {
+	target drift.Target
+	name   string // of the key's variable
+	keys   ecies.Keys
+}
+
+// prepare finds the key of a target, unless the target's env file is encrypted
+// for another.
+func (s *session) prepare(folder string, t drift.Target, f pushFlags) (push, error) {
 	name, keys, err := s.keyToPush(folder, t, f)
 	if err != nil {
-		return err
+		return push{}, err
 	}
 	if t.Doc != nil {
 		if strange := drift.StrangeHeaders(t.Doc, keys); len(strange) > 0 && !f.force {
-			return &pushMismatchError{s.shown(t.File), name, strange[0], keys[0].PublicKey().Short()}
+			return push{}, &pushMismatchError{s.shown(t.File), name, strange[0], keys[0].PublicKey().Short()}
 		}
 	}
-	return s.push(ctx, t, name, keys, f.force)
+	return push{t, name, keys}, nil
 }
 
 // keyToPush reads the key, by the name that was asked for or the only one.
@@ -122,41 +152,37 @@ func (s *session) keyToPush(folder string, t drift.Target, f pushFlags) (string,
 	return "", nil, &noSuchKeyError{s.shown(file), names, ring}
 }
 
-// push stores keys under the target's secret and reads them back.
-func (s *session) push(ctx context.Context, t drift.Target, name string, keys ecies.Keys, force bool) error {
-	store, err := s.vaultOf(ctx, t)
-	if err != nil {
-		return err
-	}
-	r := row{Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Vault: store.String(), Names: []string{name}}
-	base := ""
-	held, err := store.Get(ctx, t.Mapping.SecretName)
+// push stores a key where the vault holds none, or with force another, and
+// reads it back.
+func (s *session) push(ctx context.Context, p push, held drift.VaultKey, force bool) error {
+	secretName, name, keys := p.target.Mapping.SecretName, p.name, p.keys
+	r := row{Secret: secretName, Environment: p.target.Mapping.Env(), Vault: held.Vault, Names: []string{name}}
+	unreadable := errors.Is(held.Err, vault.ErrMalformed) && held.Version != ""
 	switch {
-	case errors.Is(err, vault.ErrNotFound):
-	case err != nil:
-		return err
-	default:
-		base = held.Version
-		there, err := drift.ParseKey(held, store.String(), []string{name})
-		if err == nil && there.Reveal() == keys.Reveal() {
-			r.Status, r.Note = string(drift.Unchanged), "the vault has this key already"
-			s.add(r)
-			return nil
-		}
-		if !force {
-			return &overwriteError{store.String(), t.Mapping.SecretName, there, err}
-		}
+	case errors.Is(held.Err, vault.ErrNotFound):
+	case held.Err != nil && !unreadable:
+		return held.Err
+	case held.Keys.Reveal() == keys.Reveal():
+		r.Status, r.Note = string(drift.Unchanged), "the vault has this key already"
+		s.add(r)
+		return nil
+	case !force:
+		return &overwriteError{held.Vault, secretName, held.Keys, held.Err}
 	}
-	version, err := store.Put(ctx, t.Mapping.SecretName, secret.New(name+"="+keys.Reveal()), base)
+	store, err := s.vaultOf(ctx, p.target)
 	if err != nil {
 		return err
 	}
-	back, err := store.Get(ctx, t.Mapping.SecretName)
+	version, err := store.Put(ctx, secretName, secret.New(name+"="+keys.Reveal()), held.Version)
+	if err != nil {
+		return err
+	}
+	back, err := store.Get(ctx, secretName)
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
 	if got, err := drift.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
-		return &vault.Error{Op: "put", Vault: store.String(), Name: t.Mapping.SecretName, Err: vault.ErrConflict, Detail: "what was read back is not what was stored"}
+		return &vault.Error{Op: "put", Vault: store.String(), Name: secretName, Err: vault.ErrConflict, Detail: "what was read back is not what was stored"}
 	}
 	r.Status, r.Note = "pushed", "to "+store.String()+", read back"
 	if version != "" {
