@@ -406,19 +406,19 @@ func TestLock(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
 	s.git("worktree", "add", "-q", "../linked")
-	unlock, err := s.open().Lock(t.Context())
+	unlock, err := s.open().Lock(t.Context(), "the first")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
 	defer cancel()
-	if _, err := s.in("../linked").open().Lock(ctx); !errors.Is(err, gitops.ErrLocked) {
-		t.Errorf("Lock while it is held = %v; want %v", err, gitops.ErrLocked)
+	if _, err := s.in("../linked").open().Lock(ctx, "the second"); !errors.Is(err, gitops.ErrLocked) || !strings.HasSuffix(err.Error(), ": the first") {
+		t.Errorf("Lock while it is held = %v; want %v: the first", err, gitops.ErrLocked)
 	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err = s.in("../linked").open().Lock(t.Context())
+	unlock, err = s.in("../linked").open().Lock(t.Context(), "the second")
 	if err != nil {
 		t.Fatalf("Lock after unlock = %v", err)
 	}

@@ -2,6 +2,7 @@ package gitops
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -101,20 +102,26 @@ const lockWait = 30 * time.Second
 
 // Lock waits until no other envdrift changes this clone, whichever of its
 // working trees it is in, and keeps others out until unlock is called. The
-// error is [ErrLocked] if that takes too long.
-func (r *Repo) Lock(ctx context.Context) (unlock func() error, err error) {
+// error is [ErrLocked] if that takes too long, and says who holds the lock: what
+// that one gave for who. A lock ends with the process that holds it.
+func (r *Repo) Lock(ctx context.Context, who string) (unlock func() error, err error) {
 	dir, err := r.StateDir()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, ErrLocked)
 	defer cancel()
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock, holder := flock.New(filepath.Join(dir, "lock")), filepath.Join(dir, "lock-holder")
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = ErrLocked
+			by, _ := os.ReadFile(holder) // it may just have ended
+			err = fmt.Errorf("%w: %s", ErrLocked, cmp.Or(string(by), "it does not say which"))
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	return lock.Close, nil
+	// Beside the lock: on Windows nobody else can read a file that is locked.
+	if err := os.WriteFile(holder, []byte(who), 0o600); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return func() error { return errors.Join(os.Remove(holder), lock.Close()) }, nil
 }

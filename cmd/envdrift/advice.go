@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/vault"
@@ -93,6 +94,8 @@ func (c *cli) advice(err error) []string {
 		return []string{"look at the file, then run the same command again"}
 	}
 	switch {
+	case errors.Is(err, gitops.ErrLocked):
+		return []string{"let it end, or end it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):
 		return []string{c.self("init") + " writes envdrift.toml; or name one with -c FILE"}
 	case errors.Is(err, drift.ErrKeysFile):

@@ -145,8 +145,11 @@ func TestKilled(t *testing.T) {
 			cut, leftovers := 0, 0
 			for range rounds {
 				k.restore(v.before)
-				if k.kill(v, time.Duration(k.random.Float64()*float64(whole))) {
+				killed, lived := k.kill(v, time.Duration(k.random.Float64()*float64(whole)))
+				if killed {
 					cut++
+				} else {
+					whole = lived // the machine was busy when it was measured
 				}
 				leftovers += k.survives(v)
 				k.finishes(v)
@@ -197,11 +200,12 @@ func (k *killing) whole(v victim) time.Duration {
 }
 
 // kill starts a victim and kills it after a while, if it has not ended.
-func (k *killing) kill(v victim, after time.Duration) (killed bool) {
+func (k *killing) kill(v victim, after time.Duration) (killed bool, lived time.Duration) {
 	k.t.Helper()
 	cmd := exec.Command("envdrift", v.args...)
 	var out bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr = k.dir, k.env, &out
+	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
@@ -211,7 +215,7 @@ func (k *killing) kill(v victim, after time.Duration) (killed bool) {
 	if killed = !cmd.ProcessState.Exited(); !killed && !cmd.ProcessState.Success() {
 		k.t.Errorf("%s: %v\n%s", v.name, cmd.ProcessState, &out)
 	}
-	return killed
+	return killed, time.Since(start)
 }
 
 // survives holds what must be after a kill, and counts what was left behind.

@@ -400,7 +400,9 @@ func (s *session) lock(ctx context.Context) (unlock func() error, err error) {
 	if repo == nil {
 		return func() error { return nil }, nil // no clone: each file is atomic on its own
 	}
-	unlock, err = repo.Lock(ctx)
+	waited := s.showing("waiting for another envdrift")
+	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", s.name, os.Getpid()))
+	waited()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+)
+
+// sharedClone is a clone of some services in an age vault, which a linked
+// work tree shares.
+func sharedClone(t *testing.T) (main, linked *bench, keys []*ecies.PrivateKey) {
+	t.Helper()
+	b := newBench(t, t.TempDir())
+	var config strings.Builder
+	config.WriteString("[vault]\nprovider = \"age\"\n")
+	for i := range 8 {
+		dir := fmt.Sprintf("s%d", i)
+		if err := os.Mkdir(filepath.Join(b.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.write(dir+"/"+envFile, []byte("A=1\n"))
+		fmt.Fprintf(&config, "[[vault.sync.mappings]]\nsecret_name = \"%s-key\"\nfolder_path = %q\nactivate_to = \".env\"\n", dir, dir)
+	}
+	b.run("envdrift", "init")
+	b.write("envdrift.toml", []byte(config.String()))
+	for i := range 8 {
+		dir := fmt.Sprintf("s%d", i)
+		b.run("envdrift", "encrypt", dir+"/"+envFile)
+		held := dotenv.ParseKeysFile([]byte(b.read(dir + "/.env.keys"))).Entries()
+		key, err := ecies.ParsePrivateKey(held[0].Value.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	b.run("envdrift", "vault-push", "--all")
+	b.run("git", "init", "-q", "-b", "main")
+	b.run("git", "add", "-A", ":!*.env.keys")
+	b.run("git", "commit", "-q", "-m", "first")
+	for i := range 8 {
+		if err := os.Remove(filepath.Join(b.dir, fmt.Sprintf("s%d/.env.keys", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run("git", "worktree", "add", "-q", "../linked")
+	return b, b.in("../linked"), keys
+}
+
+// atOnce starts every command in every bench three times, all at once, and
+// returns what those printed that failed.
+func atOnce(benches []*bench, commands ...string) (failed []string) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for _, b := range benches {
+		for _, line := range commands {
+			for range 3 {
+				wg.Go(func() {
+					<-start
+					if out, err := b.try("envdrift", strings.Fields(line)...); err != nil {
+						mu.Lock()
+						defer mu.Unlock()
+						failed = append(failed, fmt.Sprintf("%s: %v\n%s", line, err, out))
+					}
+				})
+			}
+		}
+	}
+	close(start)
+	wg.Wait()
+	return failed
+}
+
+// TestParallel runs each command that writes in many processes on one clone
+// and its linked work tree. Whoever comes second finds the work done; an
+// encryption differs each time, so that it may have to say so.
+func TestParallel(t *testing.T) {
+	t.Parallel()
+	main, linked, keys := sharedClone(t)
+	benches := []*bench{main, linked}
+	files := ""
+	for i := range keys {
+		files += fmt.Sprintf(" s%d/%s", i, envFile)
+	}
+	steps := []struct {
+		command string
+		value   string // of A afterwards
+		edit    bool   // before
+		plain   bool   // afterwards
+	}{
+		{command: "sync", value: "1"},
+		{command: "pull", value: "1", plain: true},
+		{command: "lock", value: "2", edit: true},
+		{command: "decrypt" + files, value: "2", plain: true},
+		{command: "encrypt" + files, value: "3", edit: true},
+		{command: "vault-push s0 s0-key --env production", value: "3"},
+		{command: "vault-pull s0 s0-key --env production", value: "3"},
+	}
+	for _, step := range steps {
+		for _, b := range benches {
+			for i := range keys {
+				if name := fmt.Sprintf("s%d/%s", i, envFile); step.edit {
+					b.write(name, []byte(strings.NewReplacer("A=1", "A="+step.value, "A=2", "A="+step.value).Replace(b.read(name))))
+				}
+			}
+		}
+		for _, out := range atOnce(benches, step.command) {
+			if !step.edit || !onlyMeanwhile(out) {
+				t.Error(out)
+			}
+		}
+		for _, b := range benches {
+			for i, key := range keys {
+				holds(b, fmt.Sprintf("s%d", i), key, step.value, step.plain)
+			}
+		}
+	}
+}
+
+// holds checks the files of a service.
+func holds(b *bench, dir string, key *ecies.PrivateKey, value string, plain bool) {
+	b.t.Helper()
+	keysFile := b.read(dir + "/.env.keys")
+	if held := dotenv.ParseKeysFile([]byte(keysFile)).Entries(); len(held) != 1 || held[0].Value.Reveal() != key.Reveal() {
+		b.t.Errorf("%s/.env.keys holds %d keys; want its own", dir, len(held))
+	}
+	doc := dotenv.Parse([]byte(b.read(dir + "/" + envFile)))
+	values, err := doc.Reveal(ecies.Keys{key})
+	if err != nil || values[len(values)-1].Plaintext.Reveal() != value || (doc.State() == dotenv.Plain) != plain {
+		b.t.Errorf("%s/%s is %v, %v; want A=%s, plain %t", dir, envFile, doc.State(), err, value, plain)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.dir, dir, ".envdrift-tmp-*")); left != nil {
+		b.t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestParallelDifferent runs commands beside each other that want different
+// things. Some may have to say so, but what they write is whole.
+func TestParallelDifferent(t *testing.T) {
+	t.Parallel()
+	main, linked, keys := sharedClone(t)
+	main.run("envdrift", "hook", "install")
+	benches := []*bench{main, linked}
+	head := strings.TrimSpace(main.run("git", "rev-parse", "HEAD"))
+	none := strings.Repeat("0", len(head))
+	said := atOnce(benches, "sync", "pull", "lock", "hook install", "hook run post-checkout "+none+" "+head+" 1", "hook run pre-commit", "status", "repair")
+	for _, out := range said {
+		if !onlyMeanwhile(out) {
+			t.Error(out)
+		}
+	}
+	for _, b := range benches {
+		b.run("envdrift", "pull")
+		b.run("envdrift", "lock")
+		for i, key := range keys {
+			holds(b, fmt.Sprintf("s%d", i), key, "1", false)
+		}
+		if got := b.run("git", "status", "--porcelain", ":!.gitignore"); got != "" {
+			t.Errorf("git status:\n%s", got)
+		}
+	}
+	lines := strings.Fields(main.read(".gitignore"))
+	slices.Sort(lines)
+	if want := 1 + len(keys); len(slices.Compact(slices.Clone(lines))) != want || len(lines) != want {
+		t.Errorf(".gitignore holds %q; want the keys file and every copy, once", lines)
+	}
+}
+
+// TestParallelTrust agrees to the vaults of many repositories at once.
+func TestParallelTrust(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	var benches []*bench
+	for i := range 6 {
+		b := newBench(t, home)
+		b.write("envdrift.toml", fmt.Appendf(nil, "[vault]\nprovider = \"hashicorp\"\n[vault.hashicorp]\nurl = \"https://v%d.example\"\n[[vault.sync.mappings]]\nsecret_name = \"s\"\nfolder_path = \".\"\n", i))
+		benches = append(benches, b)
+	}
+	for _, out := range atOnce(benches, "trust") {
+		t.Error(out)
+	}
+	listed := benches[0].run("envdrift", "trust", "--list")
+	for i, b := range benches {
+		if want := fmt.Sprintf("https://v%d.example", i); strings.Count(listed, want) != 1 || !strings.Contains(listed, b.dir) {
+			t.Errorf("the list lacks %s:\n%s", want, listed)
+		}
+	}
+}
+
+// onlyMeanwhile reports whether a command failed for no other reason than that
+// another one wrote the file first, and said what to do.
+func onlyMeanwhile(out string) bool {
+	failed := strings.Count(out, "\nfailed ") + strings.Count(out, "\ndiffers ")
+	return failed > 0 && strings.Count(out, "was changed by somebody else meanwhile") == failed && strings.Contains(out, "run the same command again")
+}
