@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -70,6 +72,9 @@ func (s *session) encryptFile(ctx context.Context, name string, f encryptFlags) 
 	if f.check {
 		return s.checkEncrypted(file, doc, f.selection)
 	}
+	if config.IsCompanion(path.Base(file)) {
+		return &companionError{s.shown(file)}
+	}
 	if len(doc.Plaintext(f.selection)) == 0 {
 		s.add(row{Status: string(drift.Unchanged), File: file, Note: "nothing to encrypt"})
 		return nil
@@ -79,7 +84,7 @@ func (s *session) encryptFile(ctx context.Context, name string, f encryptFlags) 
 		return err
 	}
 	change, err := s.encryptWith(ctx, file, doc, key, f.selection)
-	if err != nil {
+	if err = cmp.Or(err, change.Err); err != nil {
 		return err
 	}
 	var changes []drift.Change
@@ -121,6 +126,13 @@ func (s *session) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.S
 	}
 	s.add(row{Status: "encrypted", File: file})
 	return nil
+}
+
+// A companionError reports a file that people read beside an env file.
+type companionError struct{ file string }
+
+func (e *companionError) Error() string {
+	return e.file + ": by its name a companion of an env file, which stays in plain text"
 }
 
 // A fileKey is the key pair of an env file as far as it is known.

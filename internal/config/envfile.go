@@ -14,11 +14,12 @@ const production = "production"
 func IsEnvFileName(base string) bool {
 	lower := strings.ToLower(base)
 	named := lower == ".env" || strings.HasPrefix(lower, ".env.") || strings.HasSuffix(lower, ".env")
-	return named && !isCompanion(lower)
+	return named && !IsCompanion(lower)
 }
 
-// isCompanion reports a file that lies beside env files and is none.
-func isCompanion(name string) bool {
+// IsCompanion reports whether a base name is that of a file which lies beside
+// env files and is none, such as .env.example or .env.keys.
+func IsCompanion(name string) bool {
 	lower := strings.ToLower(name)
 	for _, suffix := range []string{".example", ".sample", ".template", ".keys", ".vault", ".bak", ".backup", ".orig", ".rej", ".swp", "~"} {
 		if strings.HasSuffix(lower, suffix) {
@@ -82,7 +83,7 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 	var found, guesses, others []string
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		switch {
-		case isCompanion(name) || name == c.Sync.EnvKeysFilename:
+		case IsCompanion(name) || name == c.Sync.EnvKeysFilename:
 		case name == ".env."+env:
 			return name, nil
 		case isOf(name, env, known):

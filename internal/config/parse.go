@@ -278,7 +278,7 @@ func (c *Config) parseMapping(t *table) Mapping {
 		Ephemeral:   t.flag("ephemeral_keys", c.Sync.EphemeralKeys),
 		Line:        t.r.lineOf(t.where),
 	}
-	if isCompanion(".env." + m.Env()) {
+	if IsCompanion(".env." + m.Env()) {
 		key := "environment"
 		if m.Environment == "" {
 			key = "profile"
@@ -298,7 +298,7 @@ func (c *Config) checkFile(t *table, key, file string) {
 	case file == "":
 	case base == "." || base == ".git":
 		t.fail(key, fmt.Sprintf("%q is not the name of a file", file), "")
-	case base == c.Sync.EnvKeysFilename || isCompanion(base):
+	case base == c.Sync.EnvKeysFilename || IsCompanion(base):
 		t.fail(key, fmt.Sprintf("%q is no env file", file), "")
 	}
 }

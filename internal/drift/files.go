@@ -2,6 +2,7 @@ package drift
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -29,10 +30,20 @@ func Decrypt(file string, doc *dotenv.Document, keys ecies.Keys, sel dotenv.Sele
 	return c
 }
 
+// ErrSOPS reports a file that SOPS encrypted: encrypted once more it would be
+// of use to nobody.
+var ErrSOPS = errors.New("already encrypted by SOPS; only the dotenvx format is written and read here")
+
 // Encrypt plans to encrypt the plaintext values of an env file for pub. Values
 // that opt.Previous holds already encrypted keep their ciphertext.
 func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.EncryptOptions) Change {
 	c := Change{File: file}
+	for _, e := range doc.Plaintext(opt.Selection) {
+		if strings.HasPrefix(e.Value, "ENC[AES256_GCM,") {
+			c.Action, c.Err = Failed, ErrSOPS
+			return c
+		}
+	}
 	locked, names, err := doc.Encrypt(pub, opt)
 	switch {
 	case err != nil:
