@@ -61,7 +61,7 @@ func TestSummarize(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	run := func(limit time.Duration, argv ...string) (sample, error) {
-		return command{dir: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH")}, argv: argv}.run(limit)
+		return command{dir: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH")}, argv: argv}.run(t.Context(), limit)
 	}
 	if s, err := run(time.Minute, "sh", "-c", ":"); err != nil || s.Wall <= 0 || s.Peak <= 0 {
 		t.Errorf("run = %+v, %v; want a time and a size", s, err)

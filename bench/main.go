@@ -4,16 +4,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,7 +32,7 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "one round of the smallest sizes, to see that everything works")
 	flag.IntVar(&o.rounds, "rounds", 15, "runs of each tool, at most")
 	flag.DurationVar(&o.budget, "budget", 3*time.Second, "no further run of a tool that has taken so long in a task")
-	flag.DurationVar(&o.limit, "cap", 25*time.Second, "stop a run after so long, and start none that would take longer")
+	flag.DurationVar(&o.limit, "cap", time.Minute, "stop a run after so long, and start none that would take longer")
 	flag.StringVar(&file, "json", ".tools/bench/results.json", "write the results to this `file`")
 	flag.StringVar(&from, "from", "", "measure nothing: take the results from this `file`")
 	flag.Parse()
@@ -43,7 +46,10 @@ func main() {
 		}
 		return
 	}
-	exit(run(o, file, from, *publish))
+	// So that an interrupted run leaves no server and no repository behind.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	exit(run(ctx, o, file, from, *publish))
 }
 
 func exit(err error) {
@@ -54,13 +60,13 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func run(o options, file, from string, publish bool) error {
+func run(ctx context.Context, o options, file, from string, publish bool) error {
 	var r *report
 	var err error
 	if from != "" {
 		r, err = readReport(from)
 	} else {
-		r, err = measureAll(o)
+		r, err = measureAll(ctx, o)
 	}
 	if r == nil {
 		return err
@@ -93,7 +99,7 @@ func (o options) tasks() (list []task) {
 }
 
 // measureAll returns what could be measured also when something could not.
-func measureAll(o options) (*report, error) {
+func measureAll(ctx context.Context, o options) (*report, error) {
 	b, err := newBed()
 	if b != nil {
 		defer b.close()
@@ -105,8 +111,11 @@ func measureAll(o options) (*report, error) {
 	begin := time.Now()
 	var failed []error
 	for _, t := range o.tasks() {
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted")
+		}
 		fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(begin).Seconds(), t)
-		if err := r.measure(b, t, o); err != nil {
+		if err := r.measure(ctx, b, t, o); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", t, err))
 		}
 	}
@@ -117,7 +126,7 @@ func measureAll(o options) (*report, error) {
 
 // measure prepares t and runs its contestants in turns, so that what else
 // happens on the machine happens to all of them.
-func (r *report) measure(b *bed, t task, o options) error {
+func (r *report) measure(ctx context.Context, b *bed, t task, o options) error {
 	dir, err := os.MkdirTemp(b.dir, "task-")
 	if err != nil {
 		return err
@@ -140,10 +149,10 @@ func (r *report) measure(b *bed, t task, o options) error {
 	}
 	for range o.rounds {
 		for i, c := range contestants {
-			if notes[i] != "" || spent[i] > o.budget {
+			if notes[i] != "" || spent[i] > o.budget || ctx.Err() != nil {
 				continue
 			}
-			s, err := c.once(o.limit)
+			s, err := c.once(ctx, o.limit)
 			switch {
 			case errors.Is(err, errCapped):
 				notes[i] = "> " + o.limit.String()
@@ -171,7 +180,7 @@ type contestant struct {
 	inside func() (time.Duration, error) // instead of a command: a limit, measured in this process
 }
 
-func (c contestant) once(limit time.Duration) (sample, error) {
+func (c contestant) once(ctx context.Context, limit time.Duration) (sample, error) {
 	if c.before != nil {
 		if err := c.before(); err != nil {
 			return sample{}, err
@@ -181,7 +190,7 @@ func (c contestant) once(limit time.Duration) (sample, error) {
 		d, err := c.inside()
 		return sample{Wall: d}, err
 	}
-	s, err := c.run(limit)
+	s, err := c.run(ctx, limit)
 	if err == nil && c.after != nil {
 		err = c.after()
 	}

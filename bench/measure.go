@@ -34,7 +34,7 @@ var errCapped = errors.New("stopped: took longer than the cap")
 // run measures c once. The program is started by a process of its own, this
 // program as "bench child", because Linux counts the memory of whoever starts
 // a program as that program's: with a small parent the error is small.
-func (c command) run(limit time.Duration) (sample, error) {
+func (c command) run(ctx context.Context, limit time.Duration) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return sample{}, err
@@ -44,7 +44,7 @@ func (c command) run(limit time.Duration) (sample, error) {
 		return sample{}, err
 	}
 	defer out.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, self, append([]string{"child"}, c.argv...)...)
@@ -53,7 +53,7 @@ func (c command) run(limit time.Duration) (sample, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err = cmd.Run()
 	report.Close()
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return sample{}, errCapped
 	}
 	var s sample

@@ -109,10 +109,13 @@ func execEncrypted(b *bed, dir string, n int) ([]contestant, func(), error) {
 	)
 }
 
-// runners are contestants that start a program, here true; each shows first
-// that the program gets the values.
+// runners are contestants that start a program, here true; each shows first,
+// where that does not take long, that the program gets the values.
 func runners(dir string, n int, all ...contestant) ([]contestant, func(), error) {
 	all = have(all...)
+	if n > 100 {
+		return all, nil, nil
+	}
 	name, _, _ := strings.Cut(string(lastLine(plain(n))), "=")
 	for _, c := range all {
 		show := c.command
