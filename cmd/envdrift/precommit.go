@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
@@ -200,6 +202,9 @@ func (sub *subject) prove() {
 	}
 	sub.err = drift.ProveOne(sub.doc, sub.keys)
 	sub.verified = sub.err == nil
+	if sub.verified {
+		sub.odd = drift.Oddities(sub.doc, sub.head)
+	}
 }
 
 func isEncrypted(doc *dotenv.Document) bool {
@@ -259,7 +264,7 @@ func (g *guard) report(ctx context.Context) {
 		if wrong > most && !g.verbose && !g.json {
 			continue
 		}
-		if !sub.verified || g.verbose {
+		if !sub.verified || len(sub.odd) > 0 || g.verbose {
 			g.add(g.row(sub))
 		}
 	}
@@ -275,7 +280,8 @@ func (g *guard) report(ctx context.Context) {
 
 // row tells of one subject.
 func (g *guard) row(sub *subject) row {
-	r := row{Status: "verified", File: sub.change.Path, Note: sub.note, err: sub.err}
+	note := strings.Join(append(slices.Clone(sub.odd), sub.note), "; ")
+	r := row{Status: "verified", File: sub.change.Path, Note: strings.TrimSuffix(note, "; "), err: sub.err}
 	if sub.mapped {
 		r.Secret, r.Environment = sub.target.Mapping.SecretName, sub.target.Mapping.Env()
 	}

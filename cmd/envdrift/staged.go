@@ -32,6 +32,7 @@ type subject struct {
 	keys      ecies.Keys // that must decrypt it
 	err       error      // what is wrong
 	note      string
+	odd       []string // what is strange though it decrypts
 	verified  bool
 	mended    *mended // what was done about drift; nil if nothing was tried
 }

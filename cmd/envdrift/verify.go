@@ -12,6 +12,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 )
 
@@ -61,8 +62,9 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) error {
 // A proofSubject is one version of a mapped env file.
 type proofSubject struct {
 	drift.Target
-	session *session // whose configuration routes to the vault
-	at      string   // the commit, in short; "" for the working tree
+	session *session         // whose configuration routes to the vault
+	at      string           // the commit, in short; "" for the working tree
+	before  *dotenv.Document // the version before it; nil if none is known
 }
 
 // subjects gives the versions that are to be proven.
@@ -86,7 +88,7 @@ func (s *session) subjects(ctx context.Context, f verifyFlags) ([]proofSubject, 
 		}
 		only[file] = true
 	}
-	h := history{session: s, repo: repo, only: only, seen: map[fileVersion]bool{}, byConfig: map[gitops.OID]*session{}}
+	h := history{session: s, repo: repo, only: only, seen: map[fileVersion]bool{}, byConfig: map[gitops.OID]*session{}, before: map[string]*dotenv.Document{}}
 	switch {
 	case f.staged:
 		tree, err := repo.IndexTree(ctx, stagedLimit)
@@ -105,7 +107,7 @@ func (s *session) subjects(ctx context.Context, f verifyFlags) ([]proofSubject, 
 func (s *session) subjectsOf(targets []drift.Target, at string) []proofSubject {
 	subjects := make([]proofSubject, len(targets))
 	for i, t := range targets {
-		subjects[i] = proofSubject{t, s, at}
+		subjects[i] = proofSubject{t, s, at, nil}
 	}
 	return subjects
 }
@@ -116,7 +118,8 @@ type history struct {
 	repo     *gitops.Repo
 	only     map[string]bool
 	seen     map[fileVersion]bool
-	byConfig map[gitops.OID]*session // one that routes, for each version of the configuration
+	byConfig map[gitops.OID]*session     // one that routes, for each version of the configuration
+	before   map[string]*dotenv.Document // the newest version of each file so far
 	subjects []proofSubject
 }
 
@@ -174,7 +177,8 @@ func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 			continue
 		}
 		h.seen[v] = true
-		h.subjects = append(h.subjects, proofSubject{t, router, at})
+		h.subjects = append(h.subjects, proofSubject{t, router, at, h.before[t.File]})
+		h.before[t.File] = t.Doc
 	}
 	return nil
 }
@@ -191,6 +195,7 @@ func (s *session) prove(ctx context.Context, subjects []proofSubject) error {
 			keys[places[n]] = key
 		}
 	}
+	s.compareWithHead(ctx, subjects)
 	verified := 0
 	for i, sub := range subjects {
 		r := s.proveOne(sub, keys[i])
@@ -201,6 +206,27 @@ func (s *session) prove(ctx context.Context, subjects []proofSubject) error {
 	}
 	s.sum = fmt.Sprintf("%d of %d verified", verified, len(subjects))
 	return ctx.Err()
+}
+
+// compareWithHead sets the version before those of the working tree and the
+// index. The proof itself needs no git, so that one which refuses, as for a
+// checkout that belongs to somebody else, is no failure.
+func (s *session) compareWithHead(ctx context.Context, subjects []proofSubject) {
+	var files []string
+	for _, sub := range subjects {
+		if sub.at == "" && sub.File != "" {
+			files = append(files, sub.File)
+		}
+	}
+	if err := s.readHead(ctx, files); err != nil {
+		s.detail("not compared with HEAD: %v", err)
+		return
+	}
+	for i := range subjects {
+		if sub := &subjects[i]; sub.at == "" {
+			sub.before = s.heads[sub.File]
+		}
+	}
 }
 
 // byRouter groups the places of subjects by the session that routes them.
@@ -228,6 +254,13 @@ func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
 		proof := drift.Prove(t.Doc, key.Keys)
 		r.err = proof.Err()
 		r.Note = strings.TrimSpace(plural(proof.Values, "value") + " " + r.Note)
+	}
+	if r.err == nil {
+		r.err = drift.OneKey(t.Doc, key.Keys)
+	}
+	if r.err == nil {
+		odd := drift.Oddities(t.Doc, sub.before)
+		r.Note = strings.Join(append([]string{r.Note}, odd...), "; ")
 	}
 	if r.err == nil {
 		return r

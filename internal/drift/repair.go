@@ -171,8 +171,17 @@ func (e *MixedError) Error() string {
 // ProveOne is [Proof.Err], and a [*MixedError] if it takes several of keys to
 // decrypt the document.
 func ProveOne(doc *dotenv.Document, keys ecies.Keys) error {
-	if err := Prove(doc, keys).Err(); err != nil || len(keys) < 2 {
+	if err := Prove(doc, keys).Err(); err != nil {
 		return err
+	}
+	return OneKey(doc, keys)
+}
+
+// OneKey returns a [*MixedError] if it takes several of keys to decrypt the
+// document.
+func OneKey(doc *dotenv.Document, keys ecies.Keys) error {
+	if len(keys) < 2 {
+		return nil
 	}
 	first := keys[0].PublicKey()
 	if headers, _ := doc.PublicKeys(); len(headers) > 0 {

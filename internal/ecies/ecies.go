@@ -100,6 +100,17 @@ func (ks Keys) Decrypt(ciphertext string) (plaintext []byte, used PublicKey, err
 	return nil, PublicKey{}, err
 }
 
+// Ephemeral returns the ephemeral public key of a well-formed value. Each value
+// has one of its own: two with the same are copies, or a program without
+// randomness made them.
+func Ephemeral(ciphertext string) (PublicKey, error) {
+	m, err := parse(ciphertext)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	return PublicKey(m.key.SerializeCompressed()), nil
+}
+
 func encrypt(q *secp256k1.PublicKey, plaintext []byte) (string, error) {
 	r, err := secp256k1.GeneratePrivateKey()
 	if err != nil {
