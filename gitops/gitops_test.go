@@ -516,3 +516,31 @@ func TestErrorsAreShort(t *testing.T) {
 		t.Errorf("Stage under somebody's lock = %v", err)
 	}
 }
+
+// An editor's git locks the index for a moment.
+func TestStageWaitsForLockedIndex(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.write("f", "one")
+	s.git("add", "f")
+	repo := s.open()
+	lock := filepath.Join(s.dir, ".git", "index.lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	two := []gitops.Staged{{Path: "f", Mode: gitops.Regular, Data: []byte("two")}}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := repo.Stage(ctx, two); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Stage beside a locked index = %v; want it to wait", err)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.Stage(t.Context(), two); err != nil {
+		t.Errorf("Stage once the index is free = %v", err)
+	}
+	if got := s.git("show", ":f"); got != "two" {
+		t.Errorf("the index holds %q; want two", got)
+	}
+}

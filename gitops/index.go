@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Staged lists what the commit being made changes. It reads the index of that
@@ -200,7 +201,7 @@ func (r *Repo) updateIndex(ctx context.Context, info string, present []string) e
 	if err != nil {
 		return err
 	}
-	if _, err := r.run(ctx, strings.NewReader(info), "update-index", "-z", "--index-info"); err != nil {
+	if err := r.runLocking(ctx, info, "update-index", "-z", "--index-info"); err != nil {
 		return err
 	}
 	err = r.mark(ctx, "--skip-worktree", present, func(path string) bool {
@@ -225,8 +226,7 @@ func (r *Repo) mark(ctx context.Context, option string, paths []string, had func
 	if len(flagged) == 0 {
 		return nil
 	}
-	_, err := r.run(ctx, nulList(flagged), "update-index", "-z", option, "--stdin")
-	return err
+	return r.runLocking(ctx, nulList(flagged), "update-index", "-z", option, "--stdin")
 }
 
 // nextIndex is what "git commit <path>" commits.
@@ -251,12 +251,30 @@ func (r *Repo) UpdateWorktree(ctx context.Context, paths []string) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	_, err := r.run(ctx, nulList(paths), "checkout-index", "-f", "-u", "-z", "--stdin")
-	return err
+	return r.runLocking(ctx, nulList(paths), "checkout-index", "-f", "-u", "-z", "--stdin")
 }
 
-func nulList(paths []string) *strings.Reader {
-	return strings.NewReader(strings.Join(paths, "\x00") + "\x00")
+func nulList(paths []string) string { return strings.Join(paths, "\x00") + "\x00" }
+
+// indexWait bounds how long [Repo.runLocking] waits for another git.
+const indexWait = 5 * time.Second
+
+// runLocking runs a git that locks the index. Where another has locked it, git
+// gives up at once; but an editor's git, that asks for the status, is over in a
+// moment, and half a repair would be worse than a late one.
+func (r *Repo) runLocking(ctx context.Context, stdin string, args ...string) error {
+	for end := time.Now().Add(indexWait); ; {
+		_, err := r.run(ctx, strings.NewReader(stdin), args...)
+		failed := (*GitError)(nil)
+		if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, ".lock': File exists") || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("git %s: %w", args[0], context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func exists(path string) bool {
