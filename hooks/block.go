@@ -92,7 +92,7 @@ func (p place) installBlock(name string) error {
 	before, _, after, _ := cutBlock(data, name)
 	rest := append(bytes.Clone(before), after...)
 	if !p.accepts(name, rest) {
-		return &ForeignError{Name: name, File: p.file, Manager: p.manager, Snippet: p.block(name)}
+		return &ForeignError{Name: name, File: p.file, Manager: p.manager}
 	}
 	perm := os.FileMode(0o644)
 	if p.runs {

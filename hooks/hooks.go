@@ -92,12 +92,11 @@ func (e *SharedError) Error() string {
 }
 
 // A ForeignError names a hook that is left alone because we cannot be chained to
-// it. Snippet is what a person can add to File.
+// it. A person can have File call "envdrift hook run".
 type ForeignError struct {
 	Name    string
 	File    string
 	Manager Manager
-	Snippet string
 }
 
 func (e *ForeignError) Error() string {
@@ -236,7 +235,7 @@ func (s Site) installScript(name string, p place) error {
 	if err := s.inspectScript(p, &h); err != nil {
 		return err
 	}
-	foreign := &ForeignError{Name: name, File: p.file, Manager: Script, Snippet: command(name)}
+	foreign := &ForeignError{Name: name, File: p.file, Manager: Script}
 	if h.Manager == Earlier {
 		foreign.Manager = Earlier
 		return foreign

@@ -150,6 +150,3 @@ func isPreCommit(data []byte) bool {
 }
 
 func isLefthook(data []byte) bool { return bytes.Contains(data, []byte("call_lefthook")) }
-
-// command is what a person adds to a hook of theirs.
-func command(name string) string { return "envdrift hook run " + name + ` "$@"` }

@@ -100,10 +100,12 @@ func (c *cli) advice(err error) []string {
 		return []string{c.self("init") + " writes envdrift.toml; or name one with -c FILE"}
 	case errors.Is(err, drift.ErrKeysFile):
 		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
+	case errors.Is(err, gitops.ErrNotRepository):
+		return []string{"stand in the repository, or name it: envdrift -C DIR …"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"see who owns it and its mode: ls -l"}
 	}
-	return nil
+	return c.hookAdvice(err)
 }
 
 // vaultAdvice gives what the vault advises, and how what is not there, or is

@@ -117,7 +117,7 @@ func (s *session) examineHooks(ctx context.Context) []diagnosis {
 	for _, h := range found {
 		d := diagnosis{what: "hook " + h.Name, detail: h.State.String()}
 		if !h.Runs() {
-			d.err, d.hints = &hookError{h}, []string{s.self("hook install")}
+			d.err, d.hints = &hookError{h}, []string{s.hookRemedy(h)}
 		}
 		list = append(list, d)
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -21,12 +23,7 @@ also trusts the vaults that the configuration names: hooks never ask.
 
 Statuses: 0 installed · 1 could not · 2 wrong usage
 Example:  envdrift hook install`)
-	commands[install.FullCommand()] = func(ctx context.Context) error {
-		if err := c.changeHooks(ctx, hooks.Install); err != nil {
-			return err
-		}
-		return c.trustAll(ctx)
-	}
+	commands[install.FullCommand()] = c.installHooks
 
 	uninstall := hook.Command("uninstall", "Take the hooks away; what was there before comes back.").HelpLong(`
 Statuses: 0 taken away, or not there · 1 could not · 2 wrong usage
@@ -71,6 +68,13 @@ func (c *cli) site(ctx context.Context) (*session, hooks.Site, error) {
 	return s, site, err
 }
 
+func (c *cli) installHooks(ctx context.Context) error {
+	if err := c.changeHooks(ctx, hooks.Install); err != nil {
+		return err
+	}
+	return c.trustAll(ctx)
+}
+
 func (c *cli) changeHooks(ctx context.Context, change func(hooks.Site) ([]hooks.Hook, error)) error {
 	s, site, err := c.site(ctx)
 	if err != nil {
@@ -78,7 +82,7 @@ func (c *cli) changeHooks(ctx context.Context, change func(hooks.Site) ([]hooks.
 	}
 	found, err := change(site)
 	for _, h := range found {
-		s.addHookRow(h, done(h), nil)
+		s.add(hookRow(h, done(h)))
 	}
 	return err
 }
@@ -97,33 +101,91 @@ func (c *cli) hookStatus(ctx context.Context) error {
 		return err
 	}
 	found, err := hooks.Inspect(site)
+	told := ""
 	for _, h := range found {
-		var problem error
+		r := hookRow(h, h.State.String())
 		if !h.Runs() {
-			problem = &hookError{h}
+			r.err = &hookError{h}
+			if remedy := s.hookRemedy(h); remedy != told {
+				r.Hints, told = []string{remedy}, remedy // once for all hooks
+			}
 		}
-		s.addHookRow(h, h.State.String(), problem)
+		s.add(r)
 	}
 	return err
 }
 
-// addHookRow tells of one hook; its file is shown as git would name it.
-func (s *session) addHookRow(h hooks.Hook, status string, err error) {
-	r := row{Status: status, File: h.Name, err: err}
+// hookRow tells of one hook; its file is shown as git would name it.
+func hookRow(h hooks.Hook, status string) row {
+	var notes []string
 	if h.Manager != hooks.Nobody {
-		r.Note = "beside " + h.Manager.String()
+		notes = append(notes, "beside "+h.Manager.String())
 	}
-	s.add(r)
+	if h.Configured {
+		notes = append(notes, "git 2.54 and later run it by their configuration, too")
+	}
+	return row{Status: status, File: h.Name, Note: strings.Join(notes, "; ")}
 }
 
 // A hookError reports a hook that git will not run.
 type hookError struct{ hook hooks.Hook }
 
 func (e *hookError) Error() string {
-	if e.hook.Problem != "" {
+	switch {
+	case e.hook.Problem != "":
 		return fmt.Sprintf("git does not run it: %s", e.hook.Problem)
+	case e.hook.State == hooks.Foreign:
+		return "this hook runs without envdrift"
 	}
-	return "envdrift is not behind this hook"
+	return "not installed"
+}
+
+// hookRemedy is what to type so that git runs a hook.
+func (c *cli) hookRemedy(h hooks.Hook) string {
+	switch h.Problem {
+	case hooks.NoStub:
+		return "set the hook manager up in this working tree, as with npm install or lefthook install"
+	case hooks.HooksOff:
+		return hooksOffRemedy
+	}
+	return c.self("hook install")
+}
+
+const hooksOffRemedy = "git config --show-origin core.hooksPath   tells where that is set; unset it there, then envdrift hook install"
+
+// hookAdvice tells how a hook that install left alone comes to call us.
+func (c *cli) hookAdvice(err error) []string {
+	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
+		switch e.Manager {
+		case hooks.Earlier:
+			return []string{"take the lines of the earlier envdrift out of it, or move it away, then " + c.self("hook install")}
+		case hooks.Lefthook:
+			return []string{fmt.Sprintf("add a job for %s there that runs: envdrift hook run %[1]s {0}", e.Name)}
+		}
+		return []string{fmt.Sprintf("add to that hook: envdrift hook run %s, with the arguments that it is given", e.Name)}
+	}
+	if e := (*hooks.SharedError)(nil); errors.As(err, &e) {
+		return []string{
+			"to check the commits of them all, add to the hooks there, each with its name: envdrift hook run pre-commit, with the arguments that it is given",
+			`or give this clone hooks of its own: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.self("hook install"),
+		}
+	}
+	if errors.Is(err, hooks.ErrHooksOff) {
+		return []string{hooksOffRemedy}
+	}
+	return nil
+}
+
+// offerHooks asks whether git is to check every commit, or says how it would.
+func (c *cli) offerHooks(ctx context.Context) error {
+	if !c.tty || c.json || c.ci {
+		c.sum = "envdrift: next: " + c.self("encrypt FILE") + "; " + c.self("hook install") + " lets git check every commit"
+		return nil
+	}
+	if !c.ask("Let git check every commit (envdrift hook install)?") {
+		return nil
+	}
+	return c.installHooks(ctx)
 }
 
 // runHook is what git runs. Nothing of it may ask a question.

@@ -65,7 +65,10 @@ func (c *cli) initialize(ctx context.Context) error {
 	if err != nil || repo == nil {
 		return err
 	}
-	return s.ignore(ctx, repo, []string{s.cfg.Sync.EnvKeysFilename})
+	if err := s.ignore(ctx, repo, []string{s.cfg.Sync.EnvKeysFilename}); err != nil {
+		return err
+	}
+	return c.offerHooks(ctx)
 }
 
 // initAge makes the person's identity and adds it to the recipients.
