@@ -46,7 +46,7 @@ type diagnosis struct {
 func (c *cli) doctor(ctx context.Context, fix bool) error {
 	s, err := c.open()
 	if err != nil {
-		c.add(row{Status: "wrong", File: "configuration", err: err})
+		c.add(row{Status: "wrong", What: "configuration", err: err})
 		return nil
 	}
 	var found []diagnosis
@@ -56,7 +56,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 		found = append(found, examine(ctx)...)
 	}
 	for _, d := range found {
-		r := row{Status: "fine", File: d.what, Note: d.detail}
+		r := row{Status: "fine", What: d.what, Note: d.detail}
 		if d.err != nil {
 			r.Status, r.err, r.Hints = "wrong", d.err, d.hints
 			if fix && d.mend != nil {
@@ -105,7 +105,7 @@ func (s *session) examineHooks(ctx context.Context) []diagnosis {
 	if s.repo == nil {
 		return nil
 	}
-	site, err := hooks.Locate(ctx, s.repo, "")
+	site, err := locateHooks(ctx, s.repo)
 	if err != nil {
 		return []diagnosis{{what: "hooks", err: err}}
 	}
@@ -150,7 +150,7 @@ func (s *session) examineKeys(ctx context.Context) []diagnosis {
 	}
 	var list []diagnosis
 	for _, file := range files {
-		d := diagnosis{what: file}
+		d := diagnosis{what: s.shown(file)}
 		info, err := fs.Stat(s.root.FS(), file)
 		switch {
 		case err != nil:

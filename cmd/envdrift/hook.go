@@ -57,15 +57,20 @@ func (c *cli) site(ctx context.Context) (*session, hooks.Site, error) {
 	if repo == nil {
 		return nil, hooks.Site{}, gitops.ErrNotRepository
 	}
+	site, err := locateHooks(ctx, repo)
+	return s, site, err
+}
+
+// locateHooks finds the hooks of repo, as they call this very program.
+func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Site, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, hooks.Site{}, err
+		return hooks.Site{}, err
 	}
 	if real, err := filepath.EvalSymlinks(self); err == nil {
 		self = real
 	}
-	site, err := hooks.Locate(ctx, repo, self)
-	return s, site, err
+	return hooks.Locate(ctx, repo, self)
 }
 
 func (c *cli) installHooks(ctx context.Context) error {
@@ -115,7 +120,7 @@ func (c *cli) hookStatus(ctx context.Context) error {
 	return err
 }
 
-// hookRow tells of one hook; its file is shown as git would name it.
+// hookRow tells of one hook.
 func hookRow(h hooks.Hook, status string) row {
 	var notes []string
 	if h.Manager != hooks.Nobody {
@@ -124,7 +129,7 @@ func hookRow(h hooks.Hook, status string) row {
 	if h.Configured {
 		notes = append(notes, "git 2.54 and later run it by their configuration, too")
 	}
-	return row{Status: status, File: h.Name, Note: strings.Join(notes, "; ")}
+	return row{Status: status, What: h.Name, Note: strings.Join(notes, "; ")}
 }
 
 // A hookError reports a hook that git will not run.

@@ -17,6 +17,7 @@ import (
 type row struct {
 	Status      string   `json:"status"`
 	File        string   `json:"file,omitempty"`
+	What        string   `json:"what,omitempty"` // where it is no file: a hook, a setting
 	Secret      string   `json:"secret,omitempty"`
 	Environment string   `json:"environment,omitempty"`
 	Vault       string   `json:"vault,omitempty"`
@@ -116,13 +117,13 @@ func (c *cli) printJSON(d document, status int) int {
 func (c *cli) printRows() {
 	var status, file int
 	for _, r := range c.rows {
-		status, file = max(status, len(r.Status)), max(file, len([]rune(c.shown(r.File))))
+		status, file = max(status, len(r.Status)), max(file, len([]rune(c.subject(r))))
 	}
 	for _, r := range c.rows {
 		if c.quiet && r.err == nil {
 			continue
 		}
-		line := fmt.Sprintf("%s  %-*s  %s", c.paint(r.err, r.Status, status), file, c.shown(r.File), r.detail())
+		line := fmt.Sprintf("%s  %-*s  %s", c.paint(r.err, r.Status, status), file, c.subject(r), r.detail())
 		fmt.Fprintln(c.stderr, strings.TrimRight(line, " "))
 		if r.err != nil {
 			fmt.Fprintf(c.stderr, "%*s  %s\n", status, "", clean(r.Error))
@@ -131,6 +132,14 @@ func (c *cli) printRows() {
 			fmt.Fprintf(c.stderr, "%*s  → %s\n", status, "", clean(hint))
 		}
 	}
+}
+
+// subject is what a row is about, as a person types it.
+func (c *cli) subject(r row) string {
+	if r.What != "" {
+		return r.What
+	}
+	return c.shown(r.File)
 }
 
 func (r row) detail() string {
