@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,6 +45,8 @@ func (c *cli) preCommit(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = g.index.Close() }()
+	// git runs a hook at the top, but the person reads on from here.
+	c.dir = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
 	asking, cancel := context.WithTimeout(ctx, s.cfg.Hooks.Timeout)
 	defer cancel()
 	g.judge(asking)
@@ -87,7 +90,7 @@ func (g *guard) judge(ctx context.Context) {
 			sub := subjects[i]
 			sub.keys, sub.err = key.Keys, key.Err
 			if isUnreachable(key.Err) && s.cfg.Hooks.OnUnreachable == config.Warn {
-				sub.note, sub.err = "not verified: "+key.Err.Error(), nil
+				sub.note, sub.err = key.Err.Error(), nil
 				continue
 			}
 			sub.prove()
@@ -138,6 +141,8 @@ func (sub *subject) legible() error {
 		return &fs.PathError{Op: "read", Path: sub.change.Path, Err: drift.ErrTooLarge}
 	case isPointer(sub.data):
 		return errPointer
+	case hasMarkers(sub.data):
+		return errMarkers
 	case sub.mapped && sub.target.Err != nil:
 		return sub.target.Err
 	}
@@ -148,6 +153,7 @@ func (sub *subject) legible() error {
 var (
 	errConflict = errors.New("is in conflict: there is no one version to check")
 	errLink     = errors.New("is a symbolic link: map the file that it leads to")
+	errMarkers  = errors.New("holds git's conflict markers: choose between the versions, then git add it")
 	errPointer  = errors.New("is kept by Git LFS: the commit does not hold what would have to be checked")
 )
 
@@ -172,7 +178,7 @@ func (g *guard) settle(sub *subject) (ask bool) {
 	if sub.err = drift.SelfCheck(sub.doc); sub.err != nil {
 		return false
 	}
-	sub.note = "not verified: no mapping names this file"
+	sub.note = "no mapping names this file"
 	if sub.session.cfg.Hooks.OnUnmapped == config.Block {
 		sub.err = &unmappedError{sub.change.Path}
 	}
