@@ -20,7 +20,7 @@ var layers = map[string]int{
 	"vault/age": 3, "vault/aws": 3, "vault/azure": 3, "vault/gcp": 3, "vault/hashicorp": 3,
 	"vault/vaulttest": 4, "vault/all": 4, "internal/drift": 4,
 	"internal/servertest": 5, "internal/interop": 5,
-	"cmd/envdrift": 6,
+	"cmd/envdrift": 6, "bench": 6,
 }
 
 // only holds which packages may import a library.
@@ -33,7 +33,7 @@ var only = map[string][]string{
 	"github.com/hashicorp/":               {"vault/hashicorp"},
 	"cloud.google.com/":                   {"vault/gcp", "internal/servertest"},
 	"filippo.io/":                         {"vault/age"},
-	"github.com/decred/":                  {"internal/ecies"},
+	"github.com/decred/":                  {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {"hooks", "cmd/envdrift"},
 }
 
