@@ -2,7 +2,6 @@ package atomicfile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -142,52 +141,6 @@ func TestLinkedParentThatLeavesIsRefused(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(outside); len(entries) != 0 {
 		t.Errorf("%s holds %v; want nothing", outside, entries)
-	}
-}
-
-// The disk may fail before every step: the file is the old one, or the new one
-// when only the directory's sync was left, and no other file is there.
-func TestFaultAtEveryStep(t *testing.T) {
-	t.Parallel()
-	steps := []string{"create", "write", "chmod", "sync", "rename", "sync directory"}
-	for _, failing := range steps {
-		for _, old := range []string{"", "old"} {
-			t.Run(fmt.Sprintf("%s/old=%q", failing, old), func(t *testing.T) {
-				t.Parallel()
-				dir := t.TempDir()
-				if old != "" {
-					if err := os.WriteFile(filepath.Join(dir, "f"), []byte(old), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-				fault := errors.New("disk fault")
-				var seen []string
-				err := write(open(t, dir), "f", []byte("new"), 0o600, false, func(step string) error {
-					seen = append(seen, step)
-					if step == failing {
-						return fault
-					}
-					return nil
-				})
-				if !errors.Is(err, fault) {
-					t.Fatalf("write = %v after %v; want the fault", err, seen)
-				}
-				want := old
-				if failing == "sync directory" {
-					want = "new"
-				}
-				got, _ := os.ReadFile(filepath.Join(dir, "f"))
-				if string(got) != want {
-					t.Errorf("f holds %q; want %q", got, want)
-				}
-				entries, _ := os.ReadDir(dir)
-				for _, e := range entries {
-					if e.Name() != "f" {
-						t.Errorf("%s was left behind", e.Name())
-					}
-				}
-			})
-		}
 	}
 }
 
