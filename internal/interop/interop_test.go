@@ -8,7 +8,7 @@
 //	eval "$(scripts/install-dotenvx /tmp/dotenvx)"
 //	go test -tags integration ./internal/interop
 //
-// All files are generated, from a fixed seed.
+// All files are generated, from fixed seeds; [TestGrammar] can be asked for more.
 package interop
 
 import (
