@@ -85,6 +85,8 @@ func backupName(path string) string {
 	return name
 }
 
+// writeNew creates a file. On an error nothing is left of it: half a backup
+// would pass for one.
 func writeNew(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -94,7 +96,10 @@ func writeNew(name string, data []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
 }
 
 // lockWait bounds [Repo.Lock] where the context has no earlier deadline.

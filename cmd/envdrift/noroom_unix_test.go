@@ -1,0 +1,196 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestNoRoom runs every command that writes where files can grow to a size and
+// no further, for every size from nothing to enough: the limit stands for a
+// disk that is full at any point. Each file is then as it was or as it was to
+// be, and a command that wrote less than all says so by its status.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		prepare []string
+		args    string
+	}{
+		{name: "init", args: "init"},
+		{name: "encrypt", args: "encrypt .env.production"},
+		{name: "decrypt", prepare: []string{"encrypt .env.production"}, args: "decrypt .env.production"},
+		{name: "vault-push", prepare: []string{"encrypt .env.production", "init"}, args: "vault-push . app-key --env production"},
+		{name: "vault-pull", prepare: vaulted, args: "vault-pull . app-key --env production"},
+		{name: "sync", prepare: vaulted, args: "sync"},
+		{name: "pull", prepare: vaulted, args: "pull"},
+		{name: "lock", prepare: append(slices.Clone(vaulted), "pull"), args: "lock"},
+		{name: "repair", prepare: append(slices.Clone(vaulted), "-C ../home/other encrypt .env.production"), args: "repair .env.production"},
+		{name: "recipient add", prepare: vaulted, args: "recipient add age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
+		{name: "recipient show", args: "recipient show"},
+		{name: "hook install", prepare: vaulted, args: "hook install"},
+		{name: "hook uninstall", prepare: append(slices.Clone(vaulted), "hook install"), args: "hook uninstall"},
+		{name: "trust", args: "trust -c vault.toml"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			for _, args := range tt.prepare {
+				if out, status := r.run("unlimited", args); status != 0 {
+					t.Fatalf("envdrift %s: status %d\n%s", args, status, out)
+				}
+			}
+			switch tt.name {
+			case "sync", "pull", "vault-pull":
+				r.move(t, ".env.keys", "../home/keys")
+			case "repair": // the key of another file drifted here
+				r.move(t, "../home/other/.env.production", ".env.production")
+				r.move(t, "../home/other/.env.keys", ".env.keys")
+			}
+			r.before = treeIn(r.dir)
+			if out, status := r.run("unlimited", tt.args); status != 0 {
+				t.Fatalf("envdrift %s: status %d\n%s", tt.args, status, out)
+			}
+			r.after = treeIn(r.dir)
+			if len(r.changed()) == 0 {
+				t.Fatalf("envdrift %s writes nothing", tt.args)
+			}
+			t.Logf("%s writes %q", tt.args, r.changed())
+			for blocks := 0; ; blocks++ {
+				if r.full(t, blocks, tt.args) {
+					return
+				}
+			}
+		})
+	}
+}
+
+// vaulted makes a vault hold the key of .env.production.
+var vaulted = []string{"encrypt .env.production", "init", "vault-push --all", "vault-push . app-key --env production"}
+
+// A room is a folder in which commands run short of room.
+type room struct {
+	dir           string // the folder of the repository, and of the home
+	before, after tree
+}
+
+func newRoom(t *testing.T) *room {
+	t.Helper()
+	r := &room{dir: filepath.Join(t.TempDir(), "000")}
+	var env strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&env, "NAME%d=value-%d\n", i, i)
+	}
+	files := tree{
+		"home": {mode: os.ModeDir}, "repo": {mode: os.ModeDir},
+		"repo/.env.production": {mode: 0o644, data: []byte(env.String())}, "home/other": {mode: os.ModeDir},
+		"home/other/.env.production": {mode: 0o644, data: []byte(strings.ReplaceAll(env.String(), "value", "other"))},
+		"repo/vault.toml":            {mode: 0o644, data: []byte("[vault]\nprovider = \"hashicorp\"\n[vault.hashicorp]\nurl = \"https://vault.example.com\"\n")},
+	}
+	files.write(r.dir)
+	git := exec.CommandContext(t.Context(), "git", "init", "-q")
+	git.Dir = filepath.Join(r.dir, "repo")
+	if out, err := git.CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	return r
+}
+
+func (r *room) move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(filepath.Join(r.dir, "repo", from), filepath.Join(r.dir, "repo", to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs envdrift where no file can grow above blocks.
+func (r *room) run(blocks, args string) (out string, status int) {
+	cmd := exec.Command("sh", "-c", `trap "" XFSZ; ulimit -f `+blocks+`; exec envdrift `+args)
+	cmd.Dir = filepath.Join(r.dir, "repo")
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(r.dir, "home"), "CI=", "GORACE=" + noRaceSleep,
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
+	}
+	text, _ := cmd.CombinedOutput() // the status tells
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// changed lists what the command writes if there is room. What git keeps of its
+// own is left to git.
+func (r *room) changed() (names []string) {
+	all := maps.Clone(r.before)
+	maps.Copy(all, r.after)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if isWritten(name) && !bytes.Equal(r.before[name].data, r.after[name].data) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func isWritten(name string) bool {
+	inGit, ok := strings.CutPrefix(name, "repo/.git/")
+	if !ok {
+		return true
+	}
+	dir, base, _ := strings.Cut(inGit, "/")
+	return dir == "envdrift" && base != "lock-holder" || dir == "hooks" || dir == "info"
+}
+
+// full runs the command once, in a copy of the folder as it was before, and
+// reports whether there was room enough.
+func (r *room) full(t *testing.T, blocks int, args string) bool {
+	t.Helper()
+	trial := &room{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // as long a path
+	r.before.write(trial.dir)
+	out, status := trial.run(fmt.Sprint(blocks), args)
+	got := treeIn(trial.dir)
+	for name, f := range got {
+		if isWritten(name) && !r.isWhole(name, f.data) {
+			t.Errorf("%s, room for %d blocks: %s has %d bytes, before %d; want %d\n%s", args, blocks, name, len(f.data), len(r.before[name].data), len(r.after[name].data), out)
+		}
+	}
+	all := true
+	for _, name := range r.changed() {
+		_, was := r.before[name]
+		_, is := got[name]
+		_, shall := r.after[name]
+		if !is && was && shall {
+			t.Errorf("%s, room for %d blocks: %s is gone\n%s", args, blocks, name, out)
+		}
+		all = all && (is == shall || strings.Contains(name, "/backup/")) && (!is || len(got[name].data) == len(r.after[name].data))
+	}
+	if status == 0 && !all {
+		t.Errorf("%s, room for %d blocks: status 0, but not all is written\n%s", args, blocks, out)
+	}
+	if blocks > 100 && status != 0 {
+		t.Fatalf("%s: status %d with room for %d blocks\n%s", args, status, blocks, out)
+	}
+	return status == 0
+}
+
+// isWhole reports whether data is what the file held before, or what it is to
+// hold. Ciphertexts and dates differ each time; their lengths do not.
+func (r *room) isWhole(name string, data []byte) bool {
+	before, was := r.before[name]
+	after, shall := r.after[name]
+	switch {
+	case was && bytes.Equal(data, before.data):
+		return true
+	case name == "repo/.git/envdrift/state.json":
+		return json.Valid(data) // it says what was done
+	case strings.Contains(name, "/backup/"): // the name has the time
+		return bytes.Equal(data, r.before["repo/.env.production"].data)
+	}
+	return shall && len(data) == len(after.data)
+}
