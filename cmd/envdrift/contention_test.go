@@ -72,7 +72,10 @@ func (o *office) editor() (quit func()) {
 	}
 	loop(func(int) { _, _ = o.try("git", "status", "--porcelain") })
 	loop(func(n int) {
-		_ = os.WriteFile(filepath.Join(o.bench.dir, "other.txt"), fmt.Appendf(nil, "%d\n", n), 0o644)
+		// At once, or git stumbles over the half of it.
+		beside := o.bench.dir + ".other"
+		_ = os.WriteFile(beside, fmt.Appendf(nil, "%d\n", n), 0o644)
+		_ = os.Rename(beside, filepath.Join(o.bench.dir, "other.txt"))
 		_, _ = o.try("git", "add", "other.txt")
 	})
 	return func() { close(stop); wg.Wait() }

@@ -187,8 +187,8 @@ func (c *cli) offerHooks(ctx context.Context) error {
 		c.sum = "envdrift: next: " + c.self("encrypt FILE") + "; " + c.self("hook install") + " lets git check every commit"
 		return nil
 	}
-	if !c.ask("Let git check every commit (envdrift hook install)?") {
-		return nil
+	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {
+		return ctx.Err()
 	}
 	return c.installHooks(ctx)
 }

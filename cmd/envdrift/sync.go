@@ -50,7 +50,10 @@ var errOutOfStep = errors.New("not in step with the vault")
 // mapping. It returns the keys, for what is done with them next.
 func (s *session) sync(ctx context.Context, targets []drift.Target, f syncFlags) ([]drift.VaultKey, error) {
 	keys := s.fetch(ctx, targets)
-	changes := drift.Sync(s.root.FS(), targets, keys, s.mayReplace(f))
+	changes := drift.Sync(s.root.FS(), targets, keys, s.mayReplace(ctx, f))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if !f.verify {
 		if err := s.apply(ctx, changes); err != nil {
 			return nil, err
@@ -69,7 +72,7 @@ func (s *session) sync(ctx context.Context, targets []drift.Target, f syncFlags)
 }
 
 // mayReplace says whether a key that differs may be replaced.
-func (s *session) mayReplace(f syncFlags) func(*drift.DiffersError) bool {
+func (s *session) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersError) bool {
 	return func(e *drift.DiffersError) bool {
 		switch {
 		case f.verify:
@@ -79,7 +82,7 @@ func (s *session) mayReplace(f syncFlags) func(*drift.DiffersError) bool {
 		case s.ci || s.json || !s.tty:
 			return false
 		}
-		return s.ask(s.told(e) + ". Replace it?")
+		return s.ask(ctx, s.told(e)+". Replace it?")
 	}
 }
 
@@ -124,10 +127,26 @@ func countActions(changes []drift.Change) string {
 	return strings.Join(parts, ", ")
 }
 
-// ask puts a question to the person at the terminal. Anything but yes is no.
-func (s *session) ask(question string) bool {
+// ask puts a question to the person at the terminal. Anything but yes is no,
+// also an interrupt: ctx then tells.
+func (s *session) ask(ctx context.Context, question string) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	fmt.Fprintf(s.stderr, "%s [y/N] ", clean(question))
-	answer, err := bufio.NewReader(s.stdin).ReadString('\n')
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return err == nil && (answer == "y" || answer == "yes")
+	answered := make(chan string, 1)
+	go func() {
+		answer, err := bufio.NewReader(s.stdin).ReadString('\n')
+		if err != nil {
+			answer = ""
+		}
+		answered <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case answer := <-answered:
+		return answer == "y" || answer == "yes"
+	case <-ctx.Done():
+		fmt.Fprintln(s.stderr)
+		return false
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -173,8 +174,8 @@ func (s *session) trusts(ctx context.Context, cfg vault.Config) error {
 	case s.hook:
 		return refusal
 	case s.tty && !s.json:
-		if !s.ask(fmt.Sprintf("This repository's configuration sends your vault credentials to:\n  %s\nAgree?", endpoint)) {
-			return refusal
+		if !s.ask(ctx, fmt.Sprintf("This repository's configuration sends your vault credentials to:\n  %s\nAgree?", endpoint)) {
+			return cmp.Or(ctx.Err(), error(refusal))
 		}
 	case len(refusal.pinned) > 0:
 		return refusal
