@@ -194,6 +194,63 @@ func TestParallelTrust(t *testing.T) {
 	}
 }
 
+// TestParallelBackups replaces keys at once: every one that was there is kept,
+// whole.
+func TestParallelBackups(t *testing.T) {
+	t.Parallel()
+	main, linked, keys := sharedClone(t)
+	benches := []*bench{main, linked}
+	stranger, err := ecies.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := "DOTENV_PRIVATE_KEY_PRODUCTION=" + stranger.Reveal() + "\n"
+	for _, b := range benches {
+		for i := range keys {
+			b.write(fmt.Sprintf("s%d/.env.keys", i), []byte(old))
+		}
+	}
+	for _, out := range atOnce(benches, "sync --force") {
+		t.Error(out)
+	}
+	for _, b := range benches {
+		for i, key := range keys {
+			holds(b, fmt.Sprintf("s%d", i), key, "1", false)
+		}
+	}
+	kept, _ := filepath.Glob(filepath.Join(main.dir, ".git/envdrift/backup/*"))
+	for _, name := range kept {
+		if data, err := os.ReadFile(name); err != nil || string(data) != old {
+			t.Errorf("%s is not what was there: %v", name, err)
+		}
+	}
+	if want := len(benches) * len(keys); len(kept) != want {
+		t.Errorf("%d backups; want %d", len(kept), want)
+	}
+}
+
+// TestParallelWithoutClone has no lock that keeps one run from the temporary
+// files of another.
+func TestParallelWithoutClone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, t.TempDir())
+	var commands, files []string
+	for i := range 8 {
+		file := fmt.Sprintf(".env.e%d", i)
+		b.write(file, []byte("A=1\n"))
+		b.run("envdrift", "encrypt", file)
+		commands, files = append(commands, "decrypt "+file), append(files, file)
+	}
+	for _, out := range atOnce([]*bench{b}, commands...) {
+		t.Error(out)
+	}
+	for _, file := range files {
+		if got := dotenv.Parse([]byte(b.read(file))).State(); got != dotenv.Plain {
+			t.Errorf("%s is %v; want it in plain text", file, got)
+		}
+	}
+}
+
 // onlyMeanwhile reports whether a command failed for no other reason than that
 // another one wrote the file first, and said what to do.
 func onlyMeanwhile(out string) bool {
