@@ -103,6 +103,17 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+func TestGaveUp(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.Results = append(r.Results, result{Task: "exec", Size: 2000, Tool: "sops", Note: "> 1m0s"})
+	for tool, want := range map[string]bool{"sops": true, "dotenvx": false} {
+		if got := r.gaveUp(task{name: "exec", size: 20_000}, tool); got != want {
+			t.Errorf("gaveUp(%s) = %t; want %t", tool, got, want)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	t.Parallel()
 	r := sampleReport()
@@ -180,6 +191,16 @@ func TestScale(t *testing.T) {
 	}
 	if one := newScale([]point{{100, 0}}, func(q point) float64 { return q.x }, 0, 300); one.high <= one.low {
 		t.Errorf("scale of one value: 10^%d to 10^%d", one.low, one.high)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	got := []string{thousands(1), thousands(3), thousands(5), thousands(6), milliseconds(-1), milliseconds(2), milliseconds(4),
+		number(0.0031), number(0.5), number(12.34), number(567.8), seconds(0.0123), seconds(2.5)}
+	want := []string{"10", "1k", "100k", "1M", "0.1 ms", "100 ms", "10 s", "0.0031", "0.50", "12.3", "568", "12.3 ms", "2.50 s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("units = %q; want %q", got, want)
 	}
 }
 

@@ -112,7 +112,8 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 	var failed []error
 	for _, t := range o.tasks() {
 		if ctx.Err() != nil {
-			return nil, errors.New("interrupted")
+			failed = append(failed, errors.New("interrupted"))
+			break
 		}
 		fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(begin).Seconds(), t)
 		if err := r.measure(ctx, b, t, o); err != nil {
@@ -143,7 +144,10 @@ func (r *report) measure(ctx context.Context, b *bed, t task, o options) error {
 	samples, notes := make([][]sample, len(contestants)), make([]string, len(contestants))
 	spent := make([]time.Duration, len(contestants))
 	for i, c := range contestants {
-		if expected := r.expect(t, c.tool); expected > o.limit {
+		switch expected := r.expect(t, c.tool); {
+		case r.gaveUp(t, c.tool):
+			notes[i] = "not run"
+		case expected > o.limit:
 			notes[i] = fmt.Sprintf("not run: about %.0f s", expected.Seconds())
 		}
 	}

@@ -143,14 +143,17 @@ func spread(heights []float64, gap float64) []float64 {
 
 func milliseconds(e int) string {
 	if e >= 3 {
-		return thousands(e-3) + " s"
+		return fmt.Sprintf("%g s", math.Pow10(e-3))
 	}
 	return fmt.Sprintf("%g ms", math.Pow10(e))
 }
 
 func thousands(e int) string {
-	if e >= 3 {
-		return fmt.Sprintf("%g,000", math.Pow10(e-3))
+	unit := ""
+	for _, u := range []string{"k", "M"} {
+		if e >= 3 {
+			e, unit = e-3, u
+		}
 	}
-	return fmt.Sprintf("%g", math.Pow10(e))
+	return fmt.Sprintf("%g%s", math.Pow10(e), unit)
 }

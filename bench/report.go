@@ -67,6 +67,11 @@ func (r *report) expect(t task, tool string) time.Duration {
 	return time.Duration((z.Min + each*float64(t.size-z.Size)) * float64(time.Second))
 }
 
+// gaveUp tells whether the tool had no result for t in a smaller size.
+func (r *report) gaveUp(t task, tool string) bool {
+	return slices.ContainsFunc(r.Results, func(x result) bool { return x.Task == t.name && x.Tool == tool && x.Runs == 0 })
+}
+
 // table is the report for a terminal, or in Markdown.
 func (r *report) table(markdown bool) string {
 	var out bytes.Buffer
@@ -127,6 +132,8 @@ func number(x float64) string {
 		return fmt.Sprintf("%.0f", x)
 	case x >= 10:
 		return fmt.Sprintf("%.1f", x)
+	case x < 0.1:
+		return fmt.Sprintf("%.2g", x)
 	}
 	return fmt.Sprintf("%.2f", x)
 }
@@ -198,12 +205,12 @@ func (t target) wanted() string {
 
 // publish writes what is committed: the results, and the page that shows them.
 func (r *report) publish() error {
-	const page = "docs/performance.md"
+	const page, picture = "docs/performance.md", "![Time against size: exec, sync, pre-commit](performance.svg)\n"
 	data, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	text, err := replace(string(data), map[string]string{"targets": r.targets(true), "results": r.table(true)})
+	text, err := replace(string(data), map[string]string{"picture": picture, "targets": r.targets(true), "results": r.table(true)})
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
