@@ -248,16 +248,44 @@ func (s Site) installScript(name string, p place) error {
 		return writeHook(p.file, script(name, s.Self))
 	}
 	chained := s.chained(name)
-	if exists(chained) {
+	if exists(chained) && !sameFile(p.file, chained) { // the same: an install was killed here
 		return foreign
 	}
-	if err := os.Rename(p.file, chained); err != nil {
+	if err := setAside(p.file, chained); err != nil {
 		return err
 	}
 	if err := writeHook(p.file, script(name, s.Self)); err != nil {
-		return errors.Join(err, os.Rename(chained, p.file))
+		return errors.Join(err, putBack(chained, p.file))
 	}
 	return nil
+}
+
+// setAside gives file the name chained. It keeps its own as well until ours
+// takes it, so that there is no moment without a hook; but for a link, through
+// which ours would be written, and where the file system has no second names.
+func setAside(file, chained string) error {
+	info, err := os.Lstat(file)
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() && (sameFile(file, chained) || os.Link(file, chained) == nil) {
+		return nil
+	}
+	return os.Rename(file, chained)
+}
+
+func putBack(chained, file string) error {
+	if sameFile(chained, file) { // a rename between two names of a file does nothing
+		return os.Remove(chained)
+	}
+	return os.Rename(chained, file)
+}
+
+// sameFile reports whether both are names of one file, not links to it.
+func sameFile(a, b string) bool {
+	x, errX := os.Lstat(a)
+	y, errY := os.Lstat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // Uninstall takes us away, also from where git no longer looks, and puts back

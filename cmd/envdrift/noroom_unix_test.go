@@ -38,6 +38,7 @@ func TestNoRoom(t *testing.T) {
 		{name: "recipient add", prepare: vaulted, args: "recipient add age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
 		{name: "recipient show", args: "recipient show"},
 		{name: "hook install", prepare: vaulted, args: "hook install"},
+		{name: "hook install behind another", prepare: vaulted, args: "hook install"},
 		{name: "hook uninstall", prepare: append(slices.Clone(vaulted), "hook install"), args: "hook uninstall"},
 		{name: "trust", args: "trust -c vault.toml"},
 	}
@@ -56,6 +57,8 @@ func TestNoRoom(t *testing.T) {
 			case "repair": // the key of another file drifted here
 				r.move(t, "../home/other/.env.production", ".env.production")
 				r.move(t, "../home/other/.env.keys", ".env.keys")
+			case "hook install behind another":
+				tree{"repo/.git/hooks/pre-commit": {mode: 0o755, data: []byte("#!/bin/sh\ntrue\n")}}.write(r.dir)
 			}
 			r.before = treeIn(r.dir)
 			if out, status := r.run("unlimited", tt.args); status != 0 {
