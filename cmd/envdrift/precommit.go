@@ -29,7 +29,6 @@ type guard struct {
 	keysNames []string        // of keys files, in lower case
 	deleted   [][]byte        // encrypted files that the commit takes away
 	sessions  map[string]*session
-	targets   map[*session]map[string]drift.Target
 	subjects  []*subject
 }
 
@@ -64,7 +63,7 @@ func (s *session) guard(ctx context.Context) (*guard, error) {
 	if repo == nil {
 		return nil, gitops.ErrNotRepository
 	}
-	g := &guard{session: s, repo: repo, sessions: map[string]*session{}, targets: map[*session]map[string]drift.Target{}}
+	g := &guard{session: s, repo: repo, sessions: map[string]*session{}}
 	if err := g.collect(ctx); err != nil || len(g.subjects) == 0 {
 		return g, err
 	}
@@ -112,7 +111,7 @@ func (g *guard) prepare(sub *subject) (ask bool) {
 	if sub.session, sub.err = g.sessionFor(name); sub.err != nil {
 		return false
 	}
-	sub.target, sub.mapped = g.target(sub.session, name)
+	sub.target, sub.mapped = sub.session.target(name)
 	sub.doc = dotenv.Parse(sub.data)
 	if sub.old != nil {
 		sub.head = dotenv.Parse(sub.old)
@@ -236,20 +235,6 @@ func (g *guard) sessionFor(file string) (*session, error) {
 	}
 	g.sessions[dir] = s
 	return s, nil
-}
-
-// target gives the target whose env file is file, whatever its profile.
-func (g *guard) target(s *session, file string) (drift.Target, bool) {
-	if g.targets[s] == nil {
-		g.targets[s] = map[string]drift.Target{}
-		for _, t := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
-			if t.File != "" {
-				g.targets[s][t.File] = t
-			}
-		}
-	}
-	t, ok := g.targets[s][file]
-	return t, ok
 }
 
 // report tells what is wrong, a screen of it at most, and in a line how much
