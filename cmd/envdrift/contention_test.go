@@ -88,7 +88,9 @@ func (o *office) round(n int, hooked bool) {
 	if n%3 == 2 && hooked {
 		key = o.stranger
 	}
-	want := fmt.Sprint("edit ", n)
+	// Of another length each time: git takes a file for unchanged that was
+	// written in the same second and is as long.
+	want := fmt.Sprint("edit ", strings.Repeat("and ", n%7), n)
 	doc, _, err := dotenv.Parse([]byte("A="+want+"\nB=1\n")).Encrypt(key.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY_PRODUCTION", File: envFile})
 	if err != nil {
 		o.t.Fatal(err)

@@ -130,7 +130,10 @@ type victim struct {
 // committed, and the next run finishes. ENVDRIFT_KILLS sets how often.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	rounds, seed := 2, rand.Uint64()
+	rounds, seed := 1, rand.Uint64()
+	if everyCell {
+		rounds = 10
+	}
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_KILLS")); err == nil {
 		rounds = n
 	}

@@ -41,7 +41,8 @@ func (c *cli) showing(what string) (done func()) {
 		}
 		bar := progressbar.NewOptions(-1,
 			progressbar.OptionSetWriter(c.stderr), progressbar.OptionSetDescription(what),
-			progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true))
+			progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true),
+			progressbar.OptionSetSpinnerChangeInterval(0)) // else it draws beside us, also after the end
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
