@@ -121,6 +121,9 @@ func startCanary(ts *testscript.TestScript, name string, files []string) *canary
 	}
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	ts.Check(err)
+	// A witness repeats what fails in a copy of the repository, which is
+	// another clone: it agrees to its vaults for the first time.
+	ts.Setenv(witnessVar, "")
 	ts.Setenv(name, "http://127.0.0.1:"+port)
 	ts.Setenv(name+"_PORT", port)
 	go c.serve()
@@ -188,7 +191,11 @@ func replace(thing, name string) error {
 	if err := os.Link(thing, temp); err != nil {
 		return err
 	}
-	return os.Rename(temp, name)
+	if err := os.Rename(temp, name); err != nil {
+		return err
+	}
+	_ = os.Remove(temp) // rename leaves it where name was thing already
+	return nil
 }
 
 func (f *flipper) stop() {
