@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -107,12 +108,22 @@ func (p Pins) Move(ctx context.Context, from, to string) error {
 	})
 }
 
+// errWritable reports pins in which another user could agree in this one's place.
+var errWritable = errors.New("can be written by other users; look what it holds, then chmod 600")
+
 func (p Pins) read() (content, error) {
 	c := content{Repositories: map[string][]Endpoint{}}
-	data, err := os.ReadFile(p.file)
+	info, err := os.Stat(p.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
+	if err != nil {
+		return c, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+		return c, &fs.PathError{Op: "read", Path: p.file, Err: errWritable}
+	}
+	data, err := os.ReadFile(p.file)
 	if err != nil {
 		return c, err
 	}
