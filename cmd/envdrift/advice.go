@@ -69,6 +69,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*unknownKeyError)(nil); errors.As(err, &e) {
 		return []string{c.self("encrypt "+quote(e.file)) + "   makes a new pair"}
 	}
+	if e := (*trackedKeysError)(nil); errors.As(err, &e) {
+		return []string{"git rm --cached " + quote(e.file) + "   and delete it if it is not yours"}
+	}
 	if e := (*activateError)(nil); errors.As(err, &e) {
 		if e.forceable {
 			return []string{c.self("pull --force") + "   replaces it; the old file is kept as a backup"}

@@ -176,7 +176,7 @@ func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Documen
 	if t, ok := s.target(file); ok {
 		held = s.fetch(ctx, []drift.Target{t})[0]
 	}
-	return s.undeclaredKey(file, k, held)
+	return s.undeclaredKey(ctx, file, k, held)
 }
 
 // declaredKey finds the key that a file's header names, or the header of
@@ -210,7 +210,7 @@ func (s *session) declaredKey(ctx context.Context, file string, doc *dotenv.Docu
 
 // undeclaredKey is the key of a file that declares none: the vault's, or,
 // where the vault has none, the one in the keys file beside it.
-func (s *session) undeclaredKey(file string, k fileKey, held drift.VaultKey) (fileKey, error) {
+func (s *session) undeclaredKey(ctx context.Context, file string, k fileKey, held drift.VaultKey) (fileKey, error) {
 	if held.Err == nil {
 		k.keys, k.public = held.Keys, held.Keys[0].PublicKey()
 		return k, nil
@@ -222,9 +222,31 @@ func (s *session) undeclaredKey(file string, k fileKey, held drift.VaultKey) (fi
 	// key of another service.
 	if named := s.ringOf(path.Dir(file)).Named(k.private); len(named) > 0 {
 		k.keys, k.public = named, named[0].PublicKey()
-		return k, nil
+		return k, s.ownKeys(ctx, path.Dir(file))
 	}
 	return k, &unknownKeyError{s.shown(file)}
+}
+
+// ownKeys returns an error if git tracks the keys file of a folder: whoever
+// pushed it can decrypt what is encrypted for it.
+func (s *session) ownKeys(ctx context.Context, folder string) error {
+	repo, err := s.git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	file := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
+	tracked, err := repo.Tracked(ctx, []string{file})
+	if err == nil && tracked[file] {
+		err = &trackedKeysError{s.shown(file)}
+	}
+	return err
+}
+
+// A trackedKeysError reports private keys that are everybody's.
+type trackedKeysError struct{ file string }
+
+func (e *trackedKeysError) Error() string {
+	return e.file + " is tracked by git: its keys are known to whoever has the repository"
 }
 
 // encryptWith plans the encryption of a file, keeping what HEAD's version

@@ -132,7 +132,7 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 		i := asked[n]
 		switch keys[i].keys = held.Keys; {
 		case !declared[i]:
-			keys[i], plan[i].Err = s.undeclaredKey(targets[i].File, keys[i], held)
+			keys[i], plan[i].Err = s.undeclaredKey(ctx, targets[i].File, keys[i], held)
 		case targets[i].Mapping.Ephemeral:
 			plan[i].Err = held.Err
 		default:
