@@ -137,9 +137,9 @@ func (c *cli) printRows() {
 // subject is what a row is about, as a person types it.
 func (c *cli) subject(r row) string {
 	if r.What != "" {
-		return r.What
+		return clean(r.What)
 	}
-	return c.shown(r.File)
+	return clean(c.shown(r.File))
 }
 
 func (r row) detail() string {

@@ -3,7 +3,6 @@ package drift
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -124,9 +123,10 @@ type PlaintextError struct{ Names []string }
 
 // NewPlaintextError names the values of entries, each name once.
 func NewPlaintextError(entries []dotenv.Entry) *PlaintextError {
-	e := &PlaintextError{}
+	e, seen := &PlaintextError{}, map[string]bool{}
 	for _, entry := range entries {
-		if !slices.Contains(e.Names, entry.Name) {
+		if !seen[entry.Name] {
+			seen[entry.Name] = true
 			e.Names = append(e.Names, entry.Name)
 		}
 	}
