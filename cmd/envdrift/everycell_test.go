@@ -2,6 +2,5 @@
 
 package main
 
-// everyCell says whether TestHookMatrix tries every state in every repository,
-// and TestKilled kills each command more than once.
+// everyCell says whether TestHookMatrix tries every state in every repository.
 const everyCell = false
