@@ -2,5 +2,6 @@
 
 package main
 
-// everyCell says whether TestHookMatrix tries every state in every repository.
+// everyCell says whether TestHookMatrix tries every state in every repository,
+// and TestKilled kills each command more than once.
 const everyCell = false

@@ -169,7 +169,7 @@ func (w *witness) tellAgain() {
 		}
 		both.Go(func() {
 			copied := filepath.Join(w.notes, "copy"+flag)
-			w.before.write(copied)
+			w.before.moved(w.work, copied).write(copied)
 			out, err := w.elsewhere(copied, append([]string{flag}, w.args...)).CombinedOutput()
 			if errors.Is(err, exec.ErrNotFound) {
 				w.leaked("cannot run again: " + err.Error())

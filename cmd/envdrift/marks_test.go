@@ -176,6 +176,17 @@ func treeIn(dir string) tree {
 	return files
 }
 
+// moved gives the files as they are to be in another folder: links, git's work
+// trees and the trust of a repository name its path.
+func (t tree) moved(from, to string) tree {
+	files := maps.Clone(t)
+	for name, f := range files {
+		f.data = bytes.ReplaceAll(f.data, []byte(from), []byte(to))
+		files[name] = f
+	}
+	return files
+}
+
 // write makes dir hold the files. What cannot be made is left out.
 func (t tree) write(dir string) {
 	for _, name := range slices.Sorted(maps.Keys(t)) {

@@ -177,7 +177,7 @@ func (g *guard) settle(sub *subject) (ask bool) {
 	if sub.err = drift.SelfCheck(sub.doc); sub.err != nil {
 		return false
 	}
-	sub.note = "no mapping names this file"
+	sub.note = "no mapping of envdrift.toml names this file"
 	if sub.session.cfg.Hooks.OnUnmapped == config.Block {
 		sub.err = &unmappedError{sub.change.Path}
 	}
@@ -262,7 +262,11 @@ func (g *guard) report(ctx context.Context) {
 	if concerned == 0 {
 		return
 	}
-	g.sum = fmt.Sprintf("envdrift: %d of %s verified", verified, plural(concerned, "staged env file"))
+	g.sum = "envdrift: "
+	if wrong > 0 {
+		g.sum += "commit stopped: "
+	}
+	g.sum += fmt.Sprintf("%d of %s verified", verified, plural(concerned, "staged env file"))
 	if more := wrong - most; more > 0 && !g.verbose && !g.json {
 		g.sum += fmt.Sprintf("; %d more with errors, envdrift hook run pre-commit -v shows them", more)
 	}

@@ -78,7 +78,9 @@ func (p PublicKey) Encrypt(plaintext []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encrypt(q, plaintext)
+	out := make([]string, 1)
+	err = (&sender{q: q}).encrypt([][]byte{plaintext}, out)
+	return out[0], err
 }
 
 // Decrypt returns the plaintext of ciphertext and the public key of the private
@@ -93,7 +95,9 @@ func (ks Keys) Decrypt(ciphertext string) (plaintext []byte, used PublicKey, err
 		return nil, PublicKey{}, ErrNoKey
 	}
 	for _, k := range ks {
-		if plaintext, err = m.open(k); err == nil {
+		shared := []secp256k1.JacobianPoint{m.multiply(k.scalar())}
+		affine(shared)
+		if plaintext, err = m.open(&shared[0]); err == nil {
 			return plaintext, k.public, nil
 		}
 	}
@@ -111,17 +115,15 @@ func Ephemeral(ciphertext string) (PublicKey, error) {
 	return PublicKey(m.key.SerializeCompressed()), nil
 }
 
-func encrypt(q *secp256k1.PublicKey, plaintext []byte) (string, error) {
-	r, err := secp256k1.GeneratePrivateKey()
-	if err != nil {
-		return "", err
-	}
+// seal returns plaintext encrypted with the ephemeral key r = r·G and the shared
+// point, both affine.
+func seal(r, shared *secp256k1.JacobianPoint, plaintext []byte) (string, error) {
 	var nonce [nonceSize]byte
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return "", err
 	}
-	point := r.PubKey().SerializeUncompressed()
-	aead, err := newAEAD(point, &r.Key, q)
+	point := serialize(r)
+	aead, err := newAEAD(point, shared)
 	if err != nil {
 		return "", err
 	}
@@ -168,12 +170,19 @@ func parse(ciphertext string) (*message, error) {
 	return &message{point, key, nonce, sealed}, nil
 }
 
-// open decrypts m with k. ErrWrongKey is the only error it returns for a k made
-// by this package.
-func (m *message) open(k *PrivateKey) ([]byte, error) {
-	aead, err := newAEAD(m.point, k.scalar(), m.key)
+// multiply returns the point that the sender and the owner of k share.
+func (m *message) multiply(k *secp256k1.ModNScalar) (shared secp256k1.JacobianPoint) {
+	m.key.AsJacobian(&shared)
+	secp256k1.ScalarMultNonConst(k, &shared, &shared)
+	return shared
+}
+
+// open decrypts m with the shared point, which is affine. ErrWrongKey is the
+// only error it returns.
+func (m *message) open(shared *secp256k1.JacobianPoint) ([]byte, error) {
+	aead, err := newAEAD(m.point, shared)
 	if err != nil {
-		return nil, err
+		return nil, ErrWrongKey
 	}
 	plaintext, err := aead.Open(nil, m.nonce, m.sealed, nil)
 	if err != nil {
@@ -182,17 +191,12 @@ func (m *message) open(k *PrivateKey) ([]byte, error) {
 	return plaintext, nil
 }
 
-// newAEAD returns the cipher of the value whose ephemeral key is point; k·p is
-// the shared secret.
-func newAEAD(point []byte, k *secp256k1.ModNScalar, p *secp256k1.PublicKey) (cipher.AEAD, error) {
-	var shared secp256k1.JacobianPoint
-	p.AsJacobian(&shared)
-	secp256k1.ScalarMultNonConst(k, &shared, &shared)
-	shared.ToAffine()
-
+// newAEAD returns the cipher of the value whose ephemeral key is point; the
+// shared point is affine.
+func newAEAD(point []byte, shared *secp256k1.JacobianPoint) (cipher.AEAD, error) {
 	ikm := make([]byte, 0, 2*pointSize)
 	ikm = append(ikm, point...)
-	ikm = append(ikm, secp256k1.NewPublicKey(&shared.X, &shared.Y).SerializeUncompressed()...)
+	ikm = append(ikm, serialize(shared)...)
 	key, err := hkdf.Key(sha256.New, ikm, nil, "", 32)
 	if err != nil {
 		return nil, err
@@ -202,6 +206,11 @@ func newAEAD(point []byte, k *secp256k1.ModNScalar, p *secp256k1.PublicKey) (cip
 		return nil, err
 	}
 	return cipher.NewGCMWithNonceSize(block, nonceSize)
+}
+
+// serialize returns an affine point uncompressed.
+func serialize(p *secp256k1.JacobianPoint) []byte {
+	return secp256k1.NewPublicKey(&p.X, &p.Y).SerializeUncompressed()
 }
 
 // decodeBase64 reads base64 as leniently as dotenvx, whose users wrap and trim
