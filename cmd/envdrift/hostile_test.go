@@ -121,9 +121,6 @@ func startCanary(ts *testscript.TestScript, name string, files []string) *canary
 	}
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	ts.Check(err)
-	// A witness repeats what fails in a copy of the repository, which is
-	// another clone: it agrees to its vaults for the first time.
-	ts.Setenv(witnessVar, "")
 	ts.Setenv(name, "http://127.0.0.1:"+port)
 	ts.Setenv(name+"_PORT", port)
 	go c.serve()
