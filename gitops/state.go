@@ -85,21 +85,33 @@ func backupName(path string) string {
 	return name
 }
 
-// writeNew creates a file. On an error nothing is left of it: half a backup
-// would pass for one.
-func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeNew creates a file, whole or not at all: half a backup would pass for
+// one.
+func writeNew(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".unfinished-*") // of mode 0600
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}()
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(name))
+		return err
 	}
-	return nil
+	// A link, unlike a rename, replaces nothing; not all file systems have it.
+	if err = os.Link(f.Name(), name); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, err := os.Lstat(name); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(f.Name(), name)
 }
 
 // lockWait bounds [Repo.Lock] where the context has no earlier deadline.

@@ -107,8 +107,8 @@ func (p place) installBlock(name string) error {
 // uninstallBlock removes the file too if nothing else is in it.
 func uninstallBlock(name, file string) error {
 	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil // nothing of ours there
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	before, _, after, ok := cutBlock(data, name)
 	if !ok {

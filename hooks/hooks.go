@@ -306,7 +306,10 @@ func Uninstall(s Site) ([]Hook, error) {
 
 func (s Site) uninstallScript(name, file string) error {
 	data, err := os.ReadFile(file)
-	if err != nil || !isOurs(name, data) {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if !isOurs(name, data) {
 		return nil
 	}
 	chained := filepath.Join(filepath.Dir(file), name+chainedSuffix)

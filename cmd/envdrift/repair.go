@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,9 @@ func (s *session) repairable(only []string) ([]drift.Target, error) {
 		}
 		if t.Err != nil && len(only) > 0 {
 			return nil, t.Err
+		}
+		if t.Err != nil && !errors.As(t.Err, new(*config.NoEnvFileError)) {
+			s.add(row{Status: string(drift.Failed), File: cmp.Or(t.File, t.Folder()), Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: t.Err})
 		}
 		if t.Doc != nil && isEncrypted(t.Doc) {
 			targets = append(targets, t)
