@@ -386,7 +386,7 @@ func preCommit(staged int) prepare {
 			return nil, nil, err
 		}
 		return have(
-			contestant{tool: "envdrift", command: b.in(r.dir, nil, b.envdrift, "hook", "run", "pre-commit")},
+			contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, ".git/hooks/pre-commit"))},
 			contestant{tool: "earlier tool", command: b.in(r.dir, nil, b.earlier, "guard", "--staged", "--native-only", "--ci")},
 			contestant{tool: "git diff --cached", command: b.in(r.dir, nil, "git", "diff", "--cached", "--name-only")},
 		), nil, nil
@@ -399,7 +399,7 @@ func postCheckout(b *bed, _ string, n int) ([]contestant, func(), error) {
 		return nil, nil, err
 	}
 	return have(
-		contestant{tool: "envdrift", command: b.in(r.dir, nil, b.envdrift, "hook", "run", "post-checkout", r.old, r.new, "1")},
+		contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, ".git/hooks/post-checkout"), r.old, r.new, "1")},
 		contestant{tool: "git diff-tree", command: b.in(r.dir, nil, "git", "diff-tree", "-r", "--name-only", r.old, r.new)},
 	), nil, nil
 }
@@ -446,7 +446,10 @@ func (b *bed) repository(n int) (*repo, error) {
 	if r.old, err = r.sh("git rev-parse HEAD^", nil); err != nil {
 		return nil, err
 	}
-	r.new, err = r.sh("git rev-parse HEAD", nil)
+	if r.new, err = r.sh("git rev-parse HEAD", nil); err != nil {
+		return nil, err
+	}
+	_, err = b.in(r.dir, nil, b.envdrift, "hook", "install").output(nil)
 	b.repo = r
 	return r, err
 }
