@@ -105,6 +105,8 @@ func (c *cli) advice(err error) []string {
 		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
 	case errors.Is(err, gitops.ErrNotRepository):
 		return []string{"stand in the repository, or name it: envdrift -C DIR …"}
+	case errors.Is(err, fs.ErrNotExist):
+		return []string{c.self("status") + "   lists the files of all mappings; " + c.self("init") + " maps those that there are"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"see who owns it and its mode: ls -l"}
 	}

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -16,11 +17,30 @@ func Oddities(doc, head *dotenv.Document) []string {
 	if headers, _ := doc.PublicKeys(); len(headers) > 1 {
 		odd = append(odd, fmt.Sprintf("the header names %d public keys; dotenvx writes one", len(headers)))
 	}
+	if line := unread(doc); line != "" {
+		odd = append(odd, line)
+	}
 	odd = append(odd, copies(doc)...)
 	if head != nil {
 		odd = append(odd, moved(doc, head)...)
 	}
 	return odd
+}
+
+// unread tells of lines that are no assignment: nobody encrypts what stands
+// there, and it may have been meant as a secret. It is "" if there are none.
+func unread(doc *dotenv.Document) string {
+	var numbers []string
+	for _, n := range doc.UnreadLines() {
+		numbers = append(numbers, strconv.Itoa(n))
+	}
+	switch len(numbers) {
+	case 0:
+		return ""
+	case 1:
+		return "line " + numbers[0] + " is no assignment and stays in plain text"
+	}
+	return "lines " + List(numbers) + " are no assignments and stay in plain text"
 }
 
 // copies tells of values with the same ephemeral key.

@@ -338,10 +338,13 @@ func (s *Store) unwritable(name string, err error) error {
 	return s.fail("put", name, kind, err.Error(), "")
 }
 
+// newIdentity is what somebody does who has none that can be used.
+const newIdentity = "envdrift recipient show   makes one; a colleague then runs envdrift recipient add with what it prints"
+
 // unauthenticated reports that there is no identity to try. err tells why,
 // with a remedy if it is an [*identityError].
 func (s *Store) unauthenticated(op, name string, err error) error {
-	remedy := "envdrift recipient show"
+	remedy := newIdentity
 	if e := (*identityError)(nil); errors.As(err, &e) && e.remedy != "" {
 		remedy = e.remedy
 	}

@@ -182,7 +182,7 @@ func parseIdentities(origin string, data []byte) ([]identity, error) {
 func parseSSH(origin string, data []byte) ([]identity, error) {
 	key, err := ssh.ParseRawPrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		return nil, &identityError{origin, "has a passphrase, which envdrift does not ask for; use an identity of its own", "envdrift recipient show", nil}
+		return nil, &identityError{origin, "has a passphrase, which envdrift does not ask for; use an identity of its own", newIdentity, nil}
 	}
 	var id age.Identity
 	if err == nil {
@@ -194,11 +194,11 @@ func parseSSH(origin string, data []byte) ([]identity, error) {
 		}
 	}
 	if err != nil || id == nil {
-		return nil, &identityError{origin, "is no SSH key that age can use (ed25519 or rsa)", "envdrift recipient show", nil}
+		return nil, &identityError{origin, "is no SSH key that age can use (ed25519 or rsa)", newIdentity, nil}
 	}
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
-		return nil, &identityError{origin, "is no usable SSH key", "envdrift recipient show", nil}
+		return nil, &identityError{origin, "is no usable SSH key", newIdentity, nil}
 	}
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 	return []identity{{id, line}}, nil
