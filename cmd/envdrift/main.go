@@ -3,8 +3,8 @@
 // decrypted values.
 //
 // Each subcommand has a file of its own. What they share: cli.go, the flags;
-// session.go, the repository, its configuration and its vaults; report.go and
-// advice.go, what a person or a program reads.
+// session.go, the repository, its configuration and its vaults; write.go, what
+// is changed on disk; report.go and advice.go, what a person or a program reads.
 package main
 
 import (
