@@ -144,7 +144,7 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 		if plan[i].Action == "" {
 			s.planLock(ctx, &plan[i], t, keys[i])
 			if err := unkept[i]; err != nil && plan[i].Write {
-				plan[i].Note = strings.TrimPrefix(plan[i].Note+"; every value anew, for want of the key: "+err.Error(), "; ")
+				plan[i].Note = strings.TrimPrefix(plan[i].Note+"; not compared with HEAD, for want of the key: "+err.Error(), "; ")
 			}
 		}
 	}

@@ -99,14 +99,6 @@ func First(fault http.HandlerFunc, next http.Handler) http.HandlerFunc {
 	}
 }
 
-// Count counts the requests that next answers.
-func Count(n *atomic.Int32, next http.Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		n.Add(1)
-		next.ServeHTTP(w, r)
-	}
-}
-
 // Socket gives each connection to serve and then closes it.
 func Socket(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
