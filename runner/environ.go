@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -69,6 +70,9 @@ func (e Environ) Names() []string {
 	slices.Sort(names)
 	return names
 }
+
+// Clone returns a copy of e that does not share its content.
+func (e Environ) Clone() Environ { return Environ{maps.Clone(e.vars)} }
 
 // List returns the environment in the form exec wants, sorted by name, each
 // name once. execve(2) does not drop duplicates: getenv(3) would see the first

@@ -24,6 +24,11 @@ func TestEnviron(t *testing.T) {
 	if v, ok := e.Lookup("A"); v != "" || ok {
 		t.Errorf("Lookup(A) = %q, %t; want nothing", v, ok)
 	}
+	clone := e.Clone()
+	clone.Delete("B")
+	if got := e.Names(); !slices.Equal(got, []string{"B", "C", "D"}) {
+		t.Errorf("Names = %q after a change of the clone", got)
+	}
 }
 
 func TestZeroEnviron(t *testing.T) {
@@ -33,6 +38,8 @@ func TestZeroEnviron(t *testing.T) {
 	if got := e.List(); got == nil || len(got) != 0 {
 		t.Errorf("List of the zero Environ = %#v; want an empty list, since nil means to inherit", got)
 	}
+	clone := e.Clone()
+	clone.Set("A", "1")
 	e.Set("A", "2")
 	if got := e.List(); !slices.Equal(got, []string{"A=2"}) {
 		t.Errorf("List = %q; want A=2", got)
