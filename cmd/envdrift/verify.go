@@ -133,6 +133,13 @@ func (h *history) collectRange(ctx context.Context, revisions string) ([]proofSu
 	if err != nil {
 		return nil, err
 	}
+	if base, _, _ := strings.Cut(revisions, ".."); base != "" {
+		// What the range starts from is compared with, and not proven.
+		if err := h.collectCommit(ctx, base); err != nil {
+			h.detail("not compared with %s: %v", base, err)
+		}
+		h.subjects, h.seen = nil, map[fileVersion]bool{}
+	}
 	for _, commit := range slices.Backward(commits) { // the oldest first
 		if err := h.collectCommit(ctx, string(commit)); err != nil {
 			return nil, err
