@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // A GitError reports a git that failed.
@@ -54,33 +56,21 @@ func lookup(environ []string, name string) (value string) {
 	return value
 }
 
-// withheld are variables, or beginnings of their names, that git and the
-// filters it starts have no use for: secrets, and the pathspec modes, which git
-// refuses beside the literal one.
-var withheld = [...]string{
-	"DOTENV_PRIVATE_KEY", "VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-	"AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-	"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_LITERAL_PATHSPECS",
-}
+// pathspecModes are the variables that git refuses beside the literal mode,
+// which envdrift asks for.
+var pathspecModes = [...]string{"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_LITERAL_PATHSPECS"}
 
-// environment is what every git gets.
+// environment returns what every git gets. Git and the filters that it starts
+// have no use for secrets.
 func environment(environ []string) []string {
 	var env []string
 	for _, kv := range environ {
-		if !isWithheld(kv) {
+		name, _, _ := strings.Cut(kv, "=")
+		if secret.ClassOf(name) == secret.Public && !slices.Contains(pathspecModes[:], strings.ToUpper(name)) {
 			env = append(env, kv)
 		}
 	}
 	return append(env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
-}
-
-func isWithheld(kv string) bool {
-	for _, name := range withheld {
-		if len(kv) >= len(name) && strings.EqualFold(kv[:len(name)], name) {
-			return true
-		}
-	}
-	return false
 }
 
 // command prepares a git at the top: elsewhere, with GIT_DIR set, it would take

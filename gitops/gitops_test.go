@@ -494,7 +494,8 @@ func TestSecretsAreNotInTheEnvironmentOfGit(t *testing.T) {
 	s.git("config", "filter.spy.smudge", "env >../seen; cat")
 	secret := "marked-secret"
 	spied := s.with("DOTENV_PRIVATE_KEY="+secret, "DOTENV_PRIVATE_KEY_PRODUCTION="+secret, "VAULT_TOKEN="+secret,
-		"AWS_SECRET_ACCESS_KEY="+secret, "AZURE_CLIENT_SECRET="+secret, "GIT_ICASE_PATHSPECS=1", "GIT_GLOB_PATHSPECS=1", "KEPT=kept")
+		"AWS_SECRET_ACCESS_KEY="+secret, "AZURE_CLIENT_SECRET="+secret, "ENVDRIFT_AGE_KEY="+secret, "VAULT_JWT="+secret,
+		"VAULT_HEADERS="+secret, "GIT_ICASE_PATHSPECS=1", "GIT_GLOB_PATHSPECS=1", "KEPT=kept")
 	if _, err := spied.open().Replace(t.Context(), staged("a.env", 0o100644, "A=2\n")); err != nil {
 		t.Fatal(err)
 	}

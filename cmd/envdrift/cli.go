@@ -11,6 +11,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // A cli is one run: the flags that every command knows, and the surroundings.
@@ -103,11 +104,17 @@ func (c *cli) enter() error {
 	return err
 }
 
+// hostSystem returns the surroundings of the process. Keys and vault tokens are
+// in its env alone from then on: a helper that a vault's SDK starts, such as az,
+// inherits the environment of the process.
 func hostSystem() *system {
 	env := map[string]string{}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
 		env[name] = value
+		if class := secret.ClassOf(name); class == secret.Private || class == secret.VaultAccess {
+			_ = os.Unsetenv(name) // fails for no name that was set
+		}
 	}
 	return &system{
 		stdin:  os.Stdin,

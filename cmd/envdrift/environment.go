@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/runner"
 )
 
@@ -132,14 +133,11 @@ func (f environFlags) inherits(name string) bool {
 	case f.pristine:
 		return basic(name)
 	}
-	credentials := []string{"VAULT_TOKEN", "VAULT_SECRET_ID", "VAULT_JWT", "VAULT_HEADERS"}
-	return f.keepEnv || !slices.Contains(credentials, name)
+	return f.keepEnv || secret.ClassOf(name) != secret.VaultAccess
 }
 
 // ours reports whether a variable holds a key that is for envdrift alone.
-func ours(name string) bool {
-	return strings.HasPrefix(name, "DOTENV_PRIVATE_KEY") || name == "ENVDRIFT_AGE_KEY"
-}
+func ours(name string) bool { return secret.ClassOf(name) == secret.Private }
 
 // basic reports whether --pristine keeps a name: what says where a program
 // runs, and in which language and time, but gives it access to nothing.

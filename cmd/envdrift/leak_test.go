@@ -53,7 +53,8 @@ type witness struct {
 	args   []string
 	before tree
 	marks  marks
-	own    string // the environment that whoever started us has given away
+	env    []string // with which the run began
+	own    string   // the environment that whoever started us has given away
 
 	mu sync.Mutex
 }
@@ -71,9 +72,9 @@ func witnessed() {
 	if err != nil {
 		panic(err)
 	}
-	w := &witness{notes: notes, work: work, args: os.Args[1:], before: treeIn(work)}
-	w.marks = marksIn(w.before, os.Environ(), savedMarks(filepath.Dir(notes)))
-	w.own = givenAway(os.Environ())
+	w := &witness{notes: notes, work: work, args: os.Args[1:], before: treeIn(work), env: os.Environ()}
+	w.marks = marksIn(w.before, w.env, savedMarks(filepath.Dir(notes)))
+	w.own = givenAway(w.env)
 	os.Exit(w.main())
 }
 
@@ -201,7 +202,7 @@ func (w *witness) elsewhere(dir string, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(self, moved(args)...)
 	cmd.Args[0] = "envdrift"
-	cmd.Env, cmd.Dir = moved(os.Environ()), moved([]string{cwd})[0]
+	cmd.Env, cmd.Dir = moved(w.env), moved([]string{cwd})[0]
 	return cmd
 }
 

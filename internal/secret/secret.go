@@ -2,6 +2,8 @@
 // of env files, tokens. A [Value] shows as "[redacted]" through every
 // formatter, logger and encoder; only [Value.Reveal] gives the text, and is
 // called where the secret leaves the program and nowhere else.
+//
+// The package also keeps the list of the variables that hold secrets: [ClassOf].
 package secret
 
 import (

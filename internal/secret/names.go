@@ -1,0 +1,58 @@
+package secret
+
+import (
+	"runtime"
+	"strings"
+)
+
+// A Class says which programs may see a variable of the environment.
+type Class int
+
+const (
+	// Public variables hold no secret that envdrift knows of.
+	Public Class = iota
+	// Private ones are for envdrift alone: no program that it starts sees them.
+	Private
+	// VaultAccess ones sign in to a vault. The program of exec sees them only
+	// on request; git and the helpers of a vault never do.
+	VaultAccess
+	// CloudAccess ones sign in to a cloud, which the program of exec and the
+	// helpers of a vault may need. Git does not.
+	CloudAccess
+)
+
+// classes is the one list of the variables that hold secrets. A name that ends
+// in * stands for all that begin so.
+var classes = [...]struct {
+	name  string
+	class Class
+}{
+	{"DOTENV_PRIVATE_KEY*", Private},
+	{"ENVDRIFT_AGE_KEY", Private},
+	{"VAULT_TOKEN", VaultAccess},
+	{"VAULT_SECRET_ID", VaultAccess},
+	{"VAULT_JWT", VaultAccess},
+	{"VAULT_HEADERS", VaultAccess},
+	{"AWS_SECRET_ACCESS_KEY", CloudAccess},
+	{"AWS_SESSION_TOKEN", CloudAccess},
+	{"AZURE_CLIENT_SECRET", CloudAccess},
+	{"AZURE_PASSWORD", CloudAccess},
+	{"AZURE_CLIENT_CERTIFICATE_PASSWORD", CloudAccess},
+}
+
+// ClassOf returns the class of the variable name. Windows does not tell upper
+// from lower case in such a name, so neither does ClassOf there.
+func ClassOf(name string) Class { return classOf(name, runtime.GOOS == "windows") }
+
+func classOf(name string, foldCase bool) Class {
+	if foldCase {
+		name = strings.ToUpper(name)
+	}
+	for _, v := range classes {
+		prefix, open := strings.CutSuffix(v.name, "*")
+		if name == v.name || open && strings.HasPrefix(name, prefix) {
+			return v.class
+		}
+	}
+	return Public
+}
