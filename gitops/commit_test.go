@@ -1,10 +1,14 @@
 package gitops_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/envdrift/envdrift/gitops"
 )
 
 // kinds are the repositories that git can make. Each holds a.env and other.txt.
@@ -323,5 +327,34 @@ func TestReplaceLeavesLinkTargetsAlone(t *testing.T) {
 	}
 	if got := s.read("a.env"); got != "A=2\n" {
 		t.Errorf("a.env = %q; want the replacement", got)
+	}
+}
+
+// Only a revision that is not there is unknown: a git that fails, or an object
+// that is missing, says nothing of what HEAD holds.
+func TestResolveFails(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	repo := s.open()
+	s.git("checkout", "-q", "--orphan", "new")
+	if _, err := repo.Resolve(t.Context(), "HEAD"); !errors.As(err, new(*gitops.RevisionError)) {
+		t.Errorf("Resolve(HEAD) before the first commit = %v; want a RevisionError", err)
+	}
+	s.commit("f", "one")
+	if _, err := repo.Resolve(t.Context(), "HEAD@{9}"); !errors.As(err, new(*gitops.RevisionError)) {
+		t.Errorf("Resolve(HEAD@{9}) with a reflog of one entry = %v; want a RevisionError", err)
+	}
+	if _, err := repo.Resolve(t.Context(), "HEAD:f"); !errors.As(err, new(*gitops.RevisionError)) {
+		t.Errorf("Resolve of a file = %v; want a RevisionError", err)
+	}
+	s.write(".git/refs/heads/new", strings.Repeat("de", 20)+"\n")
+	_, err := repo.Resolve(t.Context(), "HEAD")
+	if errors.As(err, new(*gitops.RevisionError)) || !errors.Is(err, gitops.ErrMissing) {
+		t.Errorf("Resolve(HEAD) of a branch whose commit is missing = %v; want ErrMissing", err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := repo.Resolve(canceled, "HEAD"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Resolve with a canceled context = %v", err)
 	}
 }

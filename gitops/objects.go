@@ -23,8 +23,11 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
 		return r.resolveObject(rev)
 	}
 	out, err := r.run(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
-	if exited(err, 1) || exited(err, 128) {
-		return "", &RevisionError{Revision: rev}
+	if exited(err, 1) {
+		return "", r.unresolved(ctx, rev)
+	}
+	if failed := (*GitError)(nil); exited(err, 128) && errors.As(err, &failed) && failed.Stderr == "" {
+		return "", &RevisionError{Revision: rev} // a reflog does not go back so far: --quiet hides that alone
 	}
 	if err != nil {
 		return "", err
@@ -35,6 +38,21 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
 		return "", &RevisionError{Revision: rev}
 	}
 	return OID(lines[len(lines)-1]), nil
+}
+
+// unresolved returns why rev is no commit: a [*RevisionError], or an
+// [*ObjectError] if it names an object that is missing. Only the former means
+// that there is nothing.
+func (r *Repo) unresolved(ctx context.Context, rev string) error {
+	out, err := r.run(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
+	oid := OID(strings.TrimSpace(string(out)))
+	if err != nil || !oid.valid() {
+		return &RevisionError{Revision: rev}
+	}
+	if _, err := r.run(ctx, nil, "cat-file", "-e", string(oid)); err != nil {
+		return &ObjectError{OID: oid, Err: ErrMissing}
+	}
+	return &RevisionError{Revision: rev} // a tree or a file
 }
 
 // TreeFiles lists what the commit rev holds, sorted by path: all, or of the

@@ -31,15 +31,15 @@ type session struct {
 
 	inRepo bool
 	repo   *gitops.Repo
-	heads  map[string]*dotenv.Document // what previous found; nil for a file that HEAD lacks
-	others []drift.Held                // what everyRing found beside the mapped files
+	heads  map[string]headVersion // what readHead found
+	others []drift.Held           // what everyRing found beside the mapped files
 	stores map[string]openedStore
 }
 
 // open finds the tree and its configuration. Without a configuration file the
 // flags are all there is; commands that need mappings say so themselves.
 func (c *cli) open() (*session, error) {
-	s := &session{cli: c, stores: map[string]openedStore{}, heads: map[string]*dotenv.Document{}}
+	s := &session{cli: c, stores: map[string]openedStore{}, heads: map[string]headVersion{}}
 	file, err := c.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		return nil, err
@@ -153,47 +153,59 @@ func (s *session) git(ctx context.Context) (*gitops.Repo, error) {
 	return s.repo, err
 }
 
-// previous gives HEAD's version of a file, or nil.
+// A headVersion is what HEAD holds of a file: nothing if both are nil.
+type headVersion struct {
+	doc *dotenv.Document
+	err error // why it could not be read
+}
+
+// previous returns HEAD's version of a file, or nil if HEAD has none.
 func (s *session) previous(ctx context.Context, file string) (*dotenv.Document, error) {
 	if err := s.readHead(ctx, []string{file}); err != nil {
 		return nil, err
 	}
-	return s.heads[file], nil
+	return s.heads[file].doc, s.heads[file].err
 }
 
 // readHead reads HEAD's versions of files at once, for previous: two processes
-// instead of two a file.
+// instead of two a file. Its error concerns all of the files: without an answer
+// it is not known that HEAD has no version.
 func (s *session) readHead(ctx context.Context, files []string) error {
 	repo, err := s.git(ctx)
 	if repo == nil || err != nil {
 		return err
 	}
-	var unread []string
-	for _, file := range files {
-		if _, read := s.heads[file]; !read {
-			s.heads[file] = nil
-			unread = append(unread, file)
-		}
-	}
+	unread := slices.DeleteFunc(slices.Clone(files), func(file string) bool {
+		_, read := s.heads[file]
+		return read
+	})
 	if len(unread) == 0 {
 		return nil
 	}
 	found, err := repo.TreeFiles(ctx, "HEAD", unread...)
-	if err != nil {
-		return nil //nolint:nilerr // no HEAD yet: nothing to keep
+	if err != nil && !errors.As(err, new(*gitops.RevisionError)) {
+		return err
 	}
-	var oids []gitops.OID
 	found = slices.DeleteFunc(found, func(f gitops.File) bool { return !f.Mode.IsFile() })
-	for _, f := range found {
-		oids = append(oids, f.OID)
+	oids := make([]gitops.OID, len(found))
+	for i, f := range found {
+		oids[i] = f.OID
 	}
-	blobs, _ := repo.Blobs(ctx, oids, stagedLimit) // what cannot be read is not kept
-	for i, data := range blobs {
-		if data != nil {
-			s.heads[found[i].Path] = dotenv.Parse(data)
+	blobs, err := repo.Blobs(ctx, oids, stagedLimit)
+	if err != nil && !errors.As(err, new(*gitops.ObjectError)) {
+		return err
+	}
+	for _, file := range unread {
+		s.heads[file] = headVersion{}
+	}
+	for i, f := range found {
+		if blobs == nil || blobs[i] == nil {
+			s.heads[f.Path] = headVersion{err: fmt.Errorf("HEAD's version of %s: %w", f.Path, err)}
+			continue
 		}
+		s.heads[f.Path] = headVersion{doc: dotenv.Parse(blobs[i])}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // environ gives the environment in the form of os/exec.

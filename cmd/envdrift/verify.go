@@ -231,7 +231,7 @@ func (s *session) compareWithHead(ctx context.Context, subjects []proofSubject) 
 	}
 	for i := range subjects {
 		if sub := &subjects[i]; sub.at == "" {
-			sub.before = s.heads[sub.File]
+			sub.before = s.heads[sub.File].doc
 		}
 	}
 }
