@@ -268,7 +268,7 @@ func (a *arrival) mayReplaceStale(targets []drift.Target) func(*drift.DiffersErr
 	return func(e *drift.DiffersError) bool {
 		return a.calm && slices.ContainsFunc(targets, func(t drift.Target) bool {
 			return t.KeysFile == e.KeysFile && t.Names[0] == e.Name &&
-				len(drift.StrangeHeaders(t.Doc, e.Local)) > 0 && len(drift.StrangeHeaders(t.Doc, e.Vault)) == 0
+				len(drift.UnknownKeys(t.Doc, e.Local)) > 0 && len(drift.UnknownKeys(t.Doc, e.Vault)) == 0
 		})
 	}
 }

@@ -79,9 +79,7 @@ func (s *session) gate(ctx context.Context, targets []drift.Target) {
 	for i, t := range targets {
 		err := keys[i].Err
 		if err == nil && t.Doc != nil {
-			proof := drift.Prove(t.Doc, keys[i].Keys)
-			proof.Plain = nil // that is what lock is about to mend
-			err = proof.Err()
+			err = drift.Check(t.Doc, nil, keys[i].Keys).KeyErr()
 		}
 		if err != nil {
 			s.add(row{Status: problem(err), File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})

@@ -194,7 +194,7 @@ func (g *guard) proven(sub *subject) ecies.Keys {
 	ring := sub.session.ring(sub.change.Path)
 	keys := ring.Declared(sub.head)
 	for _, doc := range []*dotenv.Document{sub.doc, sub.theirs} {
-		if len(keys) == 0 || doc != nil && len(drift.StrangeHeaders(doc, keys)) > 0 {
+		if len(keys) == 0 || doc != nil && len(drift.UnknownKeys(doc, keys)) > 0 {
 			return nil
 		}
 	}
@@ -205,11 +205,9 @@ func (sub *subject) prove() {
 	if sub.err != nil {
 		return
 	}
-	sub.err = drift.ProveOne(sub.doc, sub.keys)
+	verdict := drift.Check(sub.doc, sub.head, sub.keys)
+	sub.err, sub.odd = verdict.Err(), verdict.Warnings
 	sub.verified = sub.err == nil
-	if sub.verified {
-		sub.odd = drift.Oddities(sub.doc, sub.head)
-	}
 }
 
 func isEncrypted(doc *dotenv.Document) bool {

@@ -124,7 +124,7 @@ func (s *session) repairTree(ctx context.Context, only []string, dry bool) error
 			changes = append(changes, drift.Change{Mapping: t.Mapping, File: t.File, Action: drift.Failed, Err: key.Err})
 			continue
 		}
-		if !isDrift(drift.ProveOne(t.Doc, key.Keys)) {
+		if !isDrift(drift.Check(t.Doc, nil, key.Keys).Err()) {
 			continue
 		}
 		ch := s.planRepair(ctx, t.File, t.Doc, key.Keys)
@@ -271,7 +271,7 @@ func (sub *subject) plan() {
 // before gives the version that the staged one is an edit of: of the two that
 // are merged the one that the right key decrypts.
 func (sub *subject) before() *dotenv.Document {
-	if sub.theirs != nil && (sub.head == nil || drift.Prove(sub.head, sub.keys).Err() != nil) {
+	if sub.theirs != nil && (sub.head == nil || drift.Check(sub.head, nil, sub.keys).Err() != nil) {
 		return sub.theirs
 	}
 	return sub.head

@@ -138,7 +138,7 @@ func (s *session) execKeys(t drift.Target, which string) (keys ecies.Keys, ask b
 	if mapped && which == "auto" {
 		return keys, !declared, nil
 	}
-	if declared || len(drift.Prove(t.Doc, keys).Failures) == 0 {
+	if declared || len(drift.Check(t.Doc, nil, keys).Failures) == 0 {
 		return keys, false, nil
 	}
 	keys, err = s.keysAtHand(t.File, t.Doc)

@@ -93,9 +93,8 @@ func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool
 		m.Vault = "could not be used"
 		m.err = key.Err
 	case t.Doc != nil:
-		proof := drift.Prove(t.Doc, key.Keys)
-		proof.Plain = nil // its state is told beside
-		if err := proof.Err(); err != nil {
+		// That it is in plain text is its State.
+		if err := drift.Check(t.Doc, nil, key.Keys).KeyErr(); err != nil {
 			m.Vault, m.err = "DRIFT", err
 		}
 	}
@@ -125,7 +124,7 @@ func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
 		return "not at hand"
 	case len(vault) > 0 && held.Reveal() != vault.Reveal():
 		return "differs from the vault's"
-	case t.Doc != nil && len(drift.StrangeHeaders(t.Doc, held)) > 0:
+	case t.Doc != nil && len(drift.UnknownKeys(t.Doc, held)) > 0:
 		return "at hand, but not the file's"
 	}
 	return "at hand"

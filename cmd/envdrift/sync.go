@@ -99,15 +99,15 @@ func (s *session) checkKey(c *drift.Change, t drift.Target, key drift.VaultKey, 
 		return
 	}
 	if check {
-		proof := drift.Prove(t.Doc, key.Keys)
-		if err := proof.Err(); err != nil {
+		verdict := drift.Check(t.Doc, nil, key.Keys)
+		if err := verdict.Err(); err != nil {
 			c.Action, c.Err = drift.Failed, fmt.Errorf("%s: %w", s.shown(t.File), err)
 			return
 		}
-		c.Note = strings.TrimPrefix(c.Note+fmt.Sprintf("; decrypts all %d values", proof.Values), "; ")
+		c.Note = strings.TrimPrefix(c.Note+fmt.Sprintf("; decrypts all %d values", verdict.Values), "; ")
 		return
 	}
-	if strange := drift.StrangeHeaders(t.Doc, key.Keys); len(strange) > 0 {
+	if strange := drift.UnknownKeys(t.Doc, key.Keys); len(strange) > 0 {
 		c.Note = strings.TrimPrefix(c.Note+fmt.Sprintf("; DRIFT: %s is encrypted for %s, not for the vault's key", s.shown(t.File), strings.Join(strange, ", ")), "; ")
 	}
 }

@@ -116,7 +116,7 @@ func (s *session) prepare(folder string, t drift.Target, f pushFlags) (push, err
 		return push{}, err
 	}
 	if t.Doc != nil {
-		if strange := drift.StrangeHeaders(t.Doc, keys); len(strange) > 0 && !f.force {
+		if strange := drift.UnknownKeys(t.Doc, keys); len(strange) > 0 && !f.force {
 			return push{}, &pushMismatchError{s.shown(t.File), name, strange[0], keys[0].PublicKey().Short()}
 		}
 	}

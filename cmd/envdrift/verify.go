@@ -258,16 +258,10 @@ func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
 		r.err = t.Err
 	}
 	if r.err == nil {
-		proof := drift.Prove(t.Doc, key.Keys)
-		r.err = proof.Err()
-		r.Note = strings.TrimSpace(plural(proof.Values, "value") + " " + r.Note)
-	}
-	if r.err == nil {
-		r.err = drift.OneKey(t.Doc, key.Keys)
-	}
-	if r.err == nil {
-		odd := drift.Oddities(t.Doc, sub.before)
-		r.Note = strings.Join(append([]string{r.Note}, odd...), "; ")
+		verdict := drift.Check(t.Doc, sub.before, key.Keys)
+		r.err = verdict.Err()
+		r.Note = strings.TrimSpace(plural(verdict.Values, "value") + " " + r.Note)
+		r.Note = strings.Join(append([]string{r.Note}, verdict.Warnings...), "; ")
 	}
 	if r.err == nil {
 		return r

@@ -4,7 +4,7 @@
 //
 // # The ways of the data
 //
-//	prove    Resolve → Target → Prove → Proof        is what is there decryptable?
+//	prove    Resolve → Target → Check → Verdict      is what is there decryptable?
 //	change   Sync, Decrypt, Encrypt → Change → Apply   what would be written, then write it
 //
 // Everything up to a [Change] is pure, so that a check, a dry run and the real

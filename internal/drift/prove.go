@@ -9,45 +9,79 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// A Proof says what a set of keys makes of an env document.
-type Proof struct {
-	Values   int              // encrypted values
-	Failures []dotenv.Failure // those that the keys do not decrypt, in the file's order
-	Plain    []string         // names whose values are not encrypted and should be
-	Header   []dotenv.Header  // the public keys that the file declares
-	HeaderOf error            // a header that is no public key
-	Strange  []string         // declared public keys that none of the keys derives, in short
+// A Verdict is what [Check] finds out about one version of an env file.
+type Verdict struct {
+	Values    int              // encrypted values
+	Failures  []dotenv.Failure // those that the keys do not decrypt, in the file's order
+	Plain     []string         // names whose values are not encrypted and should be
+	HeaderErr error            // a header that is no public key
+	Unknown   []string         // public keys of the header that none of the keys derives, in short
+	Mixed     *MixedError      // it takes several of the keys to decrypt the file; else nil
+	Warnings  []string         // what is strange about a file that is proven
 }
 
-// Prove decrypts every value of doc with keys and forgets the plaintext.
-func Prove(doc *dotenv.Document, keys ecies.Keys) Proof {
-	var p Proof
+// Check is the proof: it decrypts every value of doc with keys, and forgets the
+// plaintext. The version before doc, or nil, serves the warnings alone.
+func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
+	var v Verdict
 	for _, e := range doc.Entries() {
 		if e.Encrypted() {
-			p.Values++
+			v.Values++
 		}
 	}
-	p.Plain = NewPlaintextError(doc.Plaintext(dotenv.Selection{})).Names
-	p.Header, p.HeaderOf = doc.PublicKeys()
-	p.Strange = StrangeHeaders(doc, keys)
+	v.Plain = NewPlaintextError(doc.Plaintext(dotenv.Selection{})).Names
+	_, v.HeaderErr = doc.PublicKeys()
+	v.Unknown = UnknownKeys(doc, keys)
 	var failed *dotenv.DecryptError
 	if _, _, err := doc.Decrypt(keys, dotenv.Selection{}); errors.As(err, &failed) {
-		p.Failures = failed.Failures
+		v.Failures = failed.Failures
 	}
-	return p
+	if v.KeyErr() == nil {
+		v.Mixed = mixedKeys(doc, keys)
+	}
+	if v.Err() == nil {
+		v.Warnings = warnings(doc, before)
+	}
+	return v
 }
 
-// StrangeHeaders gives, in short, the public keys that the document declares
+// Err is nil if the keys decrypt every value, one key alone does, no value is
+// in plain text, and the header names no other key. Otherwise it is a
+// [*DriftError], a [*MixedError], a [*PlaintextError] or the HeaderErr.
+func (v Verdict) Err() error {
+	if err := v.KeyErr(); err != nil {
+		return err
+	}
+	if len(v.Plain) > 0 {
+		return &PlaintextError{Names: v.Plain}
+	}
+	return nil
+}
+
+// KeyErr is Err for a file whose plaintext is about to be encrypted.
+func (v Verdict) KeyErr() error {
+	switch {
+	case v.HeaderErr != nil:
+		return v.HeaderErr
+	case len(v.Failures) > 0 || len(v.Unknown) > 0:
+		return &DriftError{v}
+	case v.Mixed != nil:
+		return v.Mixed
+	}
+	return nil
+}
+
+// UnknownKeys returns, in short, the public keys that the document declares
 // and none of keys derives.
-func StrangeHeaders(doc *dotenv.Document, keys ecies.Keys) []string {
+func UnknownKeys(doc *dotenv.Document, keys ecies.Keys) []string {
 	headers, _ := doc.PublicKeys()
-	var strange []string
+	var unknown []string
 	for _, h := range headers {
 		if keys.Find(h.Key) == nil {
-			strange = append(strange, h.Key.Short())
+			unknown = append(unknown, h.Key.Short())
 		}
 	}
-	return strange
+	return unknown
 }
 
 // SelfCheck is what can be told of an encrypted file without any private key:
@@ -82,38 +116,23 @@ func (e *HeaderError) Error() string {
 	return fmt.Sprintf("encrypted values, but %d public keys in the header; dotenvx writes one", e.Keys)
 }
 
-// Err is nil if the keys decrypt every value, none is left in plain text, and
-// the header names no other key. Otherwise it is a [*DriftError] or a
-// [*PlaintextError].
-func (p Proof) Err() error {
-	switch {
-	case p.HeaderOf != nil:
-		return p.HeaderOf
-	case len(p.Failures) > 0 || len(p.Strange) > 0:
-		return &DriftError{p}
-	case len(p.Plain) > 0:
-		return &PlaintextError{Names: p.Plain}
-	}
-	return nil
-}
-
 // A DriftError reports that the key in the vault does not decrypt the file.
-type DriftError struct{ Proof Proof }
+type DriftError struct{ Verdict Verdict }
 
 func (e *DriftError) Error() string {
 	var b strings.Builder
-	if n := len(e.Proof.Failures); n > 0 {
+	if n := len(e.Verdict.Failures); n > 0 {
 		names := make([]string, n)
-		for i, f := range e.Proof.Failures {
+		for i, f := range e.Verdict.Failures {
 			names[i] = f.Name
 		}
-		fmt.Fprintf(&b, "the vault's key does not decrypt %d of %d values: %s", n, e.Proof.Values, List(names))
+		fmt.Fprintf(&b, "the vault's key does not decrypt %d of %d values: %s", n, e.Verdict.Values, List(names))
 	}
-	if len(e.Proof.Strange) > 0 {
+	if len(e.Verdict.Unknown) > 0 {
 		if b.Len() > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "the header names public key %s, which is not the vault's", strings.Join(e.Proof.Strange, ", "))
+		fmt.Fprintf(&b, "the header names public key %s, which is not the vault's", strings.Join(e.Verdict.Unknown, ", "))
 	}
 	return b.String()
 }

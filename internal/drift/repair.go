@@ -79,7 +79,7 @@ func (d Drifted) Repair() (Repair, error) {
 }
 
 func (d Drifted) restore() (Repair, error) {
-	if d.Head == nil || isPlain(d.Head) || Prove(d.Head, d.Right).Err() != nil {
+	if d.Head == nil || isPlain(d.Head) || Check(d.Head, nil, d.Right).Err() != nil {
 		return Repair{}, &LockedOutError{d.Head == nil}
 	}
 	return Repair{Restored, d.Head.Bytes(), nil}, nil
@@ -114,7 +114,7 @@ func (d Drifted) target() (pub ecies.PublicKey, header string, err error) {
 // check makes sure that out holds the values that were there, that the right
 // keys decrypt them, and that none came out in plain text.
 func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
-	if err := ProveOne(out, d.Right); err != nil {
+	if err := Check(out, nil, d.Right).Err(); err != nil {
 		return err
 	}
 	got, err := out.Reveal(d.Right)
@@ -168,18 +168,8 @@ func (e *MixedError) Error() string {
 		len(e.Keys), strings.Join(e.Keys, ", "), List(e.Names))
 }
 
-// ProveOne is [Proof.Err], and a [*MixedError] if it takes several of keys to
-// decrypt the document.
-func ProveOne(doc *dotenv.Document, keys ecies.Keys) error {
-	if err := Prove(doc, keys).Err(); err != nil {
-		return err
-	}
-	return OneKey(doc, keys)
-}
-
-// OneKey returns a [*MixedError] if it takes several of keys to decrypt the
-// document.
-func OneKey(doc *dotenv.Document, keys ecies.Keys) error {
+// mixedKeys returns a [*MixedError] if it takes several of keys to decrypt doc.
+func mixedKeys(doc *dotenv.Document, keys ecies.Keys) *MixedError {
 	if len(keys) < 2 {
 		return nil
 	}

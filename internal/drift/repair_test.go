@@ -103,8 +103,8 @@ func TestRepair(t *testing.T) {
 			if v := values(t, got.Data, tt.right...); v != tt.want {
 				t.Errorf("values = %q; want %q", v, tt.want)
 			}
-			if err := drift.ProveOne(dotenv.Parse(got.Data), tt.right); err != nil {
-				t.Errorf("ProveOne of the repaired file = %v", err)
+			if err := drift.Check(dotenv.Parse(got.Data), nil, tt.right).Err(); err != nil {
+				t.Errorf("Check of the repaired file = %v", err)
 			}
 			if names := strings.Join(got.Names, " "); names != tt.names {
 				t.Errorf("names = %q; want %q", names, tt.names)
@@ -143,15 +143,15 @@ func TestRepairNeverDecryptsPlainNames(t *testing.T) {
 	}
 }
 
-func TestProveOneReportsMixedKeys(t *testing.T) {
+func TestCheckReportsMixedKeys(t *testing.T) {
 	t.Parallel()
 	newest, older := newKey(t), newKey(t)
 	old := value(t, locked(t, older, "B=2\n", nil).Bytes(), "B")
 	doc := dotenv.Parse(append(locked(t, newest, "A=1\n", nil).Bytes(), "B="+old+"\n"...))
 	keys := ecies.Keys{newest, older}
-	err := drift.ProveOne(doc, keys)
+	err := drift.Check(doc, nil, keys).Err()
 	if mixed := (*drift.MixedError)(nil); !errors.As(err, &mixed) || strings.Join(mixed.Names, " ") != "B" {
-		t.Fatalf("ProveOne = %v; want a MixedError for B", err)
+		t.Fatalf("Check = %v; want a MixedError for B", err)
 	}
 	got, err := drift.Drifted{File: ".env", Doc: doc, Right: keys}.Repair()
 	if err != nil || values(t, got.Data, newest) != "A=1\nB=2\n" {

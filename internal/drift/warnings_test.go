@@ -10,8 +10,8 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// TestOddities moves ciphertexts about, which takes no key.
-func TestOddities(t *testing.T) {
+// TestWarnings moves ciphertexts about, which takes no key.
+func TestWarnings(t *testing.T) {
 	t.Parallel()
 	key, other := newKey(t), newKey(t)
 	head := locked(t, key, "A=1\nB=2\n", nil)
@@ -40,8 +40,8 @@ func TestOddities(t *testing.T) {
 		{"no randomness", header + "A=" + a.Value + "\nB=" + withPointOf(t, a.Value, b.Value) + "\n", []string{"A and B share an ephemeral key: what encrypted them has no randomness"}},
 	}
 	for _, tt := range tests {
-		if got := drift.Oddities(dotenv.Parse([]byte(tt.text)), head); !slices.Equal(got, tt.want) {
-			t.Errorf("%s: Oddities = %q; want %q", tt.name, got, tt.want)
+		if got := drift.Warnings(dotenv.Parse([]byte(tt.text)), head); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: warnings = %q; want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// Oddities tells what is strange about a document of which every value
+// warnings reports what is strange about a document of which every value
 // decrypts. The format authenticates a value but not the name it stands under,
 // so whoever can write the file can move and copy values without any key. head
-// is HEAD's version, or nil.
-func Oddities(doc, head *dotenv.Document) []string {
+// is the version before it, or nil.
+func warnings(doc, head *dotenv.Document) []string {
 	var odd []string
 	if headers, _ := doc.PublicKeys(); len(headers) > 1 {
 		odd = append(odd, fmt.Sprintf("the header names %d public keys; dotenvx writes one", len(headers)))
