@@ -11,6 +11,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -101,7 +102,7 @@ func (c *cli) advice(err error) []string {
 		return []string{"let it end, or end it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):
 		return []string{c.self("init") + " writes envdrift.toml; or name one with -c FILE"}
-	case errors.Is(err, drift.ErrKeysFile):
+	case errors.Is(err, mapping.ErrKeysFile):
 		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
 	case errors.Is(err, gitops.ErrNotRepository):
 		return []string{"stand in the repository, or name it: envdrift -C DIR …"}

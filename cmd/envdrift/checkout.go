@@ -18,6 +18,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
 )
 
@@ -207,14 +209,14 @@ func (a *arrival) settle(ctx context.Context, changed map[string]bool) (err erro
 
 // arrived gives the targets whose env file changed, or all if the configuration
 // did. A profile that this branch does not have counts as none.
-func (a *arrival) arrived(changed map[string]bool) []drift.Target {
+func (a *arrival) arrived(changed map[string]bool) []mapping.Target {
 	all := slices.ContainsFunc(slices.Collect(maps.Keys(changed)), isConfig)
 	mappings, err := a.cfg.Select(a.last.Profile)
 	if err != nil {
 		mappings, _ = a.cfg.Select("")
 	}
-	var targets []drift.Target
-	for _, t := range drift.Resolve(a.root.FS(), a.base, a.cfg, mappings) {
+	var targets []mapping.Target
+	for _, t := range mapping.Resolve(a.root.FS(), a.base, a.cfg, mappings) {
 		if t.Doc != nil && (all || changed[t.File]) {
 			targets = append(targets, t)
 		}
@@ -224,9 +226,9 @@ func (a *arrival) arrived(changed map[string]bool) []drift.Target {
 
 // bringKeys brings into .env.keys the keys that are missing there, and returns
 // for each target what decrypts it. Where a key at hand fits, no vault is asked.
-func (a *arrival) bringKeys(ctx context.Context, targets []drift.Target) ([]ecies.Keys, error) {
+func (a *arrival) bringKeys(ctx context.Context, targets []mapping.Target) ([]ecies.Keys, error) {
 	found := make([]ecies.Keys, len(targets))
-	var ask []drift.Target
+	var ask []mapping.Target
 	var asked []int
 	for i, t := range targets {
 		if !t.Mapping.Ephemeral {
@@ -236,7 +238,7 @@ func (a *arrival) bringKeys(ctx context.Context, targets []drift.Target) ([]ecie
 			ask, asked = append(ask, t), append(asked, i)
 		}
 	}
-	keys := drift.FetchKeys(ctx, a.vaultOf, ask, a.workers())
+	keys := keyring.Fetch(ctx, a.vaultOf, ask, a.workers())
 	for n, i := range asked {
 		found[i] = keys[n].Keys
 	}
@@ -253,7 +255,7 @@ func (a *arrival) bringKeys(ctx context.Context, targets []drift.Target) ([]ecie
 }
 
 // needsKey reports whether this clone has a use for the key of a target.
-func (a *arrival) needsKey(t drift.Target) bool {
+func (a *arrival) needsKey(t mapping.Target) bool {
 	if !isEncrypted(t.Doc) {
 		return false
 	}
@@ -264,9 +266,9 @@ func (a *arrival) needsKey(t drift.Target) bool {
 // mayReplaceStale lets a key be replaced that does not fit the file that was
 // checked out, by the vault's that does. While a rebase goes on the old key
 // stays: the commits that are still to come may need it.
-func (a *arrival) mayReplaceStale(targets []drift.Target) func(*drift.DiffersError) bool {
+func (a *arrival) mayReplaceStale(targets []mapping.Target) func(*drift.DiffersError) bool {
 	return func(e *drift.DiffersError) bool {
-		return a.calm && slices.ContainsFunc(targets, func(t drift.Target) bool {
+		return a.calm && slices.ContainsFunc(targets, func(t mapping.Target) bool {
 			return t.KeysFile == e.KeysFile && t.Names[0] == e.Name &&
 				len(drift.UnknownKeys(t.Doc, e.Local)) > 0 && len(drift.UnknownKeys(t.Doc, e.Vault)) == 0
 		})
@@ -275,7 +277,7 @@ func (a *arrival) mayReplaceStale(targets []drift.Target) func(*drift.DiffersErr
 
 // decryptPulled decrypts the files that this clone keeps decrypted, unless
 // somebody is editing them.
-func (a *arrival) decryptPulled(ctx context.Context, targets []drift.Target, keys []ecies.Keys) error {
+func (a *arrival) decryptPulled(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
 	var changes []drift.Change
 	var files []string
 	for i, t := range targets {
@@ -312,7 +314,7 @@ func (a *arrival) decryptPulled(ctx context.Context, targets []drift.Target, key
 
 // refreshCopies writes again the copies that the last pull made for programs,
 // unless they were edited or taken away since.
-func (a *arrival) refreshCopies(ctx context.Context, targets []drift.Target, keys []ecies.Keys) error {
+func (a *arrival) refreshCopies(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
 	var changes []drift.Change
 	for i, t := range targets {
 		file := a.copyOf(t)
@@ -339,7 +341,7 @@ func (a *arrival) refreshCopies(ctx context.Context, targets []drift.Target, key
 }
 
 // copyOf is the path of a target's decrypted copy for programs.
-func (a *arrival) copyOf(t drift.Target) string {
+func (a *arrival) copyOf(t mapping.Target) string {
 	if t.Mapping.ActivateTo == "" {
 		return ""
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type decryptFlags struct {
@@ -78,7 +80,7 @@ func (s *session) decryptFile(ctx context.Context, name string, f decryptFlags) 
 	if err != nil {
 		return err
 	}
-	doc, err := drift.ReadEnvFile(s.root.FS(), file)
+	doc, err := mapping.ReadEnvFile(s.root.FS(), file)
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (s *session) decryptionKeys(ctx context.Context, file string, doc *dotenv.D
 			return keys, nil
 		}
 	}
-	key := s.fetch(ctx, []drift.Target{t})[0]
+	key := s.fetch(ctx, []mapping.Target{t})[0]
 	return key.Keys, key.Err
 }
 
@@ -163,7 +165,7 @@ type noKeyError struct {
 	file   string
 	names  []string // of the variables that would hold the key
 	public []string // what the file is encrypted for, in short
-	ring   *drift.Ring
+	ring   *keyring.Ring
 }
 
 func (e *noKeyError) Error() string {
@@ -184,7 +186,7 @@ func (e *noKeyError) Error() string {
 // verifyFiles proves named files with the vault's key: the secret that is
 // named, else the one of the file's mapping.
 func (s *session) verifyFiles(ctx context.Context, files []string, secretName string) error {
-	var targets []drift.Target
+	var targets []mapping.Target
 	for _, name := range files {
 		file, err := s.inside(name)
 		if err != nil {
@@ -192,7 +194,7 @@ func (s *session) verifyFiles(ctx context.Context, files []string, secretName st
 		}
 		t, mapped := s.target(file)
 		if secretName != "" {
-			t = drift.AdHoc(s.tree, secretName, file, t)
+			t = mapping.ForFile(s.tree, secretName, file, t)
 			if o := s.overrides; o.Provider != "" || o.VaultURL != "" || o.Region != "" || o.ProjectID != "" {
 				t.Mapping.VaultName = "" // what was typed names the vault
 			}

@@ -17,7 +17,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/config"
-	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/trust"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -79,7 +79,7 @@ func (s *session) examineConfig(context.Context) []diagnosis {
 		d.detail += "; sections of the earlier tool, not used here: " + strings.Join(s.cfg.Foreign, ", ")
 	}
 	found := []diagnosis{d}
-	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+	for _, t := range mapping.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
 		if t.Err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: t.Err})
 		}

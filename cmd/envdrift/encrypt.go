@@ -13,6 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -65,7 +67,7 @@ func (s *session) encryptFile(ctx context.Context, name string, f encryptFlags) 
 	if err != nil {
 		return err
 	}
-	doc, err := drift.ReadEnvFile(s.root.FS(), file)
+	doc, err := mapping.ReadEnvFile(s.root.FS(), file)
 	if err != nil {
 		return err
 	}
@@ -172,9 +174,9 @@ func (s *session) knownKey(ctx context.Context, file string, doc *dotenv.Documen
 	if declared || err != nil {
 		return k, err
 	}
-	held := drift.VaultKey{Err: vault.ErrNotFound}
+	held := keyring.Answer{Err: vault.ErrNotFound}
 	if t, ok := s.target(file); ok {
-		held = s.fetch(ctx, []drift.Target{t})[0]
+		held = s.fetch(ctx, []mapping.Target{t})[0]
 	}
 	return s.undeclaredKey(ctx, file, k, held)
 }
@@ -210,7 +212,7 @@ func (s *session) declaredKey(ctx context.Context, file string, doc *dotenv.Docu
 
 // undeclaredKey is the key of a file that declares none: the vault's, or,
 // where the vault has none, the one in the keys file beside it.
-func (s *session) undeclaredKey(ctx context.Context, file string, k fileKey, held drift.VaultKey) (fileKey, error) {
+func (s *session) undeclaredKey(ctx context.Context, file string, k fileKey, held keyring.Answer) (fileKey, error) {
 	if held.Err == nil {
 		k.keys, k.public = held.Keys, held.Keys[0].PublicKey()
 		return k, nil

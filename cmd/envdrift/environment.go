@@ -189,7 +189,7 @@ func (e *reservedError) Error() string {
 // but for public keys and what is never encrypted.
 func (e childEnv) secrets() (texts []string) {
 	for _, v := range e.given {
-		if !strings.HasPrefix(v.Name, "DOTENV_PUBLIC_KEY") && !strings.HasSuffix(v.Name, "_PLAIN") {
+		if !strings.HasPrefix(v.Name, dotenv.PublicPrefix) && !strings.HasSuffix(v.Name, "_PLAIN") {
 			texts = append(texts, v.Value.Reveal())
 		}
 	}

@@ -18,9 +18,11 @@ var layers = map[string]int{
 	"internal/ecies": 1, "internal/state": 1, "vault": 1, "gitops": 1,
 	"internal/dotenv": 2, "internal/config": 2, "internal/vaulthttp": 2, "internal/trust": 2, "hooks": 2,
 	"vault/age": 3, "vault/aws": 3, "vault/azure": 3, "vault/gcp": 3, "vault/hashicorp": 3,
-	"vault/vaulttest": 4, "vault/all": 4, "internal/drift": 4,
-	"internal/servertest": 5, "internal/interop": 5,
-	"cmd/envdrift": 6, "bench": 6,
+	"vault/vaulttest": 4, "vault/all": 4, "internal/mapping": 4,
+	"internal/keyring":    5,
+	"internal/drift":      6,
+	"internal/servertest": 7, "internal/interop": 7,
+	"cmd/envdrift": 9, "bench": 9,
 }
 
 // only holds which packages may import a library.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
@@ -127,7 +128,7 @@ func findEnvFiles(fsys fs.FS) ([]string, error) {
 }
 
 func encryptedFile(fsys fs.FS, name string) bool {
-	doc, err := drift.ReadEnvFile(fsys, name)
+	doc, err := mapping.ReadEnvFile(fsys, name)
 	return err == nil && isEncrypted(doc)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type lockFlags struct {
@@ -74,7 +75,7 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 
 // gate proves for each file that what it is encrypted for, or will be, is the
 // vault's key. Only failures are reported.
-func (s *session) gate(ctx context.Context, targets []drift.Target) {
+func (s *session) gate(ctx context.Context, targets []mapping.Target) {
 	keys := s.fetch(ctx, targets)
 	for i, t := range targets {
 		err := keys[i].Err
@@ -100,7 +101,7 @@ func (c *cli) failed() bool {
 // lockTargets plans the encryption of each target's file. The vault is asked
 // at once for all those whose private key is not at hand: without it no value
 // can be compared with HEAD's.
-func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]drift.Change, error) {
+func (s *session) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
 	plan, keys, declared := make([]drift.Change, len(targets)), make([]fileKey, len(targets)), make([]bool, len(targets))
 	var files []string
 	for i, t := range targets {
@@ -112,7 +113,7 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 		return nil, err
 	}
 	var asked []int
-	var ask []drift.Target
+	var ask []mapping.Target
 	for i, t := range targets {
 		c := &plan[i]
 		if c.Action != "" {
@@ -151,7 +152,7 @@ func (s *session) lockTargets(ctx context.Context, targets []drift.Target) ([]dr
 
 // lockable begins the plan for a target; its Action is set if there is nothing
 // to encrypt.
-func (s *session) lockable(t drift.Target) drift.Change {
+func (s *session) lockable(t mapping.Target) drift.Change {
 	c := drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
 	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
 		c.Action, c.Note = drift.Skipped, s.told(missing)
@@ -167,7 +168,7 @@ func (s *session) lockable(t drift.Target) drift.Change {
 	return c
 }
 
-func (s *session) planLock(ctx context.Context, c *drift.Change, t drift.Target, key fileKey) {
+func (s *session) planLock(ctx context.Context, c *drift.Change, t mapping.Target, key fileKey) {
 	if c.Err == nil {
 		*c, c.Err = s.encryptWith(ctx, t.File, t.Doc, key, dotenv.Selection{})
 		c.Mapping = t.Mapping

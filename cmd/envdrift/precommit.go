@@ -11,10 +11,12 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -81,7 +83,7 @@ func (g *guard) judge(ctx context.Context) {
 		}
 	}
 	for s, subjects := range ask {
-		targets := make([]drift.Target, len(subjects))
+		targets := make([]mapping.Target, len(subjects))
 		for i, sub := range subjects {
 			targets[i] = sub.target
 		}
@@ -137,7 +139,7 @@ func (sub *subject) legible() error {
 	case sub.change.Mode == gitops.Symlink:
 		return errLink
 	case sub.data == nil:
-		return &fs.PathError{Op: "read", Path: sub.change.Path, Err: drift.ErrTooLarge}
+		return &fs.PathError{Op: "read", Path: sub.change.Path, Err: atomicfile.ErrTooLarge}
 	case isPointer(sub.data):
 		return errPointer
 	case hasMarkers(sub.data):

@@ -7,7 +7,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // patience is how long a person waits without being told what for.
@@ -15,14 +16,14 @@ const patience = time.Second
 
 // fetch asks the vaults for the keys of targets, in the order of these, and
 // shows that it does if it takes long.
-func (s *session) fetch(ctx context.Context, targets []drift.Target) []drift.VaultKey {
+func (s *session) fetch(ctx context.Context, targets []mapping.Target) []keyring.Answer {
 	// Opened before anything is shown: that may ask for trust. What went wrong
 	// is remembered, and told by the fetch.
 	for _, t := range targets {
 		_, _ = s.vaultOf(ctx, t)
 	}
 	defer s.showing("asking the vault")()
-	return drift.FetchKeys(ctx, s.vaultOf, targets, s.workers())
+	return keyring.Fetch(ctx, s.vaultOf, targets, s.workers())
 }
 
 // showing shows on a terminal what is going on, from when patience is over

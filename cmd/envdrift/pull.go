@@ -11,9 +11,12 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
 )
 
@@ -45,7 +48,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	if err != nil {
 		return err
 	}
-	keys, synced := make([]drift.VaultKey, len(targets)), ""
+	keys, synced := make([]keyring.Answer, len(targets)), ""
 	if !f.skipSync {
 		if keys, err = s.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
@@ -77,7 +80,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 var errEphemeral = errors.New("the mapping is ephemeral: its key comes from the vault alone, so --skip-sync cannot decrypt it")
 
 // decryptTarget plans the decryption of one mapping's file.
-func (s *session) decryptTarget(t drift.Target, key drift.VaultKey, local bool) drift.Change {
+func (s *session) decryptTarget(t mapping.Target, key keyring.Answer, local bool) drift.Change {
 	c := drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
 	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
 		c.Action, c.Note = drift.Skipped, s.told(missing)
@@ -152,7 +155,7 @@ func (s *session) planCopy(ctx context.Context, c *drift.Change, remembered stat
 			return &activateError{c.File, "is tracked by git, and the copy is plaintext", false}
 		}
 	}
-	c.Old, err = drift.ReadFile(s.root.FS(), c.File)
+	c.Old, err = atomicfile.ReadFile(s.root.FS(), c.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:

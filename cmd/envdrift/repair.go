@@ -19,6 +19,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type repairFlags struct {
@@ -148,10 +150,10 @@ func (s *session) repairTree(ctx context.Context, only []string, dry bool) error
 // repairable gives the targets whose file holds ciphertext in the working
 // tree. A file that is named must have a mapping: else the right key is not
 // known.
-func (s *session) repairable(only []string) ([]drift.Target, error) {
-	var targets []drift.Target
+func (s *session) repairable(only []string) ([]mapping.Target, error) {
+	var targets []mapping.Target
 	named := map[string]bool{}
-	for _, t := range drift.Resolve(s.root.FS(), s.base, s.cfg, s.cfg.Mappings) {
+	for _, t := range mapping.Resolve(s.root.FS(), s.base, s.cfg, s.cfg.Mappings) {
 		named[t.File] = true
 		if len(only) > 0 && !slices.Contains(only, t.File) {
 			continue
@@ -194,7 +196,7 @@ func (s *session) planRepair(ctx context.Context, file string, doc *dotenv.Docum
 // everyRing collects the keys at hand beside every mapped file: what drifted
 // may have been encrypted with a neighbour's key. The neighbours' are read
 // once: all of hundreds of files may have drifted.
-func (s *session) everyRing(file string) *drift.Ring {
+func (s *session) everyRing(file string) *keyring.Ring {
 	if s.others == nil {
 		var folders []string
 		for _, m := range s.cfg.Mappings {
@@ -333,7 +335,7 @@ func (g *guard) repairBeside(ctx context.Context, todo []*subject) error {
 	var changes []drift.Change
 	for _, sub := range todo {
 		ch := drift.Change{File: sub.change.Path, Action: drift.Failed}
-		doc, err := drift.ReadEnvFile(g.root.FS(), sub.change.Path)
+		doc, err := mapping.ReadEnvFile(g.root.FS(), sub.change.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			ch.Err = errEdited
@@ -386,7 +388,7 @@ func (g *guard) owners(sub *subject) string {
 		}
 	}
 	declared(sub.head, "the key of HEAD's version")
-	for _, t := range drift.Resolve(sub.session.tree, sub.session.base, sub.session.cfg, sub.session.cfg.Mappings) {
+	for _, t := range mapping.Resolve(sub.session.tree, sub.session.base, sub.session.cfg, sub.session.cfg.Mappings) {
 		if t.File != sub.change.Path {
 			declared(t.Doc, "the key of "+t.File)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // A row is what a command tells of one file or mapping.
@@ -225,8 +226,8 @@ func (c *cli) told(err error) string {
 		there := *e
 		there.Folder = c.shown(e.Folder)
 		return there.Error()
-	case *drift.ErrSharedFile:
-		return (&drift.ErrSharedFile{File: c.shown(e.File), Other: e.Other}).Error()
+	case *mapping.SharedFileError:
+		return (&mapping.SharedFileError{File: c.shown(e.File), Other: e.Other}).Error()
 	case *drift.DiffersError:
 		there := *e
 		there.KeysFile = c.shown(e.KeysFile)

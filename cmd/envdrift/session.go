@@ -11,9 +11,11 @@ import (
 	"slices"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
-	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/all"
 )
@@ -32,7 +34,7 @@ type session struct {
 	inRepo bool
 	repo   *gitops.Repo
 	heads  map[string]headVersion // what readHead found
-	others []drift.Held           // what everyRing found beside the mapped files
+	others []keyring.LocalKey     // what everyRing found beside the mapped files
 	stores map[string]openedStore
 }
 
@@ -220,7 +222,7 @@ func (c *cli) environ() []string {
 
 // mapped gives the targets of the configuration's mappings for the profile
 // that was asked for, in the working tree.
-func (s *session) mapped() ([]drift.Target, error) {
+func (s *session) mapped() ([]mapping.Target, error) {
 	if s.cfg.File == "" {
 		return nil, config.ErrNoConfig
 	}
@@ -228,12 +230,12 @@ func (s *session) mapped() ([]drift.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return drift.Resolve(s.tree, s.base, s.cfg, mappings), nil
+	return mapping.Resolve(s.tree, s.base, s.cfg, mappings), nil
 }
 
 // target gives the target whose env file is file, whatever its profile. Only
 // the mappings that may mean it are looked at: a repository may have hundreds.
-func (s *session) target(file string) (drift.Target, bool) {
+func (s *session) target(file string) (mapping.Target, bool) {
 	var near []config.Mapping
 	for _, m := range s.cfg.Mappings {
 		folder := path.Join(s.base, m.Folder)
@@ -241,16 +243,16 @@ func (s *session) target(file string) (drift.Target, bool) {
 			near = append(near, m)
 		}
 	}
-	for _, t := range drift.Resolve(s.tree, s.base, s.cfg, near) {
+	for _, t := range mapping.Resolve(s.tree, s.base, s.cfg, near) {
 		if t.File == file {
 			return t, true
 		}
 	}
-	return drift.Target{}, false
+	return mapping.Target{}, false
 }
 
-// vaultOf opens the vault of a target. It is a [drift.Opener].
-func (s *session) vaultOf(ctx context.Context, t drift.Target) (vault.Store, error) {
+// vaultOf opens the vault of a target. It is a [keyring.Opener].
+func (s *session) vaultOf(ctx context.Context, t mapping.Target) (vault.Store, error) {
 	cfg, err := s.cfg.VaultOf(t.Mapping)
 	if err != nil {
 		return nil, err
@@ -288,7 +290,7 @@ func (s *session) workers() int {
 
 // ring collects the private keys at hand for an env file: those of the
 // environment and of the keys files beside it and where the person stands.
-func (s *session) ring(file string) *drift.Ring {
+func (s *session) ring(file string) *keyring.Ring {
 	folders := []string{path.Dir(file)}
 	if here, err := s.inside("."); err == nil && here != folders[0] {
 		folders = append(folders, here)
@@ -297,8 +299,8 @@ func (s *session) ring(file string) *drift.Ring {
 }
 
 // ringOf collects the keys of the environment and of some folders' keys files.
-func (s *session) ringOf(folders ...string) *drift.Ring {
-	ring := &drift.Ring{}
+func (s *session) ringOf(folders ...string) *keyring.Ring {
+	ring := &keyring.Ring{}
 	ring.Environ(s.env)
 	for _, folder := range folders {
 		name := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
@@ -306,7 +308,7 @@ func (s *session) ringOf(folders ...string) *drift.Ring {
 		if filepath.IsAbs(name) { // exec may read a file elsewhere
 			tree, inTree = os.DirFS(folder), path.Base(name)
 		}
-		data, err := drift.ReadFile(tree, inTree)
+		data, err := atomicfile.ReadFile(tree, inTree)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -348,7 +350,7 @@ func (s *session) at(tree *gitops.Tree, dir string) (*session, error) {
 
 // parseConfig reads a configuration file of the tree.
 func (s *session) parseConfig(name string) (*config.Config, error) {
-	data, err := drift.ReadFile(s.tree, name)
+	data, err := atomicfile.ReadFile(s.tree, name)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // sources reads the env files and finds the keys that decrypt them.
@@ -20,7 +22,7 @@ func (s *session) sources(ctx context.Context, f environFlags) ([]dotenv.Source,
 		return nil, err
 	}
 	sources := make([]dotenv.Source, len(targets))
-	var asks []drift.Target
+	var asks []mapping.Target
 	var asking []int
 	for i, t := range targets {
 		sources[i] = dotenv.Source{Name: s.shown(t.File), Doc: t.Doc}
@@ -33,7 +35,7 @@ func (s *session) sources(ctx context.Context, f environFlags) ([]dotenv.Source,
 			asks, asking = append(asks, t), append(asking, i)
 		}
 	}
-	for n, key := range drift.FetchKeys(ctx, s.vaultOf, asks, s.workers()) {
+	for n, key := range keyring.Fetch(ctx, s.vaultOf, asks, s.workers()) {
 		if key.Err != nil {
 			return nil, fmt.Errorf("%s: %w", s.shown(asks[n].File), key.Err)
 		}
@@ -44,9 +46,9 @@ func (s *session) sources(ctx context.Context, f environFlags) ([]dotenv.Source,
 
 // execTargets decides which files are read: those that -f names, else the
 // mappings of the nearest folder above that has some, else .env.
-func (s *session) execTargets(f environFlags) ([]drift.Target, error) {
+func (s *session) execTargets(f environFlags) ([]mapping.Target, error) {
 	if len(f.files) > 0 {
-		targets := make([]drift.Target, len(f.files))
+		targets := make([]mapping.Target, len(f.files))
 		for i, name := range f.files {
 			t, err := s.execFile(name)
 			if err != nil {
@@ -69,9 +71,9 @@ func (s *session) execTargets(f environFlags) ([]drift.Target, error) {
 	}
 	if len(mappings) == 0 {
 		t, err := s.execFile(".env")
-		return []drift.Target{t}, err
+		return []mapping.Target{t}, err
 	}
-	targets := drift.Resolve(s.root.FS(), s.base, s.cfg, mappings)
+	targets := mapping.Resolve(s.root.FS(), s.base, s.cfg, mappings)
 	for _, t := range targets {
 		if t.Err != nil {
 			return nil, t.Err
@@ -105,23 +107,23 @@ func (s *session) serviceMappings(here, environment string) ([]config.Mapping, e
 
 // execFile reads a file that was named. It may lie outside the repository,
 // since it is only read; its keys are then looked for beside it.
-func (s *session) execFile(name string) (drift.Target, error) {
+func (s *session) execFile(name string) (mapping.Target, error) {
 	file, err := s.inside(name)
 	if err == nil {
 		if t, ok := s.target(file); ok && t.Err == nil {
 			return t, nil
 		}
-		doc, err := drift.ReadEnvFile(s.root.FS(), file)
-		return drift.Target{File: file, Doc: doc}, err
+		doc, err := mapping.ReadEnvFile(s.root.FS(), file)
+		return mapping.Target{File: file, Doc: doc}, err
 	}
 	abs := s.absolute(name)
-	doc, err := drift.ReadEnvFile(os.DirFS(filepath.Dir(abs)), filepath.Base(abs))
-	return drift.Target{File: abs, Doc: doc}, err
+	doc, err := mapping.ReadEnvFile(os.DirFS(filepath.Dir(abs)), filepath.Base(abs))
+	return mapping.Target{File: abs, Doc: doc}, err
 }
 
 // execKeys gives the keys at hand for a file, or says that the vault is to be
 // asked.
-func (s *session) execKeys(t drift.Target, which string) (keys ecies.Keys, ask bool, err error) {
+func (s *session) execKeys(t mapping.Target, which string) (keys ecies.Keys, ask bool, err error) {
 	ring := s.ring(t.File)
 	keys = ring.For(t.Doc)
 	if state := t.Doc.State(); state == dotenv.Plain || state == dotenv.Empty {

@@ -12,8 +12,8 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
-	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // stagedLimit bounds what is read of a staged file, in bytes. Env files and
@@ -27,7 +27,7 @@ type subject struct {
 	doc, head *dotenv.Document
 	theirs    *dotenv.Document // what a merge brings; nil if there is none
 	session   *session         // with the configuration that rules the file
-	target    drift.Target
+	target    mapping.Target
 	mapped    bool
 	keys      ecies.Keys // that must decrypt it
 	err       error      // what is wrong

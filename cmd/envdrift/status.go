@@ -10,9 +10,12 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 func (c *cli) addStatus(app *kingpin.Application) (string, command) {
@@ -46,7 +49,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 	if err != nil {
 		return err
 	}
-	keys := make([]drift.VaultKey, len(targets))
+	keys := make([]keyring.Answer, len(targets))
 	if !offline {
 		keys = s.fetch(ctx, targets)
 	}
@@ -71,7 +74,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 	return s.hooksInShort(ctx)
 }
 
-func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool) mappingStatus {
+func (s *session) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) mappingStatus {
 	m := mappingStatus{
 		File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
 		State: "absent", Key: s.localKey(t, key.Keys), Vault: "not asked", err: t.Err,
@@ -102,8 +105,8 @@ func (s *session) mappingStatus(t drift.Target, key drift.VaultKey, offline bool
 }
 
 // localKey tells of the key in the keys file. vault may be empty: not asked.
-func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
-	data, err := drift.ReadFile(s.root.FS(), t.KeysFile)
+func (s *session) localKey(t mapping.Target, vault ecies.Keys) string {
+	data, err := atomicfile.ReadFile(s.root.FS(), t.KeysFile)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case t.Mapping.Ephemeral && missing:
@@ -116,7 +119,7 @@ func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
 	if err != nil {
 		return "unreadable"
 	}
-	ring := &drift.Ring{}
+	ring := &keyring.Ring{}
 	ring.File(t.KeysFile, dotenv.ParseKeysFile(data))
 	held := ring.Named(t.Names[0])
 	switch {
@@ -131,7 +134,7 @@ func (s *session) localKey(t drift.Target, vault ecies.Keys) string {
 }
 
 // changedSinceHead tells which files differ from HEAD's version.
-func (s *session) changedSinceHead(ctx context.Context, targets []drift.Target) (map[string]string, error) {
+func (s *session) changedSinceHead(ctx context.Context, targets []mapping.Target) (map[string]string, error) {
 	changed := map[string]string{}
 	repo, err := s.git(ctx)
 	if repo == nil || err != nil {
@@ -155,7 +158,7 @@ func (s *session) changedSinceHead(ctx context.Context, targets []drift.Target) 
 		if err != nil {
 			return nil, err
 		}
-		now, _ := drift.ReadFile(s.root.FS(), file)
+		now, _ := atomicfile.ReadFile(s.root.FS(), file)
 		switch {
 		case !tracked[file]:
 			changed[file] = "untracked"

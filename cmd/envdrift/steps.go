@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // problem names an error in a word, for the first column of a report.
@@ -16,7 +17,7 @@ func problem(err error) string {
 		return "drift"
 	case errors.As(err, new(*drift.PlaintextError)):
 		return "plaintext"
-	case errors.As(err, new(*stagedKeysError)), errors.Is(err, drift.ErrKeysFile):
+	case errors.As(err, new(*stagedKeysError)), errors.Is(err, mapping.ErrKeysFile):
 		return "private key"
 	}
 	return "not checked"
@@ -24,7 +25,7 @@ func problem(err error) string {
 
 // repairSteps gives the commands that mend what a proof found, as they can be
 // typed where the person stands. staged says that the index is concerned too.
-func (s *session) repairSteps(t drift.Target, file string, err error, staged bool) []string {
+func (s *session) repairSteps(t mapping.Target, file string, err error, staged bool) []string {
 	name := quote(s.shown(file))
 	switch problem(err) {
 	case "drift":
@@ -98,7 +99,7 @@ func (m *mended) place() string {
 }
 
 // keyLine is the command that brings the right key for a file.
-func (s *session) keyLine(t drift.Target, file string) string {
+func (s *session) keyLine(t mapping.Target, file string) string {
 	if t.Mapping.Line > 0 {
 		line := "sync --force"
 		if t.Mapping.Profile != "" {

@@ -10,6 +10,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type syncFlags struct {
@@ -48,7 +50,7 @@ var errOutOfStep = errors.New("not in step with the vault")
 
 // sync brings the keys of the targets into their keys files and reports each
 // mapping. It returns the keys, for what is done with them next.
-func (s *session) sync(ctx context.Context, targets []drift.Target, f syncFlags) ([]drift.VaultKey, error) {
+func (s *session) sync(ctx context.Context, targets []mapping.Target, f syncFlags) ([]keyring.Answer, error) {
 	keys := s.fetch(ctx, targets)
 	changes := drift.Sync(s.root.FS(), targets, keys, s.mayReplace(ctx, f))
 	if err := ctx.Err(); err != nil {
@@ -88,7 +90,7 @@ func (s *session) mayReplace(ctx context.Context, f syncFlags) func(*drift.Diffe
 
 // checkKey adds to a change what the key makes of the env file: with
 // --check-decryption a failure, else a note when it is plainly the wrong one.
-func (s *session) checkKey(c *drift.Change, t drift.Target, key drift.VaultKey, check bool) {
+func (s *session) checkKey(c *drift.Change, t mapping.Target, key keyring.Answer, check bool) {
 	switch {
 	case c.Err != nil:
 		return

@@ -6,7 +6,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type pullKeyFlags struct {
@@ -40,23 +40,23 @@ Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 		}
 		t := s.keyTarget(folder, f.secret, f.environment, f.key)
 		t.Mapping.Ephemeral = false // a person asked for the file
-		_, err = s.sync(ctx, []drift.Target{t}, syncFlags{force: f.force})
+		_, err = s.sync(ctx, []mapping.Target{t}, syncFlags{force: f.force})
 		return err
 	}
 }
 
 // keyTarget is the mapping of a folder that names the secret, or one made up
 // for what the command line says.
-func (s *session) keyTarget(folder, secretName, environment, key string) drift.Target {
-	t := drift.Target{}
-	for _, mapped := range drift.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+func (s *session) keyTarget(folder, secretName, environment, key string) mapping.Target {
+	t := mapping.Target{}
+	for _, mapped := range mapping.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
 		here := path.Join(s.base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
 		if here && (environment == "" || mapped.Mapping.Env() == environment) {
 			t = mapped
 		}
 	}
 	if t.Mapping.SecretName == "" {
-		t = drift.ForKey(s.tree, folder, environment, s.cfg.Sync.EnvKeysFilename)
+		t = mapping.ForKey(s.tree, folder, environment, s.cfg.Sync.EnvKeysFilename)
 		t.Mapping.SecretName = secretName
 	}
 	if key != "" {

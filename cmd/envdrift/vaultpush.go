@@ -10,9 +10,12 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -64,7 +67,7 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.push(ctx, p, s.fetch(ctx, []drift.Target{p.target})[0], f.force)
+	return s.push(ctx, p, s.fetch(ctx, []mapping.Target{p.target})[0], f.force)
 }
 
 // pushAll pushes the key of every mapping; one that fails does not stop the
@@ -74,11 +77,11 @@ func (s *session) pushAll(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	failed := func(t drift.Target, err error) {
+	failed := func(t mapping.Target, err error) {
 		s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
 	}
 	var pushes []push
-	var asked []drift.Target
+	var asked []mapping.Target
 	for _, t := range targets {
 		p, err := s.prepare(t.Folder(), t, f)
 		if err != nil {
@@ -103,14 +106,14 @@ func (s *session) pushAll(ctx context.Context, f pushFlags) error {
 
 // A push is a key that is to be stored under the secret of a target.
 type push struct {
-	target drift.Target
+	target mapping.Target
 	name   string // of the key's variable
 	keys   ecies.Keys
 }
 
 // prepare finds the key of a target, unless the target's env file is encrypted
 // for another.
-func (s *session) prepare(folder string, t drift.Target, f pushFlags) (push, error) {
+func (s *session) prepare(folder string, t mapping.Target, f pushFlags) (push, error) {
 	name, keys, err := s.keyToPush(folder, t, f)
 	if err != nil {
 		return push{}, err
@@ -124,22 +127,22 @@ func (s *session) prepare(folder string, t drift.Target, f pushFlags) (push, err
 }
 
 // keyToPush reads the key, by the name that was asked for or the only one.
-func (s *session) keyToPush(folder string, t drift.Target, f pushFlags) (string, ecies.Keys, error) {
+func (s *session) keyToPush(folder string, t mapping.Target, f pushFlags) (string, ecies.Keys, error) {
 	names := t.Names
 	if f.stdin {
 		text, err := io.ReadAll(io.LimitReader(s.stdin, 1<<16))
 		if err != nil {
 			return "", nil, err
 		}
-		keys, err := drift.ParseKey(vault.Secret{Value: secret.New(string(text))}, "standard input", names)
+		keys, err := keyring.ParseKey(vault.Secret{Value: secret.New(string(text))}, "standard input", names)
 		return names[0], keys, err
 	}
 	file := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
-	data, err := drift.ReadFile(s.root.FS(), file)
+	data, err := atomicfile.ReadFile(s.root.FS(), file)
 	if err != nil {
 		return "", nil, err
 	}
-	ring := &drift.Ring{}
+	ring := &keyring.Ring{}
 	ring.File(s.shown(file), dotenv.ParseKeysFile(data))
 	for _, name := range names {
 		if keys := ring.Named(name); len(keys) > 0 {
@@ -154,7 +157,7 @@ func (s *session) keyToPush(folder string, t drift.Target, f pushFlags) (string,
 
 // push stores a key where the vault holds none, or with force another, and
 // reads it back.
-func (s *session) push(ctx context.Context, p push, held drift.VaultKey, force bool) error {
+func (s *session) push(ctx context.Context, p push, held keyring.Answer, force bool) error {
 	secretName, name, keys := p.target.Mapping.SecretName, p.name, p.keys
 	r := row{Secret: secretName, Environment: p.target.Mapping.Env(), Vault: held.Vault, Names: []string{name}}
 	unreadable := errors.Is(held.Err, vault.ErrMalformed) && held.Version != ""
@@ -181,7 +184,7 @@ func (s *session) push(ctx context.Context, p push, held drift.VaultKey, force b
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
-	if got, err := drift.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
+	if got, err := keyring.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
 		return &vault.Error{Op: "put", Vault: store.String(), Name: secretName, Err: vault.ErrConflict, Detail: "what was read back is not what was stored"}
 	}
 	r.Status, r.Note = "pushed", "to "+store.String()+", read back"
@@ -210,7 +213,7 @@ func (e *overwriteError) Error() string {
 type noSuchKeyError struct {
 	file  string
 	names []string
-	ring  *drift.Ring
+	ring  *keyring.Ring
 }
 
 func (e *noSuchKeyError) Error() string {

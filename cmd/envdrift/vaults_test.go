@@ -9,7 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-const mapping = `
+const mappingLines = `
 [[vault.sync.mappings]]
 secret_name = "myapp-key"
 folder_path = "."
@@ -18,7 +18,7 @@ folder_path = "."
 // vaultScript runs the team's day with a configuration and an environment.
 func vaultScript(t *testing.T, config string, env map[string]string) {
 	t.Helper()
-	scriptWith(t, "testdata/vaults.txtar", config+mapping, env)
+	scriptWith(t, "testdata/vaults.txtar", config+mappingLines, env)
 }
 
 func scriptWith(t *testing.T, file, config string, env map[string]string) {

@@ -14,6 +14,8 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 type verifyFlags struct {
@@ -61,7 +63,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) error {
 
 // A proofSubject is one version of a mapped env file.
 type proofSubject struct {
-	drift.Target
+	mapping.Target
 	session *session         // whose configuration routes to the vault
 	at      string           // the commit, in short; "" for the working tree
 	before  *dotenv.Document // the version before it; nil if none is known
@@ -104,7 +106,7 @@ func (s *session) subjects(ctx context.Context, f verifyFlags) ([]proofSubject, 
 	return h.subjects, err
 }
 
-func (s *session) subjectsOf(targets []drift.Target, at string) []proofSubject {
+func (s *session) subjectsOf(targets []mapping.Target, at string) []proofSubject {
 	subjects := make([]proofSubject, len(targets))
 	for i, t := range targets {
 		subjects[i] = proofSubject{t, s, at, nil}
@@ -192,9 +194,9 @@ func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 
 // prove proves the subjects with the vault's keys and reports each.
 func (s *session) prove(ctx context.Context, subjects []proofSubject) error {
-	keys := make([]drift.VaultKey, len(subjects))
+	keys := make([]keyring.Answer, len(subjects))
 	for router, places := range byRouter(subjects) {
-		targets := make([]drift.Target, len(places))
+		targets := make([]mapping.Target, len(places))
 		for n, i := range places {
 			targets[n] = subjects[i].Target
 		}
@@ -245,7 +247,7 @@ func byRouter(subjects []proofSubject) map[*session][]int {
 	return groups
 }
 
-func (s *session) proveOne(sub proofSubject, key drift.VaultKey) row {
+func (s *session) proveOne(sub proofSubject, key keyring.Answer) row {
 	t := sub.Target
 	r := row{Status: "verified", File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Vault: key.Vault, err: key.Err}
 	if r.File == "" {

@@ -137,7 +137,7 @@ func (s *session) ignore(ctx context.Context, repo *gitops.Repo, files []string)
 	if len(lines) == 0 {
 		return nil
 	}
-	old, err := drift.ReadFile(s.root.FS(), ".gitignore")
+	old, err := atomicfile.ReadFile(s.root.FS(), ".gitignore")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-const publicPrefix = "DOTENV_PUBLIC_KEY"
+// PublicPrefix begins the name of every variable that declares a public key.
+const PublicPrefix = "DOTENV_PUBLIC_KEY"
 
 // isPublicKey reports whether e declares a public key: dotenvx goes by how the
 // name begins.
-func (e Entry) isPublicKey() bool { return strings.HasPrefix(e.Name, publicPrefix) }
+func (e Entry) isPublicKey() bool { return strings.HasPrefix(e.Name, PublicPrefix) }
 
 // A Header is a public key that a document declares.
 type Header struct {

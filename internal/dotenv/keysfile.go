@@ -41,7 +41,7 @@ func (f *KeysFile) Check() error { return f.doc.Check() }
 func (f *KeysFile) Entries() []KeyEntry {
 	var entries []KeyEntry
 	for _, e := range f.doc.entries {
-		if strings.HasPrefix(e.Name, privatePrefix) {
+		if strings.HasPrefix(e.Name, PrivatePrefix) {
 			entries = append(entries, KeyEntry{e.Name, e.Line, secret.New(e.Value)})
 		}
 	}
@@ -115,7 +115,7 @@ func IsKeysFile(data []byte) bool {
 		data = decodeUTF16(data)
 	}
 	for {
-		_, rest, ok := bytes.Cut(data, []byte(privatePrefix))
+		_, rest, ok := bytes.Cut(data, []byte(PrivatePrefix))
 		if !ok {
 			return false
 		}

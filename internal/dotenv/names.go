@@ -31,7 +31,7 @@ func KeyNames(file string) (public, private string, err error) {
 		}
 	}
 	if name == ".env" {
-		return publicPrefix, privatePrefix, nil
+		return PublicPrefix, PrivatePrefix, nil
 	}
 	name = withoutTxt(name) // .env.txt.txt is dotenvx's .env, but with a suffix
 	suffix := strings.Replace(name, ".env", "development", 1)
@@ -39,7 +39,7 @@ func KeyNames(file string) (public, private string, err error) {
 		suffix = strings.Join(parts[2:min(len(parts), 4)], "_")
 	}
 	suffix = "_" + strings.ToUpper(suffix)
-	return publicPrefix + suffix, privatePrefix + suffix, nil
+	return PublicPrefix + suffix, PrivatePrefix + suffix, nil
 }
 
 // withoutTxt drops what Windows puts behind the name of a text file.
@@ -50,10 +50,11 @@ func withoutTxt(name string) string {
 	return name
 }
 
-const privatePrefix = "DOTENV_PRIVATE_KEY"
+// PrivatePrefix begins the name of every variable that holds a private key.
+const PrivatePrefix = "DOTENV_PRIVATE_KEY"
 
 // PrivateName returns the name of the variable that holds the private key for
 // the public key in the variable public.
 func PrivateName(public string) string {
-	return privatePrefix + strings.TrimPrefix(public, publicPrefix)
+	return PrivatePrefix + strings.TrimPrefix(public, PublicPrefix)
 }

@@ -1,3 +1,14 @@
+// Package drift is the engine: from mappings, keys and env files to findings
+// and changes. It asks no vault and runs no git; it reads from an [fs.FS],
+// which may be the working tree, the index or a commit.
+//
+// # The ways of the data
+//
+//	prove    Resolve → Target → Check → Verdict      is what is there decryptable?
+//	change   Sync, Decrypt, Encrypt → Change → Apply   what would be written, then write it
+//
+// Everything up to a [Change] is pure, so that a check, a dry run and the real
+// run cannot differ. [Apply] alone writes.
 package drift
 
 import (
@@ -106,7 +117,7 @@ func spread(changes []Change) {
 }
 
 func apply(root *os.Root, c *Change, keep Keeper) error {
-	now, err := ReadFile(root.FS(), c.File)
+	now, err := atomicfile.ReadFile(root.FS(), c.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		now, err = nil, nil
 	}

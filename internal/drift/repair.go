@@ -122,7 +122,7 @@ func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
 		return err
 	}
 	// The header, which is no value, may have been added or changed.
-	isHeader := func(r dotenv.Revealed) bool { return strings.HasPrefix(r.Name, publicPrefix) }
+	isHeader := func(r dotenv.Revealed) bool { return strings.HasPrefix(r.Name, dotenv.PublicPrefix) }
 	want, got = slices.DeleteFunc(slices.Clone(want), isHeader), slices.DeleteFunc(got, isHeader)
 	same := slices.EqualFunc(want, got, func(a, b dotenv.Revealed) bool {
 		return a.Name == b.Name && a.Plaintext.Equal(b.Plaintext) && (b.Encrypted || !a.Encrypted)
@@ -133,8 +133,6 @@ func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
 	return nil
 }
 
-const publicPrefix = "DOTENV_PUBLIC_KEY"
-
 // errNotTheSame would be a mistake of this package, found before it does harm.
 var errNotTheSame = errors.New("the repaired file would not hold the same values; it was left alone")
 
@@ -142,7 +140,7 @@ var errNotTheSame = errors.New("the repaired file would not hold the same values
 func (d Drifted) changed(out *dotenv.Document) []string {
 	var names []string
 	for _, e := range out.Entries() {
-		if strings.HasPrefix(e.Name, publicPrefix) || slices.Contains(names, e.Name) {
+		if strings.HasPrefix(e.Name, dotenv.PublicPrefix) || slices.Contains(names, e.Name) {
 			continue
 		}
 		last, _ := out.Get(e.Name)

@@ -8,8 +8,11 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
@@ -37,7 +40,7 @@ func shorts(keys ecies.Keys) string {
 //
 // A key that differs is replaced if replace agrees, else its Action is
 // Differs.
-func Sync(fsys fs.FS, targets []Target, keys []VaultKey, replace func(*DiffersError) bool) []Change {
+func Sync(fsys fs.FS, targets []mapping.Target, keys []keyring.Answer, replace func(*DiffersError) bool) []Change {
 	changes := make([]Change, len(targets))
 	files := map[string]*keysFile{}
 	for i, t := range targets {
@@ -69,11 +72,11 @@ func Sync(fsys fs.FS, targets []Target, keys []VaultKey, replace func(*DiffersEr
 
 // missingFolder tells a folder that is not there from one without env file:
 // the key may come before the file.
-func missingFolder(t Target) error {
+func missingFolder(t mapping.Target) error {
 	if t.File == "" && errors.Is(t.Err, fs.ErrNotExist) {
 		return t.Err
 	}
-	if shared := (*ErrSharedFile)(nil); errors.As(t.Err, &shared) {
+	if shared := (*mapping.SharedFileError)(nil); errors.As(t.Err, &shared) {
 		return t.Err
 	}
 	return nil
@@ -92,7 +95,7 @@ type keysFile struct {
 
 func readKeysFile(fsys fs.FS, name string) *keysFile {
 	f := &keysFile{set: map[string]ecies.Keys{}}
-	f.old, f.err = ReadFile(fsys, name)
+	f.old, f.err = atomicfile.ReadFile(fsys, name)
 	if errors.Is(f.err, fs.ErrNotExist) {
 		f.old, f.err = nil, nil
 	}
@@ -103,7 +106,7 @@ func readKeysFile(fsys fs.FS, name string) *keysFile {
 	return f
 }
 
-func (f *keysFile) put(c *Change, t Target, keys ecies.Keys, replace func(*DiffersError) bool) {
+func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace func(*DiffersError) bool) {
 	// Only the name that this file's reader asks for: another fitting name
 	// may be the key of the file's neighbour.
 	name := t.Names[0]
@@ -132,7 +135,7 @@ func (f *keysFile) put(c *Change, t Target, keys ecies.Keys, replace func(*Diffe
 	default:
 		c.Action = Created
 	}
-	if err := f.file.Set(name, secret.New(keys.Reveal()), t.label()); err != nil {
+	if err := f.file.Set(name, secret.New(keys.Reveal()), label(t)); err != nil {
 		c.Action, c.Err = Failed, err
 		return
 	}
@@ -163,7 +166,7 @@ func (f *keysFile) finish() {
 }
 
 // label is the file name that a keys file shows above a key.
-func (t Target) label() string {
+func label(t mapping.Target) string {
 	if t.File != "" {
 		return path.Base(t.File)
 	}

@@ -1,4 +1,6 @@
-package drift
+// Package keyring finds the private keys for an env file: those that are local,
+// in the environment or in a keys file, and those that a vault holds.
+package keyring
 
 import (
 	"context"
@@ -9,14 +11,13 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
 
-const privatePrefix = "DOTENV_PRIVATE_KEY"
-
-// A Held is a private key at hand, in the environment or in a keys file.
-type Held struct {
+// A LocalKey is a private key that needs no vault: one in the environment or in a keys file.
+type LocalKey struct {
 	Key    *ecies.PrivateKey
 	Name   string // of the variable
 	Origin string // "environment", or the file's path
@@ -24,22 +25,22 @@ type Held struct {
 
 // A Ring is the private keys at hand, and what looked like one but is none.
 type Ring struct {
-	Held    []Held
+	Held    []LocalKey
 	Invalid []error // each names the variable and the origin
 
 	public []ecies.PublicKey // those that the environment declares
 }
 
-// environment is the [Held.Origin] of a key in a variable of the process.
+// environment is the [LocalKey.Origin] of a key in a variable of the process.
 const environment = "environment"
 
 // Environ collects the keys of the process environment.
 func (r *Ring) Environ(environ map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
 		switch {
-		case strings.HasPrefix(name, privatePrefix):
+		case strings.HasPrefix(name, dotenv.PrivatePrefix):
 			r.add(name, secret.New(environ[name]), environment)
-		case strings.HasPrefix(name, publicPrefix):
+		case strings.HasPrefix(name, dotenv.PublicPrefix):
 			if key, err := ecies.ParsePublicKey(environ[name]); err == nil {
 				r.public = append(r.public, key)
 			}
@@ -61,7 +62,7 @@ func (r *Ring) add(name string, value secret.Value, origin string) {
 		return
 	}
 	for _, k := range keys {
-		r.Held = append(r.Held, Held{k, name, origin})
+		r.Held = append(r.Held, LocalKey{k, name, origin})
 	}
 }
 
@@ -118,8 +119,8 @@ func (r *Ring) Named(name string) ecies.Keys {
 	return keys
 }
 
-// A VaultKey is what the vault holds for a target.
-type VaultKey struct {
+// An Answer is what the vault holds for a target.
+type Answer struct {
 	Keys    ecies.Keys // newest first
 	Version string
 	Vault   string // vault.Store.String
@@ -127,13 +128,13 @@ type VaultKey struct {
 }
 
 // An Opener opens the vault of a target; the same one for the same vault.
-type Opener func(ctx context.Context, t Target) (vault.Store, error)
+type Opener func(ctx context.Context, t mapping.Target) (vault.Store, error)
 
-// FetchKeys asks the vaults for the key of each target, each secret once and
+// Fetch asks the vaults for the key of each target, each secret once and
 // at most workers at a time. The result is in the order of targets; an error
 // concerns its target alone.
-func FetchKeys(ctx context.Context, open Opener, targets []Target, workers int) []VaultKey {
-	keys := make([]VaultKey, len(targets))
+func Fetch(ctx context.Context, open Opener, targets []mapping.Target, workers int) []Answer {
+	keys := make([]Answer, len(targets))
 	var requests []vault.Request
 	var asked []int
 	for i, t := range targets {

@@ -1,73 +1,25 @@
-// Package drift is the engine: from mappings, keys and env files to findings
-// and changes. It asks no vault and runs no git; it reads from an [fs.FS],
-// which may be the working tree, the index or a commit.
-//
-// # The ways of the data
-//
-//	prove    Resolve → Target → Check → Verdict      is what is there decryptable?
-//	change   Sync, Decrypt, Encrypt → Change → Apply   what would be written, then write it
-//
-// Everything up to a [Change] is pure, so that a check, a dry run and the real
-// run cannot differ. [Apply] alone writes.
-package drift
+// Package mapping says what a mapping of the configuration means in a tree of
+// files: which env file, and where the private key for it is kept. It reads from
+// an [fs.FS], which may be the working tree, the index or a commit.
+package mapping
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 )
 
-// maxFile bounds what is read as an env file, in bytes. The largest ones known
-// hold some ten thousand values, 3 MB.
-const maxFile = 64 << 20
-
-var (
-	// ErrNotRegular reports a directory, a device, a FIFO or a socket.
-	ErrNotRegular = errors.New("not a regular file")
-	// ErrTooLarge reports a file of more than 64 MiB.
-	ErrTooLarge = errors.New("larger than 64 MiB")
-)
-
-// ReadFile reads a regular file of bounded size. Errors are [*fs.PathError].
-func ReadFile(fsys fs.FS, name string) ([]byte, error) {
-	// Asked before opening: to open a FIFO waits for a writer.
-	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, readError(name, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, readError(name, err)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
-	}
-	return data, errors.Join(err, f.Close())
-}
-
-// readError leaves out which system call it was: statat, openat.
-func readError(name string, err error) error {
-	if e := (*fs.PathError)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
-	return &fs.PathError{Op: "read", Path: name, Err: err}
-}
-
 // ReadEnvFile reads and parses an env file. A file that holds private keys, or
 // that is not UTF-8, is an error: no command may treat it as an env file.
 func ReadEnvFile(fsys fs.FS, name string) (*dotenv.Document, error) {
-	data, err := ReadFile(fsys, name)
+	data, err := atomicfile.ReadFile(fsys, name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,13 +54,13 @@ type Target struct {
 // Folder gives the mapping's folder, relative to the tree's root.
 func (t Target) Folder() string { return path.Dir(t.KeysFile) }
 
-// ErrSharedFile reports two mappings for one env file.
-type ErrSharedFile struct {
+// SharedFileError reports two mappings for one env file.
+type SharedFileError struct {
 	File  string
 	Other config.Mapping
 }
 
-func (e *ErrSharedFile) Error() string {
+func (e *SharedFileError) Error() string {
 	return fmt.Sprintf("%s is also mapped to %s (line %d)", e.File, e.Other.SecretName, e.Other.Line)
 }
 
@@ -125,8 +77,8 @@ func Resolve(fsys fs.FS, base string, cfg *config.Config, mappings []config.Mapp
 			continue
 		}
 		if j, taken := first[file]; taken {
-			targets[i].Err = &ErrSharedFile{file, mappings[j]}
-			targets[j].Err = &ErrSharedFile{file, m}
+			targets[i].Err = &SharedFileError{file, mappings[j]}
+			targets[j].Err = &SharedFileError{file, m}
 			continue
 		}
 		first[file] = i
@@ -159,9 +111,9 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 	return t
 }
 
-// AdHoc gives the target for a file and a secret that are named on the command
+// ForFile returns the target for a file and a secret that are named on the command
 // line. t is the file's mapping, if there is one: its environment stays.
-func AdHoc(fsys fs.FS, secretName, file string, t Target) Target {
+func ForFile(fsys fs.FS, secretName, file string, t Target) Target {
 	if t.File == "" {
 		t.File = file
 		t.Doc, t.Err = ReadEnvFile(fsys, file)
@@ -200,7 +152,7 @@ func environmentOf(base string) string {
 func fileNames(fsys fs.FS, folder string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, folder)
 	if err != nil {
-		return nil, readError(folder, err)
+		return nil, atomicfile.ReadError(folder, err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -240,5 +192,5 @@ func EnvironmentKey(environment string) string {
 	if _, private, err := dotenv.KeyNames(".env." + environment); err == nil {
 		return private
 	}
-	return "DOTENV_PRIVATE_KEY"
+	return dotenv.PrivatePrefix
 }

@@ -1,0 +1,48 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// maxFile bounds what ReadFile reads, in bytes. The largest env files known hold
+// some ten thousand values, 3 MB.
+const maxFile = 64 << 20
+
+var (
+	// ErrNotRegular reports a directory, a device, a FIFO or a socket.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrTooLarge reports a file of more than 64 MiB.
+	ErrTooLarge = errors.New("larger than 64 MiB")
+)
+
+// ReadFile reads a regular file of bounded size. Errors are [*fs.PathError].
+func ReadFile(fsys fs.FS, name string) ([]byte, error) {
+	// Asked before opening: to open a FIFO waits for a writer.
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, ReadError(name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, ReadError(name, err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
+	}
+	return data, errors.Join(err, f.Close())
+}
+
+// ReadError returns err, of reading name, as an [*fs.PathError] that does not say
+// which system call it was: statat, openat.
+func ReadError(name string, err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return &fs.PathError{Op: "read", Path: name, Err: err}
+}
