@@ -69,18 +69,18 @@ type Repo struct {
 	env  []string // of every git
 	hash string   // "sha1" or "sha256"
 
-	answers Answers // that git need not be asked for
+	answers Prefetched // that git need not be asked for
 }
 
 // Open finds the repository that dir lies in, as git would with environ. It
 // returns [ErrNotRepository], [ErrNoWorkingTree], [ErrOldGit] or a
 // [*RefusedError].
 func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
-	return Answers(nil).Open(ctx, dir, environ)
+	return Prefetched(nil).Open(ctx, dir, environ)
 }
 
 // Open is [Open]; what a holds, git is not asked for.
-func (a Answers) Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
+func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -152,10 +152,10 @@ func (r *Repo) absolute(env []string) []string {
 	return env
 }
 
-// Discarded reports whether git forgets the index of the running commit if the
+// IndexIsTemporary reports whether git forgets the index of the running commit if the
 // hook fails, as with "git commit -a" and "git commit <path>". What [Repo.Stage]
 // put there is then lost, unless the working tree holds it too.
-func (r *Repo) Discarded() bool { return strings.HasSuffix(r.Index, ".lock") }
+func (r *Repo) IndexIsTemporary() bool { return strings.HasSuffix(r.Index, ".lock") }
 
 // Merging reports whether a merge waits for its commit.
 func (r *Repo) Merging() bool {

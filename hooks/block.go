@@ -27,7 +27,7 @@ else
 	exit 1
 fi
 `
-	if name != "pre-commit" {
+	if event, _ := EventNamed(name); !event.Stops {
 		body = `if command -v envdrift >/dev/null; then
 	envdrift hook run @NAME@ "$@" || :
 else

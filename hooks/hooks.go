@@ -19,9 +19,6 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// Names returns the hooks that envdrift takes part in.
-func Names() []string { return []string{"pre-commit", "post-checkout", "post-merge", "post-rewrite"} }
-
 // A State says how far envdrift is behind one hook.
 type State int
 

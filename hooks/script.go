@@ -99,14 +99,11 @@ exit $status
 // script returns the hook file for an envdrift that stands at self.
 func script(name, self string) string { return fill(texts(name)[0], name, self) }
 
+// texts returns the texts of the hook file name; none for a hook that envdrift
+// takes no part in.
 func texts(name string) []string {
-	switch name {
-	case "pre-commit":
-		return preTexts[:]
-	case "post-checkout":
-		return checkoutTexts[:]
-	}
-	return postTexts[:]
+	event, _ := EventNamed(name)
+	return event.texts
 }
 
 func fill(text, name, self string) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -59,39 +60,39 @@ func (c *cli) advice(err error) []string {
 		return []string{strings.TrimSpace(fmt.Sprintf("envdrift %s", e.command)) + " --help"}
 	}
 	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {
-		return []string{c.self("sync --force") + " replaces it; the old file is kept as a backup"}
+		return []string{c.commandLine("sync --force") + " replaces it; the old file is kept as a backup"}
 	}
 	if e := (*drift.PlaintextError)(nil); errors.As(err, &e) {
-		return []string{c.self("lock")}
+		return []string{c.commandLine("lock")}
 	}
-	if e := (*noKeyError)(nil); errors.As(err, &e) {
+	if e := (*keyring.NoKeyError)(nil); errors.As(err, &e) {
 		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
 	}
-	if e := (*unknownKeyError)(nil); errors.As(err, &e) {
-		return []string{c.self("encrypt "+quote(e.file)) + "   makes a new pair"}
+	if e := (*keyring.UnknownKeyError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   makes a new pair"}
 	}
-	if e := (*trackedKeysError)(nil); errors.As(err, &e) {
-		return []string{"git rm --cached " + quote(e.file) + "   and delete it if it is not yours"}
+	if e := (*TrackedKeysError)(nil); errors.As(err, &e) {
+		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours"}
 	}
-	if e := (*activateError)(nil); errors.As(err, &e) {
-		if e.forceable {
-			return []string{c.self("pull --force") + "   replaces it; the old file is kept as a backup"}
+	if e := (*ActivateError)(nil); errors.As(err, &e) {
+		if e.Forceable {
+			return []string{c.commandLine("pull --force") + "   replaces it; the old file is kept as a backup"}
 		}
-		return []string{"git rm --cached " + quote(c.shown(e.file)) + "   or another activate_to"}
+		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   or another activate_to"}
 	}
-	if e := (*outsideError)(nil); errors.As(err, &e) {
-		return []string{"work there: envdrift -C " + quote(e.dir) + " …"}
+	if e := (*OutsideError)(nil); errors.As(err, &e) {
+		return []string{"work there: envdrift -C " + quote(e.Dir) + " …"}
 	}
-	if e := (*reservedError)(nil); errors.As(err, &e) {
-		return []string{"if that is meant: --allow " + e.variable.Name + "; without the variable: --except " + e.variable.Name}
+	if e := (*DangerousNameError)(nil); errors.As(err, &e) {
+		return []string{"if that is meant: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
 	}
-	if e := (*trustError)(nil); errors.As(err, &e) {
-		return []string{c.self("trust") + "   agrees to it, if that is right"}
+	if e := (*TrustError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("trust") + "   agrees to it, if that is right"}
 	}
 	if e := (*overwriteError)(nil); errors.As(err, &e) {
 		return []string{"look first: envdrift verify; then the same command with --force overwrites it"}
 	}
-	if e := (*unmappedError)(nil); errors.As(err, &e) {
+	if e := (*keyring.UnmappedError)(nil); errors.As(err, &e) {
 		return []string{"add a mapping for it to envdrift.toml, or name the secret: envdrift decrypt FILE --verify-vault --secret NAME"}
 	}
 	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
@@ -101,13 +102,13 @@ func (c *cli) advice(err error) []string {
 	case errors.Is(err, gitops.ErrLocked):
 		return []string{"let it end, or end it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):
-		return []string{c.self("init") + " writes envdrift.toml; or name one with -c FILE"}
+		return []string{c.commandLine("init") + " writes envdrift.toml; or name one with -c FILE"}
 	case errors.Is(err, mapping.ErrKeysFile):
 		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
 	case errors.Is(err, gitops.ErrNotRepository):
 		return []string{"stand in the repository, or name it: envdrift -C DIR …"}
 	case errors.Is(err, fs.ErrNotExist):
-		return []string{c.self("status") + "   lists the files of all mappings; " + c.self("init") + " maps those that there are"}
+		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("init") + " maps those that there are"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"see who owns it and its mode: ls -l"}
 	}
@@ -133,21 +134,21 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 // storeLine is the command that stores a secret: its mapping tells from where.
 func (c *cli) storeLine(name string) string {
 	folder, environment := "FOLDER", ""
-	if c.session != nil {
-		for _, m := range c.cfg.Mappings {
+	if c.work != nil {
+		for _, m := range c.work.Config.Mappings {
 			if m.SecretName == name {
-				folder = quote(c.shown(path.Join(c.base, m.Folder)))
+				folder = quote(c.relPath(path.Join(c.work.Base, m.Folder)))
 				environment = " --env " + quote(m.Env())
 				break // of several files with one key, any will do
 			}
 		}
 	}
-	return c.self(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
+	return c.commandLine(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
 }
 
-// self gives a command line of ours that works where the person stands, with
+// commandLine returns a command line of ours that works where the person stands, with
 // the same configuration and profile.
-func (c *cli) self(words string) string {
+func (c *cli) commandLine(words string) string {
 	line := "envdrift " + words
 	if c.configFile != "" {
 		line += " -c " + quote(c.configFile)

@@ -3,17 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
-
 	"path"
 	"path/filepath"
-
 	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -23,118 +21,86 @@ import (
 	"github.com/envdrift/envdrift/internal/state"
 )
 
-// An arrival is what git just brought into the working tree, and what this
-// clone needs for it: the keys, and what the last pull made of the files.
-type arrival struct {
-	*session
-	repo *gitops.Repo
-	last state.State // what was done last in this clone
-	calm bool        // no operation of git waits that changes of ours would disturb
-	done []string
-	left []string
+// A Deed is what was done with a file.
+type Deed int
+
+const (
+	BroughtKeys Deed = iota // into a keys file
+	Decrypted
+	Refreshed // a copy for programs
+)
+
+// A Done is a file that was changed.
+type Done struct {
+	Deed  Deed
+	File  string
+	Names []string // of the keys
 }
 
-// afterCheckout is post-checkout, post-merge and post-rewrite. It never fails:
-// git has switched already, and a status other than 0 would stop a bisect. What
-// it has to say is one line.
-func (c *cli) afterCheckout(ctx context.Context, hook string, args []string) {
-	c.quiet, c.json, c.verbose = false, false, false
-	a, err := c.arrive(ctx, hook, args)
-	c.rows, c.sum = nil, ""
-	if err != nil {
-		c.say("envdrift: %s: %s", hook, strings.ReplaceAll(err.Error(), "\n", "; "))
-		return
-	}
-	if a == nil {
-		return
-	}
-	var parts []string
-	if len(a.done) > 0 {
-		parts = append(parts, few(a.done))
-	}
-	if len(a.left) > 0 {
-		parts = append(parts, "not done: "+few(a.left))
-	}
-	if len(parts) > 0 {
-		c.say("envdrift: %s", strings.Join(parts, "; "))
-	}
+// A Left is what could not be done, or was not.
+type Left struct {
+	File string // "" for all of them
+	Err  error
 }
 
-// few joins the first of parts, to fit a line.
-func few(parts []string) string {
-	const most = 3
-	if more := len(parts) - most; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(parts[:most], ", "), more)
-	}
-	return strings.Join(parts, ", ")
+// Why a file was left as it is.
+var (
+	ErrEdited     = errors.New("edited")
+	ErrBusy       = errors.New("git is at work")
+	ErrNotIgnored = errors.New("git does not ignore it")
+)
+
+// An Update is the work to do after git changed the working tree.
+type Update struct {
+	Done []Done
+	Left []Left
+
+	w       *Workspace
+	repo    *gitops.Repo
+	last    state.State // what was done last in this clone
+	pending bool        // an operation of git goes on, which a change of files would disturb
 }
 
-// arrive does the work; it returns nil if nothing of ours arrived.
-func (c *cli) arrive(ctx context.Context, hook string, args []string) (*arrival, error) {
+// HasWork reports, before anything is opened, whether there can be work to do.
+func HasWork(event hooks.Event, args []string, getenv func(string) string) bool {
 	// The framework checks files out when it puts unstaged edits away.
-	if c.env["_PRE_COMMIT_SKIP_POST_CHECKOUT"] != "" {
-		return nil, nil
+	if getenv("_PRE_COMMIT_SKIP_POST_CHECKOUT") != "" {
+		return false
 	}
-	from, to, ok := c.hookRange(hook, args)
-	if !ok {
-		return nil, nil
+	_, _, ok := event.Range(args, getenv)
+	return ok
+}
+
+// runUpdate does the work of the event that git passed args to.
+func runUpdate(ctx context.Context, w *Workspace, event hooks.Event, args []string) (*Update, error) {
+	u := &Update{w: w}
+	if !HasWork(event, args, w.Getenv) || w.Config.File == "" || w.Config.Hooks.PostCheckout == config.Off {
+		return u, nil
 	}
-	s, err := c.open()
-	if err != nil {
-		return nil, err
+	from, to, _ := event.Range(args, w.Getenv)
+	var err error
+	if u.repo, err = w.Git(ctx); err != nil || u.repo == nil {
+		return u, err
 	}
-	if s.cfg.File == "" || s.cfg.Hooks.PostCheckout == config.Off {
-		return nil, nil
+	changed, err := changedPaths(ctx, u.repo, from, to)
+	if err != nil || !concernsPaths(w.Config, changed) || u.operationPending("BISECT_LOG") {
+		return u, err
 	}
-	a := &arrival{session: s}
-	if a.repo, err = s.git(ctx); err != nil || a.repo == nil {
-		return nil, err
-	}
-	changed, err := a.changed(ctx, from, to)
-	if err != nil || !a.concerns(changed) || a.waits("BISECT_LOG") {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Hooks.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, w.Config.Hooks.Timeout)
 	defer cancel()
-	a.calm = a.isCalm(hook)
-	return a, a.settle(ctx, changed)
+	u.pending = u.anyOperationPending(event)
+	return u, u.run(ctx, changed)
 }
 
-// hookRange gives the commits between which the hook is to look: what git
-// passed, or, under the pre-commit framework, what that put into the
-// environment. It is not ok where there is nothing to do: single files were
-// checked out, a commit was amended, nothing changed.
-func (c *cli) hookRange(hook string, args []string) (from, to string, ok bool) {
-	arg := func(i int, variable string) string {
-		if i < len(args) {
-			return args[i]
-		}
-		return c.env[variable]
-	}
-	switch hook {
-	case "post-checkout":
-		from, to = arg(0, "PRE_COMMIT_FROM_REF"), arg(1, "PRE_COMMIT_TO_REF")
-		return from, to, arg(2, "PRE_COMMIT_CHECKOUT_TYPE") == "1" && from != to
-	case "post-merge":
-		if arg(0, "PRE_COMMIT_IS_SQUASH_MERGE") == "1" {
-			return "HEAD", "", true // what came is staged
-		}
-		return "ORIG_HEAD", "HEAD", true
-	case "post-rewrite":
-		return "ORIG_HEAD", "HEAD", arg(0, "PRE_COMMIT_REWRITE_COMMAND") == "rebase"
-	}
-	return "", "", false
-}
-
-// changed lists the paths that differ between two commits; with to empty,
+// changedPaths lists the paths that differ between two commits; with to empty,
 // those that are staged.
-func (a *arrival) changed(ctx context.Context, from, to string) (map[string]bool, error) {
+func changedPaths(ctx context.Context, repo *gitops.Repo, from, to string) (map[string]bool, error) {
 	var changes []gitops.Change
 	var err error
 	if to == "" {
-		changes, err = a.repo.Staged(ctx)
+		changes, err = repo.Staged(ctx)
 	} else {
-		changes, err = a.between(ctx, from, to)
+		changes, err = between(ctx, repo, from, to)
 	}
 	paths := map[string]bool{}
 	for _, ch := range changes {
@@ -143,7 +109,7 @@ func (a *arrival) changed(ctx context.Context, from, to string) (map[string]bool
 	return paths, err
 }
 
-func (a *arrival) between(ctx context.Context, from, to string) ([]gitops.Change, error) {
+func between(ctx context.Context, repo *gitops.Repo, from, to string) ([]gitops.Change, error) {
 	var oids [2]gitops.OID
 	for i, rev := range []string{from, to} {
 		oids[i] = gitops.OID(rev)
@@ -151,22 +117,22 @@ func (a *arrival) between(ctx context.Context, from, to string) ([]gitops.Change
 			continue
 		}
 		var err error
-		if oids[i], err = a.repo.Resolve(ctx, rev); errors.As(err, new(*gitops.RevisionError)) {
+		if oids[i], err = repo.Resolve(ctx, rev); errors.As(err, new(*gitops.RevisionError)) {
 			return nil, nil
 		} else if err != nil {
 			return nil, err
 		}
 	}
-	return a.repo.Changed(ctx, oids[0], oids[1])
+	return repo.Changed(ctx, oids[0], oids[1])
 }
 
-// concerns is a first look that opens no file: whether a path can be a
+// concernsPaths is a first look that opens no file: whether a path can be a
 // configuration or an env file at all.
-func (a *arrival) concerns(changed map[string]bool) bool {
+func concernsPaths(cfg *config.Config, changed map[string]bool) bool {
 	for file := range changed {
 		base := path.Base(file)
 		named := func(m config.Mapping) bool { return path.Base(m.EnvFile) == base }
-		if isConfig(file) || config.IsEnvFileName(base) || slices.ContainsFunc(a.cfg.Mappings, named) {
+		if isConfig(file) || config.IsEnvFileName(base) || slices.ContainsFunc(cfg.Mappings, named) {
 			return true
 		}
 	}
@@ -175,48 +141,48 @@ func (a *arrival) concerns(changed map[string]bool) bool {
 
 func isConfig(file string) bool { return slices.Contains(config.FileNames[:], path.Base(file)) }
 
-// isCalm reports whether files may be changed that git tracks. A rebase or a
-// merge that goes on, and edits that git puts back after the hook, would
-// stumble over them.
-func (a *arrival) isCalm(hook string) bool {
-	waiting := []string{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH", "rebase-merge/autostash", "rebase-apply/autostash"}
-	if hook != "post-rewrite" { // at which git has not yet cleared away
-		waiting = append(waiting, "rebase-merge", "rebase-apply")
+// anyOperationPending reports whether files that git tracks must stay as they
+// are. A rebase or a merge that goes on, and edits that git puts back after the
+// hook, would stumble over a change.
+func (u *Update) anyOperationPending(event hooks.Event) bool {
+	files := []string{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH", "rebase-merge/autostash", "rebase-apply/autostash"}
+	if !event.EndsRebase {
+		files = append(files, "rebase-merge", "rebase-apply")
 	}
-	return !slices.ContainsFunc(waiting, a.waits)
+	return slices.ContainsFunc(files, u.operationPending)
 }
 
-func (a *arrival) waits(file string) bool {
-	_, err := os.Lstat(filepath.Join(a.repo.GitDir, filepath.FromSlash(file)))
+func (u *Update) operationPending(file string) bool {
+	_, err := os.Lstat(filepath.Join(u.repo.GitDir, filepath.FromSlash(file)))
 	return err == nil
 }
 
-// settle brings the keys and files for what changed.
-func (a *arrival) settle(ctx context.Context, changed map[string]bool) (err error) {
-	if a.last, err = a.state(ctx); err != nil {
+// run brings the keys and files for what changed.
+func (u *Update) run(ctx context.Context, changed map[string]bool) (err error) {
+	if u.last, err = u.w.State(ctx); err != nil {
 		return err
 	}
-	targets := a.arrived(changed)
-	keys, err := a.bringKeys(ctx, targets)
-	if err != nil || a.cfg.Hooks.PostCheckout != config.Pull {
+	targets := u.targets(changed)
+	keys, err := u.bringKeys(ctx, targets)
+	if err != nil || u.w.Config.Hooks.PostCheckout != config.Pull {
 		return err
 	}
-	if err := a.decryptPulled(ctx, targets, keys); err != nil {
+	if err := u.decryptPulled(ctx, targets, keys); err != nil {
 		return err
 	}
-	return a.refreshCopies(ctx, targets, keys)
+	return u.refreshCopies(ctx, targets, keys)
 }
 
-// arrived gives the targets whose env file changed, or all if the configuration
-// did. A profile that this branch does not have counts as none.
-func (a *arrival) arrived(changed map[string]bool) []mapping.Target {
+// targets returns those whose env file changed, or all if the configuration did.
+// A profile that this branch does not have counts as none.
+func (u *Update) targets(changed map[string]bool) []mapping.Target {
 	all := slices.ContainsFunc(slices.Collect(maps.Keys(changed)), isConfig)
-	mappings, err := a.cfg.Select(a.last.Profile)
+	mappings, err := u.w.Config.Select(u.last.Profile)
 	if err != nil {
-		mappings, _ = a.cfg.Select("")
+		mappings, _ = u.w.Config.Select("")
 	}
 	var targets []mapping.Target
-	for _, t := range mapping.Resolve(a.root.FS(), a.base, a.cfg, mappings) {
+	for _, t := range mapping.Resolve(u.w.Files(), u.w.Base, u.w.Config, mappings) {
 		if t.Doc != nil && (all || changed[t.File]) {
 			targets = append(targets, t)
 		}
@@ -224,64 +190,63 @@ func (a *arrival) arrived(changed map[string]bool) []mapping.Target {
 	return targets
 }
 
-// bringKeys brings into .env.keys the keys that are missing there, and returns
-// for each target what decrypts it. Where a key at hand fits, no vault is asked.
-func (a *arrival) bringKeys(ctx context.Context, targets []mapping.Target) ([]ecies.Keys, error) {
+// bringKeys brings into the keys files the keys that are missing there, and
+// returns for each target what decrypts it. Where a local key fits, no vault is
+// asked.
+func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]ecies.Keys, error) {
 	found := make([]ecies.Keys, len(targets))
 	var ask []mapping.Target
 	var asked []int
 	for i, t := range targets {
-		if !t.Mapping.Ephemeral {
-			found[i] = a.ring(t.File).Declared(t.Doc)
+		local, askVault, err := u.w.LocalKeys(t.File).ForDecryption(keyring.Request{Target: t}, keyring.Auto)
+		if err != nil {
+			return nil, err
 		}
-		if len(found[i]) == 0 && a.needsKey(t) {
+		if found[i] = local; askVault && u.needsKey(t) {
 			ask, asked = append(ask, t), append(asked, i)
 		}
 	}
-	keys := keyring.Fetch(ctx, a.vaultOf, ask, a.workers())
+	keys := u.w.Fetch(ctx, ask)
 	for n, i := range asked {
 		found[i] = keys[n].Keys
 	}
-	changes := drift.Sync(a.root.FS(), ask, keys, a.mayReplaceStale(ask))
-	if err := a.write(ctx, changes); err != nil {
+	changes := drift.Sync(u.w.Files(), ask, keys, u.mayReplaceStale(ask))
+	if err := u.write(ctx, changes); err != nil {
 		return nil, err
 	}
 	for _, ch := range changes {
 		// Of mappings that share a file only the last one writes it.
 		ch.Write = ch.Action == drift.Created || ch.Action == drift.Updated
-		a.tell(ch, "has "+strings.Join(ch.Names, ", "))
+		u.note(ch, BroughtKeys)
 	}
 	return found, nil
 }
 
 // needsKey reports whether this clone has a use for the key of a target.
-func (a *arrival) needsKey(t mapping.Target) bool {
-	if !isEncrypted(t.Doc) {
-		return false
-	}
-	return !t.Mapping.Ephemeral || a.cfg.Hooks.PostCheckout == config.Pull &&
-		(a.last.Files[t.File] == state.Pulled || a.last.Activated[a.copyOf(t)] != "")
+func (u *Update) needsKey(t mapping.Target) bool {
+	return !t.Mapping.Ephemeral || u.w.Config.Hooks.PostCheckout == config.Pull &&
+		(u.last.Files[t.File] == state.Pulled || u.last.Activated[u.w.CopyOf(t)] != "")
 }
 
 // mayReplaceStale lets a key be replaced that does not fit the file that was
 // checked out, by the vault's that does. While a rebase goes on the old key
 // stays: the commits that are still to come may need it.
-func (a *arrival) mayReplaceStale(targets []mapping.Target) func(*drift.DiffersError) bool {
+func (u *Update) mayReplaceStale(targets []mapping.Target) func(*drift.DiffersError) bool {
 	return func(e *drift.DiffersError) bool {
-		return a.calm && slices.ContainsFunc(targets, func(t mapping.Target) bool {
+		return !u.pending && slices.ContainsFunc(targets, func(t mapping.Target) bool {
 			return t.KeysFile == e.KeysFile && t.Names[0] == e.Name &&
 				len(drift.UnknownKeys(t.Doc, e.Local)) > 0 && len(drift.UnknownKeys(t.Doc, e.Vault)) == 0
 		})
 	}
 }
 
-// decryptPulled decrypts the files that this clone keeps decrypted, unless
-// somebody is editing them.
-func (a *arrival) decryptPulled(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
+// decryptPulled decrypts the files that this clone keeps decrypted, unless they
+// are being edited.
+func (u *Update) decryptPulled(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
 	var changes []drift.Change
 	var files []string
 	for i, t := range targets {
-		if a.last.Files[t.File] == state.Pulled && isEncrypted(t.Doc) && len(keys[i]) > 0 {
+		if u.last.Files[t.File] == state.Pulled && t.Doc.State().HasCiphertext() && len(keys[i]) > 0 {
 			changes = append(changes, drift.Decrypt(t.File, t.Doc, keys[i], dotenv.Selection{}))
 			files = append(files, t.File)
 		}
@@ -289,103 +254,86 @@ func (a *arrival) decryptPulled(ctx context.Context, targets []mapping.Target, k
 	if len(changes) == 0 {
 		return nil
 	}
-	if !a.calm {
-		a.left = append(a.left, "decrypting, while git is at work: "+a.self("pull"))
+	if u.pending {
+		u.Left = append(u.Left, Left{Err: ErrBusy})
 		return nil
 	}
-	edited, err := a.repo.Unstaged(ctx, files)
+	edited, err := u.repo.Unstaged(ctx, files)
 	if err != nil {
 		return err
 	}
 	changes = slices.DeleteFunc(changes, func(ch drift.Change) bool {
 		if edited[ch.File] {
-			a.left = append(a.left, a.shown(ch.File)+" (edited)")
+			u.Left = append(u.Left, Left{ch.File, ErrEdited})
 		}
 		return edited[ch.File]
 	})
-	if err := a.write(ctx, changes); err != nil {
+	if err := u.write(ctx, changes); err != nil {
 		return err
 	}
 	for _, ch := range changes {
-		a.tell(ch, "decrypted")
+		u.note(ch, Decrypted)
 	}
 	return nil
 }
 
 // refreshCopies writes again the copies that the last pull made for programs,
 // unless they were edited or taken away since.
-func (a *arrival) refreshCopies(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
+func (u *Update) refreshCopies(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
 	var changes []drift.Change
 	for i, t := range targets {
-		file := a.copyOf(t)
-		if _, err := a.root.Lstat(file); err != nil || a.last.Activated[file] == "" || len(keys[i]) == 0 {
+		file := u.w.CopyOf(t)
+		if _, err := u.w.Root().Lstat(file); err != nil || u.last.Activated[file] == "" || len(keys[i]) == 0 {
 			continue
 		}
 		plan := drift.Decrypt(t.File, t.Doc, keys[i], dotenv.Selection{})
 		ch := drift.Change{Mapping: t.Mapping, File: file, New: plan.New, Private: true, Err: plan.Err}
 		if ch.Err == nil {
-			ch.Err = a.planCopy(ctx, &ch, a.last, false)
+			ch.Err = u.w.PlanCopy(ctx, &ch, u.last, false)
 		}
 		changes = append(changes, ch)
 	}
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := a.write(ctx, changes); err != nil {
+	if err := u.write(ctx, changes); err != nil {
 		return err
 	}
 	for _, ch := range changes {
-		a.tell(ch, "refreshed")
+		u.note(ch, Refreshed)
 	}
-	return a.remember(ctx, changes)
-}
-
-// copyOf is the path of a target's decrypted copy for programs.
-func (a *arrival) copyOf(t mapping.Target) string {
-	if t.Mapping.ActivateTo == "" {
-		return ""
-	}
-	return path.Join(a.base, t.Mapping.Folder, t.Mapping.ActivateTo)
+	return u.w.Remember(ctx, changes, nil)
 }
 
 // write applies a plan. A private file that git would add is not written: to
-// change .gitignore is for commands that a person types.
-func (a *arrival) write(ctx context.Context, changes []drift.Change) error {
+// change .gitignore is for commands that the user types.
+func (u *Update) write(ctx context.Context, changes []drift.Change) error {
 	var private []string
 	for _, ch := range changes {
 		if ch.Write && ch.Private {
 			private = append(private, ch.File)
 		}
 	}
-	ignored, err := a.repo.Ignored(ctx, private)
+	ignored, err := u.repo.Ignored(ctx, private)
 	if err != nil {
 		return err
 	}
 	for i := range changes {
 		if ch := &changes[i]; ch.Write && ch.Private && !ignored[ch.File] {
-			ch.Write, ch.Err = false, errNotIgnored
+			ch.Write, ch.Err = false, ErrNotIgnored
 		}
 	}
-	return a.apply(ctx, changes)
+	return u.w.Apply(ctx, changes)
 }
 
-var errNotIgnored = errors.New("git does not ignore it")
-
-// tell notes how a change went, for the line that is printed.
-func (a *arrival) tell(ch drift.Change, done string) {
+// note records how a change went.
+func (u *Update) note(ch drift.Change, deed Deed) {
 	switch {
-	case errors.As(ch.Err, new(*drift.DiffersError)) && !a.calm:
-		// Told by the hook at the end, if it is still so.
+	case errors.As(ch.Err, new(*drift.DiffersError)) && u.pending:
+		// Reported by the hook at the end, if it is still so.
 	case ch.Err != nil:
-		text := ch.Err.Error()
-		if !strings.HasPrefix(text, ch.File) { // as of a file system's error
-			text = a.shown(ch.File) + ": " + text
-		}
-		if hints := a.advice(ch.Err); len(hints) > 0 {
-			text += " (" + hints[0] + ")"
-		}
-		a.left = append(a.left, text)
+		u.Left = append(u.Left, Left{ch.File, ch.Err})
 	case ch.Write:
-		a.done = append(a.done, a.shown(ch.File)+" "+done)
+		u.Done = append(u.Done, Done{deed, ch.File, ch.Names})
 	}
 }

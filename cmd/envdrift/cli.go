@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"golang.org/x/term"
 
-	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
@@ -26,19 +26,15 @@ type cli struct {
 	profile    string
 	ci         bool
 	json       bool
-	format     string // of verify's standard output
+	format     report.Format // of standard output
 	quiet      bool
 	verbose    bool
 	noColor    bool
-	hook       bool           // git runs us: nobody can be asked
-	answers    gitops.Answers // of git, for a hook whose file has asked already
 
-	args []string
-	dir  string // absolute: where the person stands, or -C
-	*session
-	rows []row  // what the report holds so far
-	sum  string // its last line
-	data any    // what --json adds
+	args   []string
+	dir    string // absolute: the current directory, or -C
+	work   *Workspace
+	report report.Report // what it holds so far
 }
 
 // A command does the work and returns why it could not. Failures of single
@@ -89,6 +85,9 @@ func (c *cli) enter() error {
 	if c.env["CI"] == "true" {
 		c.ci = true
 	}
+	if c.json {
+		c.format = report.JSON
+	}
 	if c.directory != "" {
 		if err := os.Chdir(c.directory); err != nil {
 			return err
@@ -98,8 +97,8 @@ func (c *cli) enter() error {
 	if err != nil {
 		return err
 	}
-	// The real path: a file's path is made relative to the repository, which
-	// git names by its real path too.
+	// The real path: paths are made relative to the repository's, which git
+	// names by its real path too.
 	c.dir, err = filepath.EvalSymlinks(dir)
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/trust"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -44,23 +45,22 @@ type diagnosis struct {
 }
 
 func (c *cli) doctor(ctx context.Context, fix bool) error {
-	s, err := c.open()
-	if err != nil {
-		c.add(row{Status: "wrong", What: "configuration", err: err})
+	if err := c.open(); err != nil {
+		c.add(report.Row{Status: "wrong", What: "configuration", Err: err})
 		return nil
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		s.examineConfig, s.examineGit, s.examineHooks, s.examineKeys, s.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineKeys, c.examineTrust,
 	} {
 		found = append(found, examine(ctx)...)
 	}
 	for _, d := range found {
-		r := row{Status: "fine", What: d.what, Note: d.detail}
+		r := report.Row{Status: "fine", What: d.what, Note: d.detail}
 		if d.err != nil {
-			r.Status, r.err, r.Hints = "wrong", d.err, d.hints
+			r.Status, r.Err, r.Hints = "wrong", d.err, d.hints
 			if fix && d.mend != nil {
-				if r.err = d.mend(); r.err == nil {
+				if r.Err = d.mend(); r.Err == nil {
 					r.Status, r.Note, r.Hints = "mended", d.err.Error(), nil
 				}
 			}
@@ -70,28 +70,28 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	return nil
 }
 
-func (s *session) examineConfig(context.Context) []diagnosis {
-	if s.cfg.File == "" {
+func (c *cli) examineConfig(context.Context) []diagnosis {
+	if c.work.Config.File == "" {
 		return []diagnosis{{what: "configuration", err: config.ErrNoConfig}}
 	}
-	d := diagnosis{what: "configuration", detail: fmt.Sprintf("%s, %s", s.cfg.File, plural(len(s.cfg.Mappings), "mapping"))}
-	if len(s.cfg.Foreign) > 0 {
-		d.detail += "; sections of the earlier tool, not used here: " + strings.Join(s.cfg.Foreign, ", ")
+	d := diagnosis{what: "configuration", detail: fmt.Sprintf("%s, %s", c.work.Config.File, report.Plural(len(c.work.Config.Mappings), "mapping"))}
+	if len(c.work.Config.Foreign) > 0 {
+		d.detail += "; sections of the earlier tool, not used here: " + strings.Join(c.work.Config.Foreign, ", ")
 	}
 	found := []diagnosis{d}
-	for _, t := range mapping.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
+	for _, t := range mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings) {
 		if t.Err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: t.Err})
 		}
-		if _, err := s.cfg.VaultOf(t.Mapping); err != nil {
+		if _, err := c.work.Config.VaultOf(t.Mapping); err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
 		}
 	}
 	return found
 }
 
-func (s *session) examineGit(ctx context.Context) []diagnosis {
-	repo, err := s.git(ctx)
+func (c *cli) examineGit(ctx context.Context) []diagnosis {
+	repo, err := c.work.Git(ctx)
 	switch {
 	case err != nil:
 		return []diagnosis{{what: "git", err: err}}
@@ -101,11 +101,12 @@ func (s *session) examineGit(ctx context.Context) []diagnosis {
 	return []diagnosis{{what: "git", detail: repo.Top}}
 }
 
-func (s *session) examineHooks(ctx context.Context) []diagnosis {
-	if s.repo == nil {
+func (c *cli) examineHooks(ctx context.Context) []diagnosis {
+	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
+	if repo == nil {
 		return nil
 	}
-	site, err := locateHooks(ctx, s.repo)
+	site, err := locateHooks(ctx, repo)
 	if err != nil {
 		return []diagnosis{{what: "hooks", err: err}}
 	}
@@ -117,7 +118,7 @@ func (s *session) examineHooks(ctx context.Context) []diagnosis {
 	for _, h := range found {
 		d := diagnosis{what: "hook " + h.Name, detail: h.State.String()}
 		if !h.Runs() {
-			d.err, d.hints = &hookError{h}, []string{s.hookRemedy(h)}
+			d.err, d.hints = &hookError{h}, []string{c.hookRemedy(h)}
 		}
 		list = append(list, d)
 	}
@@ -135,34 +136,35 @@ var (
 )
 
 // examineKeys looks at the keys files that there are.
-func (s *session) examineKeys(ctx context.Context) []diagnosis {
-	files := s.keysFiles()
-	if s.repo == nil || len(files) == 0 {
+func (c *cli) examineKeys(ctx context.Context) []diagnosis {
+	files := c.keysFiles()
+	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
+	if repo == nil || len(files) == 0 {
 		return nil
 	}
-	tracked, err := s.repo.Tracked(ctx, files)
+	tracked, err := repo.Tracked(ctx, files)
 	if err != nil {
 		return []diagnosis{{what: "keys files", err: err}}
 	}
-	ignored, err := s.repo.Ignored(ctx, files)
+	ignored, err := repo.Ignored(ctx, files)
 	if err != nil {
 		return []diagnosis{{what: "keys files", err: err}}
 	}
 	var list []diagnosis
 	for _, file := range files {
-		d := diagnosis{what: s.shown(file)}
-		info, err := fs.Stat(s.root.FS(), file)
+		d := diagnosis{what: c.relPath(file)}
+		info, err := fs.Stat(c.work.Files(), file)
 		switch {
 		case err != nil:
 			d.err = err
 		case tracked[file]:
-			d.err, d.hints = errTracked, []string{"git rm --cached " + quote(s.shown(file)) + "; then make new keys: what was committed is known"}
+			d.err, d.hints = errTracked, []string{"git rm --cached " + quote(c.relPath(file)) + "; then make new keys: what was committed is known"}
 		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-			d.err, d.hints = errOpen, []string{"chmod 600 " + quote(s.shown(file))}
-			d.mend = func() error { return os.Chmod(filepath.Join(s.top, filepath.FromSlash(file)), 0o600) }
+			d.err, d.hints = errOpen, []string{"chmod 600 " + quote(c.relPath(file))}
+			d.mend = func() error { return os.Chmod(filepath.Join(c.work.Top, filepath.FromSlash(file)), 0o600) }
 		case !ignored[file]:
-			d.err, d.hints = errShown, []string{s.self("doctor --fix")}
-			d.mend = func() error { return s.ignore(ctx, s.repo, []string{file}) }
+			d.err, d.hints = errShown, []string{c.commandLine("doctor --fix")}
+			d.mend = func() error { return c.work.Ignore(ctx, []string{file}) }
 		}
 		list = append(list, d)
 	}
@@ -170,29 +172,29 @@ func (s *session) examineKeys(ctx context.Context) []diagnosis {
 }
 
 // keysFiles lists the keys files beside mapped env files, and at the top.
-func (s *session) keysFiles() []string {
-	candidates := []string{path.Join(s.base, s.cfg.Sync.EnvKeysFilename)}
-	for _, m := range s.cfg.Mappings {
-		candidates = append(candidates, path.Join(s.base, m.Folder, s.cfg.Sync.EnvKeysFilename))
+func (c *cli) keysFiles() []string {
+	candidates := []string{path.Join(c.work.Base, c.work.Config.Sync.EnvKeysFilename)}
+	for _, m := range c.work.Config.Mappings {
+		candidates = append(candidates, path.Join(c.work.Base, m.Folder, c.work.Config.Sync.EnvKeysFilename))
 	}
 	slices.Sort(candidates)
 	return slices.DeleteFunc(slices.Compact(candidates), func(file string) bool {
-		_, err := fs.Stat(s.root.FS(), file)
+		_, err := fs.Stat(c.work.Files(), file)
 		return err != nil
 	})
 }
 
 // examineTrust tells which vaults hooks may not contact yet.
-func (s *session) examineTrust(ctx context.Context) []diagnosis {
-	endpoints, err := s.endpoints(func(vault.Config) bool { return true })
+func (c *cli) examineTrust(ctx context.Context) []diagnosis {
+	endpoints, err := c.work.Endpoints(func(vault.Config) bool { return true })
 	if err != nil || len(endpoints) == 0 {
 		return nil // a wrong vault is told with the configuration
 	}
-	pins, err := trust.At(s.getenv)
+	pins, err := trust.At(c.getenv)
 	if err != nil {
 		return []diagnosis{{what: "trust", err: err}}
 	}
-	repository, err := s.repository(ctx)
+	repository, err := c.work.RepositoryID(ctx)
 	if err != nil {
 		return []diagnosis{{what: "trust", err: err}}
 	}
@@ -204,7 +206,7 @@ func (s *session) examineTrust(ctx context.Context) []diagnosis {
 	for _, e := range endpoints {
 		d := diagnosis{what: "trust", detail: string(e)}
 		if !slices.Contains(pinned, e) {
-			d.err = &trustError{endpoint: e, pinned: pinned}
+			d.err = &TrustError{Endpoint: e, Pinned: pinned}
 		}
 		list = append(list, d)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/runner"
+	"github.com/envdrift/envdrift/runner/terminal"
 )
 
 type envFlags struct {
@@ -46,7 +47,7 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 		case err != nil:
 		case c.json && f.format != "shell":
 			err = errors.New("--json and --format exclude each other")
-		case isTerminal(c.stdout) && !f.yes:
+		case terminal.IsTerminal(c.stdout) && !f.yes:
 			err = errors.New("this would show secrets on the terminal: send the output elsewhere, or say --yes")
 		}
 		if err != nil {
@@ -58,26 +59,25 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 
 func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 	hideMemory()
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
-	env, err := s.environment(ctx, f.environFlags)
+	env, err := buildEnviron(ctx, c.work, f.environOptions)
 	if err != nil {
 		return err
 	}
 	var out []byte
 	switch {
 	case c.json:
-		c.data, err = jsonObject(env.given)
+		c.report.Data, err = jsonObject(env.Given)
 		return err
 	case f.format == "github":
-		return s.exportGitHub(env)
+		return c.exportGitHub(env)
 	case f.format == "json":
-		out, err = formatJSON(env.given)
+		out, err = formatJSON(env.Given)
 	default:
 		line := map[string]func(string, string) (string, error){"shell": shellLine, "dotenv": dotenvLine, "docker": dockerLine}
-		out, err = formatLines(env.given, line[f.format])
+		out, err = formatLines(env.Given, line[f.format])
 	}
 	if err == nil {
 		_, err = c.stdout.Write(out)
@@ -161,13 +161,13 @@ func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
 
 // exportGitHub hands the values to the later steps of a GitHub job, and lets
 // the job's log mask them first.
-func (s *session) exportGitHub(env childEnv) error {
-	name := s.env["GITHUB_ENV"]
+func (c *cli) exportGitHub(env Environ) error {
+	name := c.env["GITHUB_ENV"]
 	if name == "" {
-		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: s.name}
+		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: c.name}
 	}
 	delimiter := "envdrift_" + rand.Text()
-	lines, err := formatLines(env.given, func(name, value string) (string, error) {
+	lines, err := formatLines(env.Given, func(name, value string) (string, error) {
 		if !utf8.ValidString(value) {
 			return "", &formatError{name, "its value is not UTF-8"}
 		}
@@ -176,7 +176,7 @@ func (s *session) exportGitHub(env childEnv) error {
 	if err != nil {
 		return err
 	}
-	if err := writeMasks(s.stdout, env.secrets()); err != nil {
+	if err := writeMasks(c.stdout, env.Secrets()); err != nil {
 		return err
 	}
 	return appendFile(name, lines)

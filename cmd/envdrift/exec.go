@@ -62,38 +62,32 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exec returns nil or an *exitError, and on Unix mostly not at all.
+// exec returns an *exitError, and on Unix mostly not at all.
 func (c *cli) exec(ctx context.Context, f execFlags) error {
 	show := hideMemory()
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return &exitError{err, statusExec}
 	}
-	env, err := s.environment(ctx, f.environFlags)
+	env, err := buildEnviron(ctx, c.work, f.environOptions)
 	if err != nil {
 		return &exitError{err, statusExec}
 	}
 	show()
 	status := statusExec
 	if f.mask || f.watch {
-		status, err = s.supervise(ctx, f, env)
+		status, err = c.supervise(ctx, f, env)
 	} else if err = runner.Exec(f.command(env)); errors.Is(err, errors.ErrUnsupported) {
-		status, err = s.supervise(ctx, f, env) // Windows
+		status, err = c.supervise(ctx, f, env) // Windows
 	}
 	if start := (*runner.StartError)(nil); errors.As(err, &start) {
 		status = start.Status
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return &exitError{err, status}
-	case status != 0:
-		c.json = false // standard output was the program's
-		return &exitError{errReported, status}
 	}
-	c.json = false
-	return nil
+	return &exitError{errReported, status} // standard output was the program's
 }
 
-func (f execFlags) command(env childEnv) runner.Command {
-	return runner.Command{Args: f.argv, Env: env.all}
+func (f execFlags) command(env Environ) runner.Command {
+	return runner.Command{Args: f.argv, Env: env.All}
 }

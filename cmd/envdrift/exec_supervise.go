@@ -4,39 +4,37 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
-	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/runner"
+	"github.com/envdrift/envdrift/runner/terminal"
 )
 
 // supervise runs the program as a child, with its output masked or started
 // again as f says, and returns its status.
-func (s *session) supervise(ctx context.Context, f execFlags, env childEnv) (int, error) {
-	// The program's terminal from now on: we neither ask nor draw.
-	s.tty, s.colour = false, false
-	prepare := func(env childEnv) (runner.Command, error) { return f.command(env), nil }
+func (c *cli) supervise(ctx context.Context, f execFlags, env Environ) (int, error) {
+	messages := c.printer()
+	prepare := func(env Environ) (runner.Command, error) { return f.command(env), nil }
 	if f.mask {
-		v, err := s.openVeil()
+		output, err := terminal.Open(c.stdin, c.stdout, c.stderr)
 		if err != nil {
 			return statusExec, err
 		}
-		defer v.close()
-		prepare = func(env childEnv) (runner.Command, error) {
-			c := f.command(env)
-			return c, v.cover(&c, env.secrets())
+		defer output.Close()
+		messages.Stderr = output.Messages()
+		prepare = func(env Environ) (runner.Command, error) {
+			command := f.command(env)
+			return command, output.Attach(&command, env.Secrets())
 		}
 	}
 	command, err := prepare(env)
 	if err != nil {
 		return statusExec, err
 	}
-	// A signal for us is the program's: it may take more than its grace to
+	// A signal for envdrift is the program's: it may take more than its grace to
 	// heed it, or not at all.
 	ctx = context.WithoutCancel(ctx)
 	if !f.watch {
@@ -44,28 +42,39 @@ func (s *session) supervise(ctx context.Context, f execFlags, env childEnv) (int
 	}
 	watching, stop := context.WithCancel(ctx)
 	replacements := make(chan runner.Command)
+	w := &watcher{work: c.work.Silent(), flags: f, running: env, messages: messages, fault: c.fault}
+	w.replace = func(env Environ) error {
+		next, err := prepare(env)
+		if err != nil {
+			return err
+		}
+		select {
+		case replacements <- next:
+		case <-watching.Done():
+		}
+		return nil
+	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		s.watch(watching, f, env, func(env childEnv) error {
-			next, err := prepare(env)
-			if err != nil {
-				return err
-			}
-			select {
-			case replacements <- next:
-			case <-watching.Done():
-			}
-			return nil
-		})
-	})
+	wg.Go(func() { w.watch(watching) })
 	defer func() { stop(); wg.Wait() }()
 	return runner.Supervise(ctx, command, replacements, runner.Backoff{Min: time.Second, Max: time.Minute})
 }
 
-// watch calls replace when the files or the vault give another childEnv
-// than the running program has. As long as they give none, because a value
-// does not decrypt or the vault cannot be reached, that program is left alone.
-func (s *session) watch(ctx context.Context, f execFlags, running childEnv, replace func(childEnv) error) {
+// A watcher replaces a program when the files or the vault give another
+// environment than it has.
+type watcher struct {
+	work     *Workspace // silent: the terminal is the program's
+	flags    execFlags
+	running  Environ // of the program
+	replace  func(Environ) error
+	messages *report.Printer
+	fault    func(error) report.Fault
+}
+
+// watch looks for another environment until ctx ends. As long as there is none,
+// because a value does not decrypt or the vault cannot be reached, the program is
+// left alone.
+func (w *watcher) watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var seen, read [sha256.Size]byte
@@ -77,130 +86,40 @@ func (s *session) watch(ctx context.Context, f execFlags, running childEnv, repl
 			return
 		case <-tick.C:
 		}
-		if now := s.fingerprint(f.environFlags); now != seen {
+		if now := Fingerprint(w.work, w.flags.environOptions); now != seen {
 			seen = now // and wait for one second without a change
 			continue
 		}
-		if seen == read && time.Since(asked) < f.interval {
+		if seen == read && time.Since(asked) < w.flags.interval {
 			continue
 		}
 		read, asked = seen, time.Now()
-		env, err := s.environment(ctx, f.environFlags)
+		env, err := buildEnviron(ctx, w.work, w.flags.environOptions)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			err = s.renew(&running, env, replace)
+			err = w.renew(env)
 		}
 		text := fmt.Sprint(err)
 		if err != nil && text != told {
-			s.printError(fmt.Errorf("the program runs on with what it has: %w", err))
+			w.messages.PrintFault(w.fault(fmt.Errorf("the program runs on with what it has: %w", err)))
 		}
 		told = text
 	}
 }
 
-// renew calls replace if env is not what is running.
-func (s *session) renew(running *childEnv, env childEnv, replace func(childEnv) error) error {
-	names := running.changed(env)
+// renew replaces the program if env is not what it has.
+func (w *watcher) renew(env Environ) error {
+	names := w.running.Changed(env)
 	if len(names) == 0 {
-		s.detail("no value changed")
+		w.messages.Detail("no value changed")
 		return nil
 	}
-	s.say("%s changed: starting the program again", drift.List(names))
-	if err := replace(env); err != nil {
+	w.messages.Say("%s changed: starting the program again", drift.List(names))
+	if err := w.replace(env); err != nil {
 		return err
 	}
-	*running = env
+	w.running = env
 	return nil
-}
-
-// fingerprint changes when the content of an env file does, or the keys for it
-// at hand.
-func (s *session) fingerprint(f environFlags) (sum [sha256.Size]byte) {
-	targets, err := s.execTargets(f)
-	if err != nil {
-		return sha256.Sum256([]byte(err.Error()))
-	}
-	h := sha256.New()
-	for _, t := range targets {
-		fmt.Fprintf(h, "%q %q %q\n", t.File, t.Doc.Bytes(), s.ring(t.File).For(t.Doc).Reveal())
-	}
-	h.Sum(sum[:0])
-	return sum
-}
-
-// A veil masks the output of one program after the other.
-type veil struct {
-	stdout, stderr io.Writer
-	terminal       *terminal // that the program gets if ours is one; else nil
-	secrets        []string  // of all programs so far: an earlier one may still print
-	covers         []io.Closer
-}
-
-func (s *session) openVeil() (*veil, error) {
-	v := &veil{stdout: s.stdout, stderr: s.stderr}
-	if !isTerminal(s.stdout) {
-		return v, nil
-	}
-	var err error
-	if v.terminal, err = openTerminal(s.stdin, s.stdout.(*os.File)); err != nil {
-		return nil, err
-	}
-	if v.terminal != nil && v.terminal.isRaw() && isTerminal(s.stderr) {
-		s.stderr = &rawWriter{s.stderr}
-	}
-	return v, nil
-}
-
-// cover leads the output of c through a mask.
-func (v *veil) cover(c *runner.Command, secrets []string) error {
-	v.secrets = append(v.secrets, secrets...)
-	mask := runner.NewMask(v.secrets)
-	through := func(w io.Writer) io.Writer {
-		var idle time.Duration
-		if isTerminal(w) {
-			idle = 50 * time.Millisecond
-		}
-		cover := mask.Writer(w, idle)
-		v.covers = append(v.covers, cover)
-		return cover
-	}
-	if v.terminal == nil || !isTerminal(v.stderr) {
-		c.Stderr = through(v.stderr)
-	}
-	if v.terminal != nil {
-		return v.terminal.attach(c, through(v.stdout))
-	}
-	c.Stdout = through(v.stdout)
-	return nil
-}
-
-// close passes on what the masks hold back, and gives our terminal back.
-func (v *veil) close() {
-	if v.terminal != nil {
-		v.terminal.wait()
-	}
-	for _, c := range v.covers {
-		_ = c.Close() // nobody reads what we write any more
-	}
-	if v.terminal != nil {
-		v.terminal.close()
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// A rawWriter begins a new line at the left edge of a terminal in raw mode.
-type rawWriter struct{ w io.Writer }
-
-func (r *rawWriter) Write(p []byte) (int, error) {
-	if _, err := r.w.Write(append([]byte("\r"), p...)); err != nil {
-		return 0, err
-	}
-	_, err := io.WriteString(r.w, "\r")
-	return len(p), err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/report"
 )
 
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
@@ -44,21 +45,19 @@ Example:  envdrift hook run pre-commit`)
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
 }
 
-// site opens the session and finds the hooks of its repository.
-func (c *cli) site(ctx context.Context) (*session, hooks.Site, error) {
-	s, err := c.open()
-	if err != nil {
-		return nil, hooks.Site{}, err
+// site finds the hooks of the repository.
+func (c *cli) site(ctx context.Context) (hooks.Site, error) {
+	if err := c.open(); err != nil {
+		return hooks.Site{}, err
 	}
-	repo, err := s.git(ctx)
+	repo, err := c.work.Git(ctx)
 	if err != nil {
-		return nil, hooks.Site{}, err
+		return hooks.Site{}, err
 	}
 	if repo == nil {
-		return nil, hooks.Site{}, gitops.ErrNotRepository
+		return hooks.Site{}, gitops.ErrNotRepository
 	}
-	site, err := locateHooks(ctx, repo)
-	return s, site, err
+	return locateHooks(ctx, repo)
 }
 
 // locateHooks finds the hooks of repo, as they call this very program.
@@ -77,51 +76,51 @@ func (c *cli) installHooks(ctx context.Context) error {
 	if err := c.changeHooks(ctx, hooks.Install); err != nil {
 		return err
 	}
-	return c.trustAll(ctx)
+	return c.work.TrustAll(ctx)
 }
 
 func (c *cli) changeHooks(ctx context.Context, change func(hooks.Site) ([]hooks.Hook, error)) error {
-	s, site, err := c.site(ctx)
+	site, err := c.site(ctx)
 	if err != nil {
 		return err
 	}
 	found, err := change(site)
 	for _, h := range found {
-		s.add(hookRow(h, done(h)))
+		c.add(hookRow(h, done(h)))
 	}
 	return err
 }
 
 // done is what a change left of a hook, in the word a person asked for.
-func done(h hooks.Hook) string {
+func done(h hooks.Hook) report.Status {
 	if h.Runs() {
 		return "installed"
 	}
-	return h.State.String()
+	return report.Status(h.State.String())
 }
 
 func (c *cli) hookStatus(ctx context.Context) error {
-	s, site, err := c.site(ctx)
+	site, err := c.site(ctx)
 	if err != nil {
 		return err
 	}
 	found, err := hooks.Inspect(site)
 	told := ""
 	for _, h := range found {
-		r := hookRow(h, h.State.String())
+		r := hookRow(h, report.Status(h.State.String()))
 		if !h.Runs() {
-			r.err = &hookError{h}
-			if remedy := s.hookRemedy(h); remedy != told {
+			r.Err = &hookError{h}
+			if remedy := c.hookRemedy(h); remedy != told {
 				r.Hints, told = []string{remedy}, remedy // once for all hooks
 			}
 		}
-		s.add(r)
+		c.add(r)
 	}
 	return err
 }
 
 // hookRow tells of one hook.
-func hookRow(h hooks.Hook, status string) row {
+func hookRow(h hooks.Hook, status report.Status) report.Row {
 	var notes []string
 	if h.Manager != hooks.Nobody {
 		notes = append(notes, "beside "+h.Manager.String())
@@ -129,7 +128,7 @@ func hookRow(h hooks.Hook, status string) row {
 	if h.Configured {
 		notes = append(notes, "git 2.54 and later run it by their configuration, too")
 	}
-	return row{Status: status, What: h.Name, Note: strings.Join(notes, "; ")}
+	return report.Row{Status: status, What: h.Name, Note: strings.Join(notes, "; ")}
 }
 
 // A hookError reports a hook that git will not run.
@@ -153,7 +152,7 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 	case hooks.HooksOff:
 		return hooksOffRemedy
 	}
-	return c.self("hook install")
+	return c.commandLine("hook install")
 }
 
 const hooksOffRemedy = "git config --show-origin core.hooksPath   tells where that is set; unset it there, then envdrift hook install"
@@ -163,7 +162,7 @@ func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
 		switch e.Manager {
 		case hooks.Earlier:
-			return []string{"take the lines of the earlier envdrift out of it, or move it away, then " + c.self("hook install")}
+			return []string{"take the lines of the earlier envdrift out of it, or move it away, then " + c.commandLine("hook install")}
 		case hooks.Lefthook:
 			return []string{fmt.Sprintf("add a job for %s there that runs: envdrift hook run %[1]s {0}", e.Name)}
 		}
@@ -172,7 +171,7 @@ func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.SharedError)(nil); errors.As(err, &e) {
 		return []string{
 			"to check the commits of them all, add to the hooks there, each with its name: envdrift hook run pre-commit, with the arguments that it is given",
-			`or give this clone hooks of its own: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.self("hook install"),
+			`or give this clone hooks of its own: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
 		}
 	}
 	if errors.Is(err, hooks.ErrHooksOff) {
@@ -183,8 +182,8 @@ func (c *cli) hookAdvice(err error) []string {
 
 // offerHooks asks whether git is to check every commit, or says how it would.
 func (c *cli) offerHooks(ctx context.Context) error {
-	if !c.tty || c.json || c.ci {
-		c.sum = "envdrift: next: " + c.self("encrypt FILE") + "; " + c.self("hook install") + " lets git check every commit"
+	if !c.canAsk() {
+		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE") + "; " + c.commandLine("hook install") + " lets git check every commit"
 		return nil
 	}
 	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {
@@ -193,28 +192,68 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	return c.installHooks(ctx)
 }
 
-// runHook is what git runs. Nothing of it may ask a question.
+// runHook is what git runs. Nothing of it asks a question.
 func (c *cli) runHook(ctx context.Context, name string, args []string, asked bool) error {
-	c.hook, c.tty = true, false
+	event, err := hooks.EventNamed(name)
+	if err != nil {
+		return &usageError{err: err, command: "hook run"}
+	}
+	o := c.workspaceOptions()
+	if o.Consent != Given {
+		o.Consent = Never
+	}
 	if asked {
-		c.readAnswers(name, args)
+		// What the hook file asked git for while envdrift started.
+		if printed, err := io.ReadAll(c.stdin); err == nil {
+			o.Git = event.Prefetched(printed, args)
+		}
 	}
-	if name == "pre-commit" {
-		return c.preCommit(ctx)
+	if event.Stops {
+		return c.preCommit(ctx, o)
 	}
-	c.afterCheckout(ctx, name, args)
+	c.follow(ctx, o, event, args)
 	return nil
 }
 
-// readAnswers takes what the hook file asked git for while we started. What
-// cannot be read is asked again.
-func (c *cli) readAnswers(name string, args []string) {
-	printed, err := io.ReadAll(c.stdin)
-	switch {
-	case err != nil:
-	case name == "pre-commit":
-		c.answers = gitops.StagedAnswers(printed)
-	case name == "post-checkout" && len(args) >= 2:
-		c.answers = gitops.ChangedAnswers(printed, gitops.OID(args[0]), gitops.OID(args[1]))
+// preCommit checks what is staged.
+func (c *cli) preCommit(ctx context.Context, o workspaceOptions) (err error) {
+	// git runs a hook at the top, but the user reads on from here.
+	o.Cwd = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
+	if c.work, err = openWorkspace(o); err != nil {
+		return err
 	}
+	check, err := runCheck(ctx, c.work, checkOptions{})
+	if check == nil || len(check.Files) == 0 {
+		return err
+	}
+	defer func() { _ = check.Close() }()
+	c.reportStaged(ctx, check)
+	return err
+}
+
+// follow does what is to be done after git changed the working tree. It never
+// fails: git has switched already, and a status other than 0 would stop a
+// bisect. What it has to say is one line.
+func (c *cli) follow(ctx context.Context, o workspaceOptions, event hooks.Event, args []string) {
+	if !HasWork(event, args, c.getenv) {
+		return
+	}
+	o.UI = nil
+	update, err := c.update(ctx, o, event, args)
+	line := ""
+	if err != nil {
+		line = event.Name + ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
+	} else {
+		line = c.updateLine(update)
+	}
+	if line != "" {
+		fmt.Fprintln(c.stderr, report.Clean("envdrift: "+line))
+	}
+}
+
+func (c *cli) update(ctx context.Context, o workspaceOptions, event hooks.Event, args []string) (_ *Update, err error) {
+	if c.work, err = openWorkspace(o); err != nil {
+		return nil, err
+	}
+	return runUpdate(ctx, c.work, event, args)
 }

@@ -11,18 +11,28 @@ import (
 
 const module = "github.com/envdrift/envdrift/"
 
-// layers holds which way imports may point: a package may import those of
-// lower layers, and of its own layer only where inside says so.
-var layers = map[string]int{
-	"internal/secret": 0, "internal/atomicfile": 0, "runner": 0,
-	"internal/ecies": 1, "internal/state": 1, "vault": 1, "gitops": 1,
-	"internal/dotenv": 2, "internal/config": 2, "internal/vaulthttp": 2, "internal/trust": 2, "hooks": 2,
-	"vault/age": 3, "vault/aws": 3, "vault/azure": 3, "vault/gcp": 3, "vault/hashicorp": 3,
-	"vault/vaulttest": 4, "vault/all": 4, "internal/mapping": 4,
-	"internal/keyring":    5,
-	"internal/drift":      6,
-	"internal/servertest": 7, "internal/interop": 7,
-	"cmd/envdrift": 9, "bench": 9,
+// layers holds which way imports may point: a package may import those of lower
+// layers only.
+var layers = layersOf(
+	"internal/secret internal/atomicfile runner",
+	"internal/ecies internal/state vault gitops runner/terminal",
+	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
+	"vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
+	"vault/vaulttest vault/all internal/mapping",
+	"internal/keyring",
+	"internal/drift",
+	"internal/report internal/servertest internal/interop",
+	"cmd/envdrift bench",
+)
+
+func layersOf(layers ...string) map[string]int {
+	of := map[string]int{}
+	for i, layer := range layers {
+		for _, name := range strings.Fields(layer) {
+			of[name] = i
+		}
+	}
+	return of
 }
 
 // only holds which packages may import a library.
@@ -37,6 +47,9 @@ var only = map[string][]string{
 	"filippo.io/":                         {"vault/age"},
 	"github.com/decred/":                  {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {"hooks", "cmd/envdrift"},
+	"github.com/schollz/":                 {"internal/report"},
+	"github.com/fatih/":                   {"internal/report"},
+	"github.com/creack/":                  {"runner/terminal"},
 }
 
 // TestImports holds the direction of dependencies, and that runner needs the

@@ -14,6 +14,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
@@ -31,50 +32,49 @@ Example:  envdrift init --provider hashicorp --vault-url https://vault.example.c
 }
 
 func (c *cli) initialize(ctx context.Context) error {
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
-	if s.cfg.File != "" {
-		return &usageError{err: fmt.Errorf("%s exists", s.cfg.File), command: "verify"}
+	if c.work.Config.File != "" {
+		return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), command: "verify"}
 	}
-	provider := s.overrides.Provider
+	provider := c.overrides.Provider
 	if provider == "" {
 		provider = "age"
 	}
-	files, err := findEnvFiles(s.root.FS())
+	files, err := findEnvFiles(c.work.Files())
 	if err != nil {
 		return err
 	}
 	mappings := make([]config.Mapping, len(files))
 	for i, file := range files {
-		mappings[i] = proposeMapping(filepath.Base(s.top), file)
+		mappings[i] = proposeMapping(filepath.Base(c.work.Top), file)
 	}
-	if err := s.write(configName, config.Template(provider, s.overrides, mappings), 0o644); err != nil {
+	if err := c.work.WriteFile(configName, config.Template(provider, c.overrides, mappings), 0o644); err != nil {
 		return err
 	}
-	s.add(row{Status: string(drift.Created), File: configName, Note: plural(len(mappings), "mapping")})
+	c.add(report.Row{Status: report.Status(drift.Created), File: configName, Note: report.Plural(len(mappings), "mapping")})
 	for _, m := range mappings {
-		s.add(row{Status: "mapped", File: path.Join(m.Folder, m.EnvFile), Secret: m.SecretName, Environment: m.Env()})
+		c.add(report.Row{Status: "mapped", File: path.Join(m.Folder, m.EnvFile), Secret: m.SecretName, Environment: m.Env()})
 	}
 	if provider == "age" {
-		if err := s.initAge(); err != nil {
+		if err := c.initAge(); err != nil {
 			return err
 		}
 	}
-	repo, err := s.git(ctx)
+	repo, err := c.work.Git(ctx)
 	if err != nil || repo == nil {
 		return err
 	}
-	if err := s.ignore(ctx, repo, []string{s.cfg.Sync.EnvKeysFilename}); err != nil {
+	if err := c.work.Ignore(ctx, []string{c.work.Config.Sync.EnvKeysFilename}); err != nil {
 		return err
 	}
 	return c.offerHooks(ctx)
 }
 
 // initAge makes the person's identity and adds it to the recipients.
-func (s *session) initAge() error {
-	identity, err := age.IdentityFile(s.getenv)
+func (c *cli) initAge() error {
+	identity, err := age.IdentityFile(c.getenv)
 	if err != nil {
 		return err
 	}
@@ -83,14 +83,14 @@ func (s *session) initAge() error {
 		return err
 	}
 	if created {
-		s.add(row{Status: string(drift.Created), File: identity, Note: "your identity: whoever has it reads the vault; keep a copy in a safe place"})
+		c.add(report.Row{Status: report.Status(drift.Created), File: identity, Note: "your identity: whoever has it reads the vault; keep a copy in a safe place"})
 	}
-	added, err := age.AddRecipient(s.root, age.DefaultRecipients, recipient, s.userName())
+	added, err := age.AddRecipient(c.work.Root(), age.DefaultRecipients, recipient, c.userName())
 	if err != nil {
 		return err
 	}
 	if added {
-		s.add(row{Status: string(drift.Created), File: age.DefaultRecipients, Note: "colleagues who may read the vault; commit it"})
+		c.add(report.Row{Status: report.Status(drift.Created), File: age.DefaultRecipients, Note: "colleagues who may read the vault; commit it"})
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func findEnvFiles(fsys fs.FS) ([]string, error) {
 
 func encryptedFile(fsys fs.FS, name string) bool {
 	doc, err := mapping.ReadEnvFile(fsys, name)
-	return err == nil && isEncrypted(doc)
+	return err == nil && doc.State().HasCiphertext()
 }
 
 // proposeMapping names the secret after repository, folder and environment, in

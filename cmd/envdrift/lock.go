@@ -3,16 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
 )
 
 type lockFlags struct {
@@ -37,114 +37,86 @@ Example:  envdrift lock --verify-vault`)
 }
 
 func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
-	targets, err := s.mapped()
+	targets, err := c.work.Mapped()
 	if err != nil {
 		return err
 	}
 	if f.syncKeys && !f.check {
-		if _, err := s.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
+		if _, err := c.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
 		}
 	}
 	if f.verifyVault || f.syncKeys {
-		if s.gate(ctx, targets); s.failed() {
-			s.sum = "nothing was encrypted"
+		if c.verifyBeforeLock(ctx, targets); c.report.Failed() {
+			c.report.Summary = "nothing was encrypted"
 			return nil
 		}
 	}
-	plan, err := s.lockTargets(ctx, targets)
+	plan, err := c.lockTargets(ctx, targets)
 	if err != nil {
 		return err
 	}
 	if f.check {
-		return s.reportCheck(plan)
+		return c.reportCheck(plan)
 	}
-	if err := s.apply(ctx, plan); err != nil {
+	if err := c.work.Apply(ctx, plan); err != nil {
 		return err
 	}
 	for _, ch := range plan {
-		s.addChange(ch)
+		c.addChange(ch)
 	}
-	s.sum = countActions(plan)
-	return s.remember(ctx, plan)
+	c.report.Summary = countActions(plan)
+	return c.work.Remember(ctx, plan, nil)
 }
 
-// gate proves for each file that what it is encrypted for, or will be, is the
+// verifyBeforeLock proves for each file that what it is encrypted for, or will be, is the
 // vault's key. Only failures are reported.
-func (s *session) gate(ctx context.Context, targets []mapping.Target) {
-	keys := s.fetch(ctx, targets)
+func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
+	keys := c.work.Fetch(ctx, targets)
 	for i, t := range targets {
 		err := keys[i].Err
 		if err == nil && t.Doc != nil {
 			err = drift.Check(t.Doc, nil, keys[i].Keys).KeyErr()
 		}
 		if err != nil {
-			s.add(row{Status: problem(err), File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
+			c.add(report.Row{Status: statusFor(err), File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})
 		}
 	}
-}
-
-// failed reports whether the report holds a failure so far.
-func (c *cli) failed() bool {
-	for _, r := range c.rows {
-		if r.err != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // lockTargets plans the encryption of each target's file. The vault is asked
-// at once for all those whose private key is not at hand: without it no value
+// at once for all those whose private key is not local: without it no value
 // can be compared with HEAD's.
-func (s *session) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
-	plan, keys, declared := make([]drift.Change, len(targets)), make([]fileKey, len(targets)), make([]bool, len(targets))
+func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
+	plan := make([]drift.Change, len(targets))
 	var files []string
+	var places []int
 	for i, t := range targets {
-		if plan[i] = s.lockable(t); plan[i].Action == "" {
-			files = append(files, t.File)
+		if plan[i] = c.lockable(t); plan[i].Action == "" {
+			files, places = append(files, t.File), append(places, i)
 		}
 	}
-	if err := s.readHead(ctx, files); err != nil {
+	if err := c.work.ReadHead(ctx, files); err != nil {
 		return nil, err
 	}
-	var asked []int
-	var ask []mapping.Target
-	for i, t := range targets {
-		c := &plan[i]
-		if c.Action != "" {
+	requests, heads := make([]keyring.Request, len(places)), make([]error, len(places))
+	for n, i := range places {
+		requests[n].Target = targets[i]
+		requests[n].Head, heads[n] = c.work.Previous(ctx, targets[i].File)
+	}
+	for n, key := range c.work.EncryptionKeys(ctx, requests, true) {
+		ch := &plan[places[n]]
+		if err := cmp.Or(heads[n], key.Err); err != nil {
+			ch.Action, ch.Err = drift.Failed, err
 			continue
 		}
-		keys[i], declared[i], c.Err = s.declaredKey(ctx, t.File, t.Doc)
-		if t.Mapping.Ephemeral {
-			keys[i].keys = nil // a key at hand is not its key, whatever it fits
-		}
-		if c.Err == nil && len(keys[i].keys) == 0 {
-			asked, ask = append(asked, i), append(ask, t)
-		}
-	}
-	unkept := map[int]error{}
-	for n, held := range s.fetch(ctx, ask) {
-		i := asked[n]
-		switch keys[i].keys = held.Keys; {
-		case !declared[i]:
-			keys[i], plan[i].Err = s.undeclaredKey(ctx, targets[i].File, keys[i], held)
-		case targets[i].Mapping.Ephemeral:
-			plan[i].Err = held.Err
-		default:
-			unkept[i] = held.Err
-		}
-	}
-	for i, t := range targets {
-		if plan[i].Action == "" {
-			s.planLock(ctx, &plan[i], t, keys[i])
-			if err := unkept[i]; err != nil && plan[i].Write {
-				plan[i].Note = strings.TrimPrefix(plan[i].Note+"; not compared with HEAD, for want of the key: "+err.Error(), "; ")
-			}
+		*ch = c.work.Encrypt(requests[n], key.Pair, dotenv.Selection{})
+		ch.Mapping = targets[places[n]].Mapping
+		if key.Unkept != nil && ch.Write {
+			ch.Note = strings.TrimPrefix(ch.Note+"; not compared with HEAD, for want of the key: "+key.Unkept.Error(), "; ")
 		}
 	}
 	return plan, ctx.Err()
@@ -152,34 +124,18 @@ func (s *session) lockTargets(ctx context.Context, targets []mapping.Target) ([]
 
 // lockable begins the plan for a target; its Action is set if there is nothing
 // to encrypt.
-func (s *session) lockable(t mapping.Target) drift.Change {
-	c := drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
-	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
-		c.Action, c.Note = drift.Skipped, s.told(missing)
-		return c
+func (c *cli) lockable(t mapping.Target) drift.Change {
+	ch, done := c.unreadable(t)
+	if !done {
+		if state := t.Doc.State(); state == dotenv.Encrypted || state == dotenv.Empty {
+			ch.Action, ch.Note = drift.Unchanged, "encrypted already"
+		}
 	}
-	if t.Err != nil {
-		c.Action, c.Err = drift.Failed, t.Err
-		return c
-	}
-	if state := t.Doc.State(); state == dotenv.Encrypted || state == dotenv.Empty {
-		c.Action, c.Note = drift.Unchanged, "encrypted already"
-	}
-	return c
-}
-
-func (s *session) planLock(ctx context.Context, c *drift.Change, t mapping.Target, key fileKey) {
-	if c.Err == nil {
-		*c, c.Err = s.encryptWith(ctx, t.File, t.Doc, key, dotenv.Selection{})
-		c.Mapping = t.Mapping
-	}
-	if c.Err != nil {
-		c.Action = drift.Failed
-	}
+	return ch
 }
 
 // reportCheck reports a plan that is not carried out.
-func (s *session) reportCheck(plan []drift.Change) error {
+func (c *cli) reportCheck(plan []drift.Change) error {
 	pending := 0
 	for _, ch := range plan {
 		if ch.Err != nil {
@@ -190,8 +146,8 @@ func (s *session) reportCheck(plan []drift.Change) error {
 			ch.Action, ch.Err = "plaintext", &drift.PlaintextError{Names: ch.Names}
 			ch.Names = nil
 		}
-		s.addChange(ch)
+		c.addChange(ch)
 	}
-	s.sum = fmt.Sprintf("%d of %s encrypted", len(plan)-pending, plural(len(plan), "file"))
+	c.report.Summary = fmt.Sprintf("%d of %s encrypted", len(plan)-pending, report.Plural(len(plan), "file"))
 	return nil
 }

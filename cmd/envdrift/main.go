@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/envdrift/envdrift/internal/report"
 )
 
 // The exit statuses. exec has the child's, or 125 to 127.
@@ -92,7 +94,7 @@ func discreet(err error, args []string) error {
 // one of its files.
 func (c *cli) wasCut(err error) bool {
 	return errors.Is(err, context.Canceled) ||
-		slices.ContainsFunc(c.rows, func(r row) bool { return errors.Is(r.err, context.Canceled) })
+		slices.ContainsFunc(c.report.Rows, func(r report.Row) bool { return errors.Is(r.Err, context.Canceled) })
 }
 
 // A usageError is a command line that does not parse.

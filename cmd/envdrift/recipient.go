@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
@@ -43,7 +44,7 @@ func (c *cli) showRecipient() error {
 		c.say("made %s: whoever has it reads the vault; keep a copy in a safe place", file)
 	}
 	if c.json {
-		c.data = map[string]string{"recipient": recipient, "identity": file}
+		c.report.Data = map[string]string{"recipient": recipient, "identity": file}
 		return nil
 	}
 	_, err = fmt.Fprintln(c.stdout, recipient)
@@ -51,25 +52,24 @@ func (c *cli) showRecipient() error {
 }
 
 func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
-	cfg := s.cfg.Vault
+	cfg := c.work.Config.Vault
 	if cfg.Provider != "age" {
 		return &usageError{err: fmt.Errorf("the vault of this configuration is %s, not age", cfg.Provider), command: "recipient add"}
 	}
-	cfg.Getenv = s.getenv
+	cfg.Getenv = c.getenv
 	store, err := age.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(s.cfg.Dir)
+	root, err := os.OpenRoot(c.work.Config.Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	unlock, err := s.lock(ctx)
+	unlock, err := c.work.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,13 +80,13 @@ func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
 		return &usageError{err: err, command: "recipient add"}
 	}
 	if !added {
-		s.add(row{Status: string(drift.Unchanged), File: file, Note: "stands there already"})
+		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "stands there already"})
 	} else {
-		s.add(row{Status: string(drift.Updated), File: file})
+		c.add(report.Row{Status: report.Status(drift.Updated), File: file})
 	}
 	names, err := store.Rewrap(ctx)
 	for _, name := range names {
-		s.add(row{Status: string(drift.Updated), Secret: name, Vault: store.String(), Note: name + " encrypted anew"})
+		c.add(report.Row{Status: report.Status(drift.Updated), Secret: name, Vault: store.String(), Note: name + " encrypted anew"})
 	}
 	return err
 }

@@ -17,89 +17,130 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
-	"github.com/envdrift/envdrift/vault/all"
 )
 
-// A session is what a command works on: the tree of files, the configuration
-// and the vaults that it names. Each part is opened when it is first needed,
-// so that a command which needs no git and no vault pays for none.
-type session struct {
-	*cli
-	root *os.Root
-	top  string         // absolute path of root: the repository's top, or the directory without one
-	tree fs.FS          // what is read: root's files, or the index or a commit
-	base string         // the configuration's directory, relative to top
-	cfg  *config.Config // never nil; empty if there is no file
-
-	inRepo bool
-	repo   *gitops.Repo
-	heads  map[string]headVersion // what readHead found
-	others []keyring.LocalKey     // what everyRing found beside the mapped files
-	stores map[string]openedStore
+// workspaceOptions say where a [Workspace] is and what it may do.
+type workspaceOptions struct {
+	Dir        string // absolute, without links: where the work begins
+	Cwd        string // likewise: what messages and local keys are relative to; "" for Dir
+	ConfigFile string // "" for the nearest one in Dir or above
+	Profile    string // whose mappings count too
+	Holder     string // names this run to another that waits for its lock
+	Overrides  config.Overrides
+	Env        map[string]string
+	Consent    Consent
+	Git        gitops.Prefetched // what git need not be asked again
+	OpenVault  func(context.Context, vault.Config) (vault.Store, error)
+	UI         UI // nil: silent, and answers no
 }
 
-// open finds the tree and its configuration. Without a configuration file the
-// flags are all there is; commands that need mappings say so themselves.
-func (c *cli) open() (*session, error) {
-	s := &session{cli: c, stores: map[string]openedStore{}, heads: map[string]headVersion{}}
-	file, err := c.findConfig()
+// A UI is the user who waits for a command.
+type UI interface {
+	Notice(format string, args ...any)
+	Debug(format string, args ...any)
+	Progress(what string) (done func()) // shown if it takes long
+	Confirm(ctx context.Context, question string) bool
+}
+
+// silent is the UI where there is none.
+type silent struct{}
+
+func (silent) Notice(string, ...any)                {}
+func (silent) Debug(string, ...any)                 {}
+func (silent) Progress(string) func()               { return func() {} }
+func (silent) Confirm(context.Context, string) bool { return false }
+
+// A Workspace is what a command works on: the tree of files, the configuration
+// and the vaults that it names. Each part is opened when it is first needed,
+// so that a command which needs no git and no vault pays for none.
+type Workspace struct {
+	Top    string         // absolute path of the repository's top, or of Dir without one
+	Tree   fs.FS          // what is read: the working tree, the index or a commit
+	Base   string         // the configuration's directory, relative to Top
+	Config *config.Config // never nil; empty if there is no file
+
+	options workspaceOptions
+	root    *os.Root // of Top
+	inRepo  bool
+	repo    *gitops.Repo
+	heads   map[string]headVersion // what ReadHead found
+	others  []keyring.LocalKey     // what AllLocalKeys found beside the mapped files
+	stores  map[string]openedStore
+}
+
+// openWorkspace finds the tree and its configuration. Without a configuration file the
+// overrides are all there is; commands that need mappings say so themselves.
+func openWorkspace(o workspaceOptions) (*Workspace, error) {
+	if o.Cwd == "" {
+		o.Cwd = o.Dir
+	}
+	if o.UI == nil {
+		o.UI = silent{}
+	}
+	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}}
+	w.options.Overrides.Getenv = w.Getenv
+	file, err := w.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		return nil, err
 	}
-	from := c.dir
+	from := o.Dir
 	if file != "" {
 		from = filepath.Dir(file)
 	}
-	s.top, s.inRepo = c.repositoryTop(from)
-	if !s.inRepo {
-		s.top = from
+	w.Top, w.inRepo = w.repositoryTop(from)
+	if !w.inRepo {
+		w.Top = from
 	}
-	if s.root, err = os.OpenRoot(s.top); err != nil {
+	if w.root, err = os.OpenRoot(w.Top); err != nil {
 		return nil, err
 	}
-	if s.cfg, err = s.load(file); err != nil {
+	if w.Config, err = w.load(file); err != nil {
 		return nil, err
 	}
-	if s.base, err = s.inside(from); err != nil {
+	if w.Base, err = w.Inside(from); err != nil {
 		return nil, err
 	}
-	s.tree = s.root.FS()
-	c.session = s
+	w.Tree = w.root.FS()
 	if file != "" {
-		c.detail("configuration: %s", file)
+		o.UI.Debug("configuration: %s", file)
 	}
-	return s, nil
+	return w, nil
 }
 
-func (s *session) load(file string) (*config.Config, error) {
-	options := s.overrides
-	options.Getenv = s.getenv
+// Silent returns a copy of w that shows nothing and asks nothing.
+func (w *Workspace) Silent() *Workspace {
+	other := *w
+	other.options.UI, other.options.Consent = silent{}, Never
+	return &other
+}
+
+func (w *Workspace) load(file string) (*config.Config, error) {
 	if file == "" {
-		return config.Empty(s.top, options)
+		return config.Empty(w.Top, w.options.Overrides)
 	}
-	return config.Load(file, options)
+	return config.Load(file, w.options.Overrides)
 }
 
-// findConfig gives the absolute path of the configuration file, with links
+// findConfig returns the absolute path of the configuration file, with links
 // resolved.
-func (c *cli) findConfig() (string, error) {
-	if c.configFile == "" {
-		top, _ := c.repositoryTop(c.dir)
-		return config.Find(c.dir, top)
+func (w *Workspace) findConfig() (string, error) {
+	if w.options.ConfigFile == "" {
+		top, _ := w.repositoryTop(w.options.Dir)
+		return config.Find(w.options.Dir, top)
 	}
-	file := c.absolute(c.configFile)
+	file := absolute(w.options.Dir, w.options.ConfigFile)
 	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
 	if err != nil {
-		return "", &usageError{err: err}
+		return "", &config.Error{File: file, Problem: "there is no such folder"}
 	}
 	return filepath.Join(dir, filepath.Base(file)), nil
 }
 
 // repositoryTop finds the top of the work tree that dir lies in by looking for
 // .git, as git does; hooks and commands that change the index ask git itself.
-func (c *cli) repositoryTop(dir string) (string, bool) {
-	if tree := c.env["GIT_WORK_TREE"]; tree != "" && c.env["GIT_DIR"] != "" {
-		if top, err := filepath.EvalSymlinks(c.absolute(tree)); err == nil {
+func (w *Workspace) repositoryTop(dir string) (string, bool) {
+	if tree := w.options.Env["GIT_WORK_TREE"]; tree != "" && w.options.Env["GIT_DIR"] != "" {
+		if top, err := filepath.EvalSymlinks(absolute(w.options.Dir, tree)); err == nil {
 			return top, true
 		}
 	}
@@ -115,45 +156,88 @@ func (c *cli) repositoryTop(dir string) (string, bool) {
 	}
 }
 
-func (c *cli) absolute(file string) string {
+func absolute(dir, file string) string {
 	if filepath.IsAbs(file) {
 		return filepath.Clean(file)
 	}
-	return filepath.Join(c.dir, file)
+	return filepath.Join(dir, file)
 }
 
-// inside gives a path that a person typed relative to the root, or an error
-// if it leads out.
-func (s *session) inside(file string) (string, error) {
-	abs := s.absolute(file)
+// Absolute returns the absolute form of a path that is relative to Cwd.
+func (w *Workspace) Absolute(file string) string { return absolute(w.options.Cwd, file) }
+
+// RelPath returns a path of the tree relative to Cwd, as the user types it.
+func (w *Workspace) RelPath(file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	rel, err := filepath.Rel(w.options.Cwd, filepath.Join(w.Top, filepath.FromSlash(file)))
+	if err != nil {
+		return file
+	}
+	return rel
+}
+
+// Cwd is the absolute path that messages and local keys are relative to.
+func (w *Workspace) Cwd() string { return w.options.Cwd }
+
+// Files is the working tree, whatever Tree is.
+func (w *Workspace) Files() fs.FS { return w.root.FS() }
+
+// Root is the working tree, to be written to.
+func (w *Workspace) Root() *os.Root { return w.root }
+
+// Overrides are what the command line says of the vault.
+func (w *Workspace) Overrides() config.Overrides { return w.options.Overrides }
+
+// Env is the environment of the process.
+func (w *Workspace) Env() map[string]string { return w.options.Env }
+
+// Getenv returns a variable of the environment, or "".
+func (w *Workspace) Getenv(name string) string { return w.options.Env[name] }
+
+// Inside returns a path that the user typed, relative to Top. A path that leads
+// out is an [*OutsideError].
+func (w *Workspace) Inside(file string) (string, error) {
+	abs := w.Absolute(file)
 	// The folder's real path; the file itself may be a link that a write
 	// follows while it stays inside.
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
 		abs = filepath.Join(dir, filepath.Base(abs))
 	}
-	rel, err := filepath.Rel(s.top, abs)
+	rel, err := filepath.Rel(w.Top, abs)
 	if err != nil || !filepath.IsLocal(rel) {
-		return "", &outsideError{file, s.top, filepath.Dir(abs)}
+		return "", &OutsideError{file, w.Top, filepath.Dir(abs)}
 	}
 	return filepath.ToSlash(rel), nil
 }
 
-// An outsideError is a path that leads out of the tree we work on.
-type outsideError struct{ file, top, dir string }
-
-func (e *outsideError) Error() string {
-	return fmt.Sprintf("%s lies outside %s", e.file, e.top)
+// An OutsideError reports a path that leads out of the working tree.
+type OutsideError struct {
+	File, Top string
+	Dir       string // absolute: where the file is
 }
 
-// git opens the repository, or returns nil where there is none.
-func (s *session) git(ctx context.Context) (*gitops.Repo, error) {
-	if s.repo != nil || !s.inRepo {
-		return s.repo, nil
+func (e *OutsideError) Error() string {
+	return fmt.Sprintf("%s lies outside %s", e.File, e.Top)
+}
+
+// Debug shows a line to a user who wants to know what goes on.
+func (w *Workspace) Debug(format string, args ...any) { w.options.UI.Debug(format, args...) }
+
+// Git opens the repository, or returns nil where there is none.
+func (w *Workspace) Git(ctx context.Context) (*gitops.Repo, error) {
+	if w.repo != nil || !w.inRepo {
+		return w.repo, nil
 	}
 	var err error
-	s.repo, err = s.answers.Open(ctx, s.top, s.environ())
-	return s.repo, err
+	w.repo, err = w.options.Git.Open(ctx, w.Top, w.environ())
+	return w.repo, err
 }
+
+// MaxFile bounds what is read of a version of a file in git, in bytes. Env files
+// and keys files are far smaller.
+const MaxFile = 64 << 20
 
 // A headVersion is what HEAD holds of a file: nothing if both are nil.
 type headVersion struct {
@@ -161,24 +245,24 @@ type headVersion struct {
 	err error // why it could not be read
 }
 
-// previous returns HEAD's version of a file, or nil if HEAD has none.
-func (s *session) previous(ctx context.Context, file string) (*dotenv.Document, error) {
-	if err := s.readHead(ctx, []string{file}); err != nil {
+// Previous returns HEAD's version of a file, or nil if HEAD has none.
+func (w *Workspace) Previous(ctx context.Context, file string) (*dotenv.Document, error) {
+	if err := w.ReadHead(ctx, []string{file}); err != nil {
 		return nil, err
 	}
-	return s.heads[file].doc, s.heads[file].err
+	return w.heads[file].doc, w.heads[file].err
 }
 
-// readHead reads HEAD's versions of files at once, for previous: two processes
+// ReadHead reads HEAD's versions of files at once, for Previous: two processes
 // instead of two a file. Its error concerns all of the files: without an answer
 // it is not known that HEAD has no version.
-func (s *session) readHead(ctx context.Context, files []string) error {
-	repo, err := s.git(ctx)
+func (w *Workspace) ReadHead(ctx context.Context, files []string) error {
+	repo, err := w.Git(ctx)
 	if repo == nil || err != nil {
 		return err
 	}
 	unread := slices.DeleteFunc(slices.Clone(files), func(file string) bool {
-		_, read := s.heads[file]
+		_, read := w.heads[file]
 		return read
 	})
 	if len(unread) == 0 {
@@ -193,57 +277,62 @@ func (s *session) readHead(ctx context.Context, files []string) error {
 	for i, f := range found {
 		oids[i] = f.OID
 	}
-	blobs, err := repo.Blobs(ctx, oids, stagedLimit)
+	blobs, err := repo.Blobs(ctx, oids, MaxFile)
 	if err != nil && !errors.As(err, new(*gitops.ObjectError)) {
 		return err
 	}
 	for _, file := range unread {
-		s.heads[file] = headVersion{}
+		w.heads[file] = headVersion{}
 	}
 	for i, f := range found {
 		if blobs == nil || blobs[i] == nil {
-			s.heads[f.Path] = headVersion{err: fmt.Errorf("HEAD's version of %s: %w", f.Path, err)}
+			w.heads[f.Path] = headVersion{err: fmt.Errorf("HEAD's version of %s: %w", f.Path, err)}
 			continue
 		}
-		s.heads[f.Path] = headVersion{doc: dotenv.Parse(blobs[i])}
+		w.heads[f.Path] = headVersion{doc: dotenv.Parse(blobs[i])}
 	}
 	return nil
 }
 
-// environ gives the environment in the form of os/exec.
-func (c *cli) environ() []string {
+// environ returns the environment in the form of os/exec.
+func (w *Workspace) environ() []string {
 	var list []string
-	for name, value := range c.env {
+	for name, value := range w.options.Env {
 		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
 	return list
 }
 
-// mapped gives the targets of the configuration's mappings for the profile
+// Mapped returns the targets of the configuration's mappings for the profile
 // that was asked for, in the working tree.
-func (s *session) mapped() ([]mapping.Target, error) {
-	if s.cfg.File == "" {
+func (w *Workspace) Mapped() ([]mapping.Target, error) {
+	if w.Config.File == "" {
 		return nil, config.ErrNoConfig
 	}
-	mappings, err := s.cfg.Select(s.profile)
+	mappings, err := w.Select()
 	if err != nil {
 		return nil, err
 	}
-	return mapping.Resolve(s.tree, s.base, s.cfg, mappings), nil
+	return mapping.Resolve(w.Tree, w.Base, w.Config, mappings), nil
 }
 
-// target gives the target whose env file is file, whatever its profile. Only
+// Select returns the configuration's mappings for the profile that was asked for.
+func (w *Workspace) Select() ([]config.Mapping, error) {
+	return w.Config.Select(w.options.Profile)
+}
+
+// Target returns the target whose env file is file, whatever its profile. Only
 // the mappings that may mean it are looked at: a repository may have hundreds.
-func (s *session) target(file string) (mapping.Target, bool) {
+func (w *Workspace) Target(file string) (mapping.Target, bool) {
 	var near []config.Mapping
-	for _, m := range s.cfg.Mappings {
-		folder := path.Join(s.base, m.Folder)
+	for _, m := range w.Config.Mappings {
+		folder := path.Join(w.Base, m.Folder)
 		if folder == path.Dir(file) || path.Join(folder, m.EnvFile) == file {
 			near = append(near, m)
 		}
 	}
-	for _, t := range mapping.Resolve(s.tree, s.base, s.cfg, near) {
+	for _, t := range mapping.Resolve(w.Tree, w.Base, w.Config, near) {
 		if t.File == file {
 			return t, true
 		}
@@ -251,60 +340,72 @@ func (s *session) target(file string) (mapping.Target, bool) {
 	return mapping.Target{}, false
 }
 
-// vaultOf opens the vault of a target. It is a [keyring.Opener].
-func (s *session) vaultOf(ctx context.Context, t mapping.Target) (vault.Store, error) {
-	cfg, err := s.cfg.VaultOf(t.Mapping)
+// Vault opens the vault of a target. It is a [keyring.Opener].
+func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, error) {
+	cfg, err := w.Config.VaultOf(t.Mapping)
 	if err != nil {
 		return nil, err
 	}
 	cfg.Getenv = nil // what is left tells one vault from another
 	key := fmt.Sprintf("%+v", cfg)
-	if o, done := s.stores[key]; done {
+	if o, done := w.stores[key]; done {
 		return o.store, o.err
 	}
-	cfg.Getenv = s.getenv
+	cfg.Getenv = w.Getenv
 	var o openedStore
-	if o.err = s.trusts(ctx, cfg); o.err == nil {
-		o.store, o.err = all.Open(ctx, cfg)
+	if o.err = w.trusts(ctx, cfg); o.err == nil {
+		o.store, o.err = w.options.OpenVault(ctx, cfg)
 	}
 	if o.err == nil {
-		s.detail("vault: %s", o.store)
+		w.options.UI.Debug("vault: %s", o.store)
 	}
-	s.stores[key] = o
+	w.stores[key] = o
 	return o.store, o.err
 }
 
-// An openedStore is a vault, or why there is none: nobody is asked twice.
+// An openedStore is a vault, or why there is none: the user is not asked twice.
 type openedStore struct {
 	store vault.Store
 	err   error
 }
 
+// Fetch asks the vaults for the keys of targets, in the order of these, and
+// shows that it does if it takes long.
+func (w *Workspace) Fetch(ctx context.Context, targets []mapping.Target) []keyring.Answer {
+	// Opened before anything is shown: that may ask for trust. What went wrong
+	// is remembered, and told by the fetch.
+	for _, t := range targets {
+		_, _ = w.Vault(ctx, t)
+	}
+	defer w.options.UI.Progress("asking the vault")()
+	return keyring.Fetch(ctx, w.Vault, targets, w.workers())
+}
+
 // workers is how many requests and files are worked on at a time.
-func (s *session) workers() int {
-	if n := s.cfg.Sync.MaxWorkers; n > 0 {
+func (w *Workspace) workers() int {
+	if n := w.Config.Sync.MaxWorkers; n > 0 {
 		return n
 	}
 	return 8
 }
 
-// ring collects the private keys at hand for an env file: those of the
-// environment and of the keys files beside it and where the person stands.
-func (s *session) ring(file string) *keyring.Ring {
+// LocalKeys collects the local keys for an env file: those of the environment and
+// of the keys files beside it and in Cwd.
+func (w *Workspace) LocalKeys(file string) *keyring.Ring {
 	folders := []string{path.Dir(file)}
-	if here, err := s.inside("."); err == nil && here != folders[0] {
+	if here, err := w.Inside("."); err == nil && here != folders[0] {
 		folders = append(folders, here)
 	}
-	return s.ringOf(folders...)
+	return w.KeysBeside(folders...)
 }
 
-// ringOf collects the keys of the environment and of some folders' keys files.
-func (s *session) ringOf(folders ...string) *keyring.Ring {
+// KeysBeside collects the keys of the environment and of some folders' keys files.
+func (w *Workspace) KeysBeside(folders ...string) *keyring.Ring {
 	ring := &keyring.Ring{}
-	ring.Environ(s.env)
+	ring.Environ(w.options.Env)
 	for _, folder := range folders {
-		name := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
-		tree, inTree := s.root.FS(), name
+		name := path.Join(folder, w.Config.Sync.EnvKeysFilename)
+		tree, inTree := w.root.FS(), name
 		if filepath.IsAbs(name) { // exec may read a file elsewhere
 			tree, inTree = os.DirFS(folder), path.Base(name)
 		}
@@ -321,40 +422,55 @@ func (s *session) ringOf(folders ...string) *keyring.Ring {
 	return ring
 }
 
-// at gives a session that reads tree, the index or a commit, with the
+// AllLocalKeys collects the local keys beside every mapped file as well: what
+// drifted may have been encrypted with a neighbour's key. The neighbours' are
+// read once: all of hundreds of files may have drifted.
+func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
+	if w.others == nil {
+		var folders []string
+		for _, m := range w.Config.Mappings {
+			folders = append(folders, path.Join(w.Base, m.Folder))
+		}
+		slices.Sort(folders)
+		w.others = w.KeysBeside(slices.Compact(folders)...).Held
+	}
+	ring := w.LocalKeys(file)
+	ring.Held = append(ring.Held, w.others...)
+	return ring
+}
+
+// At returns a workspace that reads tree, the index or a commit, with the
 // configuration that the tree holds in dir or above.
-func (s *session) at(tree *gitops.Tree, dir string) (*session, error) {
-	t := *s
-	t.tree = tree
-	t.cfg, t.base, t.others = nil, dir, nil
+func (w *Workspace) At(tree fs.FS, dir string) (*Workspace, error) {
+	t := *w
+	t.Tree = tree
+	t.Config, t.Base, t.others = nil, dir, nil
 	for {
 		for _, name := range config.FileNames {
-			cfg, err := t.parseConfig(path.Join(t.base, name))
+			cfg, err := t.parseConfig(path.Join(t.Base, name))
 			if err == nil {
-				t.cfg = cfg
+				t.Config = cfg
 				return &t, nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, config.ErrNoConfig) {
 				return nil, err
 			}
 		}
-		if t.base == "." {
+		if t.Base == "." {
 			break
 		}
-		t.base = path.Dir(t.base)
+		t.Base = path.Dir(t.Base)
 	}
 	var err error
-	t.cfg, err = t.load("")
+	t.Config, err = t.load("")
 	return &t, err
 }
 
 // parseConfig reads a configuration file of the tree.
-func (s *session) parseConfig(name string) (*config.Config, error) {
-	data, err := atomicfile.ReadFile(s.tree, name)
+func (w *Workspace) parseConfig(name string) (*config.Config, error) {
+	data, err := atomicfile.ReadFile(w.Tree, name)
 	if err != nil {
 		return nil, err
 	}
-	options := s.overrides
-	options.Getenv = s.getenv
-	return config.Parse(filepath.Join(s.top, filepath.FromSlash(name)), data, options)
+	return config.Parse(filepath.Join(w.Top, filepath.FromSlash(name)), data, w.options.Overrides)
 }

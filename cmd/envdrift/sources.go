@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -9,48 +11,47 @@ import (
 
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
-	"github.com/envdrift/envdrift/internal/drift"
-	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // sources reads the env files and finds the keys that decrypt them.
-func (s *session) sources(ctx context.Context, f environFlags) ([]dotenv.Source, error) {
-	targets, err := s.execTargets(f)
+func (o environOptions) sources(ctx context.Context, w *Workspace) ([]dotenv.Source, error) {
+	targets, err := o.targets(w)
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]dotenv.Source, len(targets))
-	var asks []mapping.Target
-	var asking []int
+	requests := make([]keyring.Request, len(targets))
 	for i, t := range targets {
-		sources[i] = dotenv.Source{Name: s.shown(t.File), Doc: t.Doc}
-		keys, ask, err := s.execKeys(t, f.keys)
-		if err != nil {
-			return nil, err
-		}
-		sources[i].Keys = keys
-		if ask {
-			asks, asking = append(asks, t), append(asking, i)
-		}
+		requests[i].Target = t
 	}
-	for n, key := range keyring.Fetch(ctx, s.vaultOf, asks, s.workers()) {
-		if key.Err != nil {
-			return nil, fmt.Errorf("%s: %w", s.shown(asks[n].File), key.Err)
+	sources := make([]dotenv.Source, len(targets))
+	for i, answer := range w.ProgramKeys(ctx, requests, o.Keys) {
+		name := w.RelPath(targets[i].File)
+		if answer.Err != nil {
+			return nil, aboutFile(name, answer.Err)
 		}
-		sources[asking[n]].Keys = key.Keys
+		sources[i] = dotenv.Source{Name: name, Doc: targets[i].Doc, Keys: answer.Keys}
 	}
 	return sources, nil
 }
 
-// execTargets decides which files are read: those that -f names, else the
+// aboutFile adds the file's name to what a vault reports. The errors of a key
+// that is missing have it already.
+func aboutFile(name string, err error) error {
+	if errors.As(err, new(*keyring.NoKeyError)) || errors.As(err, new(*keyring.UnmappedError)) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// targets decides which files are read: those that were named, else the
 // mappings of the nearest folder above that has some, else .env.
-func (s *session) execTargets(f environFlags) ([]mapping.Target, error) {
-	if len(f.files) > 0 {
-		targets := make([]mapping.Target, len(f.files))
-		for i, name := range f.files {
-			t, err := s.execFile(name)
+func (o environOptions) targets(w *Workspace) ([]mapping.Target, error) {
+	if len(o.Files) > 0 {
+		targets := make([]mapping.Target, len(o.Files))
+		for i, name := range o.Files {
+			t, err := namedFile(w, name)
 			if err != nil {
 				return nil, err
 			}
@@ -58,22 +59,22 @@ func (s *session) execTargets(f environFlags) ([]mapping.Target, error) {
 		}
 		return targets, nil
 	}
-	here, err := s.inside(".")
+	here, err := w.Inside(".")
 	if err != nil {
 		return nil, err
 	}
-	mappings, err := s.serviceMappings(here, f.env)
+	mappings, err := serviceMappings(w, here, o.Env)
 	if err != nil {
 		return nil, err
 	}
-	if len(mappings) == 0 && f.env != "" {
-		return nil, fmt.Errorf("no mapping of environment %q here or above", f.env)
+	if len(mappings) == 0 && o.Env != "" {
+		return nil, fmt.Errorf("no mapping of environment %q here or above", o.Env)
 	}
 	if len(mappings) == 0 {
-		t, err := s.execFile(".env")
+		t, err := namedFile(w, ".env")
 		return []mapping.Target{t}, err
 	}
-	targets := mapping.Resolve(s.root.FS(), s.base, s.cfg, mappings)
+	targets := mapping.Resolve(w.Files(), w.Base, w.Config, mappings)
 	for _, t := range targets {
 		if t.Err != nil {
 			return nil, t.Err
@@ -82,20 +83,20 @@ func (s *session) execTargets(f environFlags) ([]mapping.Target, error) {
 	return targets, nil
 }
 
-// serviceMappings gives the mappings of the nearest folder, from here up to
+// serviceMappings returns the mappings of the nearest folder, from here up to
 // the root, that has any for the profile and the environment.
-func (s *session) serviceMappings(here, environment string) ([]config.Mapping, error) {
-	if len(s.cfg.Mappings) == 0 {
+func serviceMappings(w *Workspace, here, environment string) ([]config.Mapping, error) {
+	if len(w.Config.Mappings) == 0 {
 		return nil, nil
 	}
-	selected, err := s.cfg.Select(s.profile)
+	selected, err := w.Select()
 	if err != nil {
 		return nil, err
 	}
 	for folder := here; ; folder = path.Dir(folder) {
 		var found []config.Mapping
 		for _, m := range selected {
-			if path.Join(s.base, m.Folder) == folder && (environment == "" || m.Env() == environment) {
+			if path.Join(w.Base, m.Folder) == folder && (environment == "" || m.Env() == environment) {
 				found = append(found, m)
 			}
 		}
@@ -105,44 +106,33 @@ func (s *session) serviceMappings(here, environment string) ([]config.Mapping, e
 	}
 }
 
-// execFile reads a file that was named. It may lie outside the repository,
-// since it is only read; its keys are then looked for beside it.
-func (s *session) execFile(name string) (mapping.Target, error) {
-	file, err := s.inside(name)
+// namedFile reads a file that was named. It may be outside the repository, since
+// it is only read; its keys are then looked for beside it.
+func namedFile(w *Workspace, name string) (mapping.Target, error) {
+	file, err := w.Inside(name)
 	if err == nil {
-		if t, ok := s.target(file); ok && t.Err == nil {
+		if t, ok := w.Target(file); ok && t.Err == nil {
 			return t, nil
 		}
-		doc, err := mapping.ReadEnvFile(s.root.FS(), file)
+		doc, err := mapping.ReadEnvFile(w.Files(), file)
 		return mapping.Target{File: file, Doc: doc}, err
 	}
-	abs := s.absolute(name)
+	abs := w.Absolute(name)
 	doc, err := mapping.ReadEnvFile(os.DirFS(filepath.Dir(abs)), filepath.Base(abs))
 	return mapping.Target{File: abs, Doc: doc}, err
 }
 
-// execKeys gives the keys at hand for a file, or says that the vault is to be
-// asked.
-func (s *session) execKeys(t mapping.Target, which string) (keys ecies.Keys, ask bool, err error) {
-	ring := s.ring(t.File)
-	keys = ring.For(t.Doc)
-	if state := t.Doc.State(); state == dotenv.Plain || state == dotenv.Empty {
-		return keys, false, nil // a variable of the process may be encrypted
+// Fingerprint changes when the content of an env file does, or a local key for
+// it.
+func Fingerprint(w *Workspace, o environOptions) (sum [sha256.Size]byte) {
+	targets, err := o.targets(w)
+	if err != nil {
+		return sha256.Sum256([]byte(err.Error()))
 	}
-	mapped := t.Mapping.SecretName != ""
-	if which == "vault" || mapped && t.Mapping.Ephemeral {
-		if !mapped {
-			return nil, false, &unmappedError{s.shown(t.File)}
-		}
-		return nil, true, nil
+	h := sha256.New()
+	for _, t := range targets {
+		fmt.Fprintf(h, "%q %q %q\n", t.File, t.Doc.Bytes(), w.LocalKeys(t.File).For(t.Doc).Reveal())
 	}
-	declared := len(ring.Declared(t.Doc)) > 0
-	if mapped && which == "auto" {
-		return keys, !declared, nil
-	}
-	if declared || len(drift.Check(t.Doc, nil, keys).Failures) == 0 {
-		return keys, false, nil
-	}
-	keys, err = s.keysAtHand(t.File, t.Doc)
-	return keys, false, err
+	h.Sum(sum[:0])
+	return sum
 }

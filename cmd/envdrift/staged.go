@@ -16,55 +16,79 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 )
 
-// stagedLimit bounds what is read of a staged file, in bytes. Env files and
-// keys files are far smaller.
-const stagedLimit = 64 << 20
+// A StagedFile is one staged file that concerns envdrift, and what was found out
+// about it.
+type StagedFile struct {
+	Change   gitops.Change
+	Target   mapping.Target // the zero Target if no mapping names the file
+	Mapped   bool
+	Verified bool
+	Err      error    // what is wrong
+	Unproven error    // why a file that is not wrong was not proven; else nil
+	Warnings []string // what is strange though it is proven
+	Owners   []string // whose key it was encrypted with instead, if it drifted
+	Repair   *Mended  // what was done about drift; nil if nothing was tried
 
-// A subject is one staged file that concerns us.
-type subject struct {
-	change    gitops.Change
 	data, old []byte // as staged, and HEAD's version; nil if there is none
 	doc, head *dotenv.Document
 	theirs    *dotenv.Document // what a merge brings; nil if there is none
-	session   *session         // with the configuration that rules the file
-	target    mapping.Target
-	mapped    bool
-	keys      ecies.Keys // that must decrypt it
-	err       error      // what is wrong
-	note      string
-	odd       []string // what is strange though it decrypts
-	verified  bool
-	mended    *mended // what was done about drift; nil if nothing was tried
+	w         *Workspace       // with the configuration that rules the file
+	keys      ecies.Keys       // that must decrypt it
 }
 
-// collect finds the staged files that are env files or keys files, by name, by
+// HasHead reports whether HEAD has a version of the file.
+func (f *StagedFile) HasHead() bool { return f.head != nil }
+
+// collectStaged finds what is staged. The index is open if something concerns us.
+func collectStaged(ctx context.Context, w *Workspace, o checkOptions) (*stagedCheck, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if repo == nil {
+		return nil, gitops.ErrNotRepository
+	}
+	c := &stagedCheck{w: w, options: o, repo: repo, workspaces: map[string]*Workspace{}}
+	if err := c.collectStaged(ctx); err != nil {
+		return c, err
+	}
+	if o.Only != nil {
+		c.Files = slices.DeleteFunc(c.Files, func(f *StagedFile) bool { return !o.Only(f.Change.Path) })
+	}
+	if len(c.Files) > 0 {
+		c.index, err = repo.IndexTree(ctx, MaxFile)
+	}
+	return c, err
+}
+
+// collectStaged finds the staged files that are env files or keys files, by name, by
 // content, by what they were in HEAD or by what the configuration names.
 // Submodules and intents to add are not part of what git lists; what is only
 // deleted endangers nothing.
-func (g *guard) collect(ctx context.Context) error {
-	staged, err := g.repo.Staged(ctx)
+func (c *stagedCheck) collectStaged(ctx context.Context) error {
+	staged, err := c.repo.Staged(ctx)
 	if err != nil || len(staged) == 0 {
 		return err
 	}
-	if err := g.collectNames(ctx, staged); err != nil {
+	if err := c.collectNames(ctx, staged); err != nil {
 		return err
 	}
 	// By portions: all that a large commit holds need not fit into memory.
 	for portion := range slices.Chunk(staged, 128) {
-		if err := g.collectSome(ctx, portion); err != nil {
+		if err := c.collectSome(ctx, portion); err != nil {
 			return err
 		}
 	}
-	for _, sub := range g.subjects {
-		if sub.old == nil {
-			sub.old = g.renamedFrom(sub.data)
+	for _, f := range c.Files {
+		if f.old == nil {
+			f.old = c.renamedFrom(f.data)
 		}
-		if !g.repo.Merging() {
+		if !c.repo.Merging() {
 			continue
 		}
-		theirs, err := g.repo.ReadFileAt(ctx, "MERGE_HEAD", sub.change.Path, stagedLimit)
+		theirs, err := c.repo.ReadFileAt(ctx, "MERGE_HEAD", f.Change.Path, MaxFile)
 		if err == nil {
-			sub.theirs = dotenv.Parse(theirs)
+			f.theirs = dotenv.Parse(theirs)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -74,27 +98,27 @@ func (g *guard) collect(ctx context.Context) error {
 
 // collectNames learns the base names that mappings give to env files, in the
 // working tree's configuration and in one that is staged.
-func (g *guard) collectNames(ctx context.Context, staged []gitops.Change) error {
-	g.names = map[string]bool{}
+func (c *stagedCheck) collectNames(ctx context.Context, staged []gitops.Change) error {
+	c.names = map[string]bool{}
 	add := func(cfg *config.Config) {
-		g.keysNames = append(g.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
+		c.keysNames = append(c.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
 		for _, m := range cfg.Mappings {
 			if m.EnvFile != "" {
-				g.names[path.Base(m.EnvFile)] = true
+				c.names[path.Base(m.EnvFile)] = true
 			}
 		}
 	}
-	add(g.cfg)
+	add(c.w.Config)
 	for _, ch := range staged {
 		if !ch.Mode.IsFile() || !slices.Contains(config.FileNames[:], path.Base(ch.Path)) {
 			continue
 		}
-		blobs, err := g.repo.Blobs(ctx, []gitops.OID{ch.OID}, stagedLimit)
+		blobs, err := c.repo.Blobs(ctx, []gitops.OID{ch.OID}, MaxFile)
 		if err != nil {
 			return err
 		}
 		// One that does not parse is told of when a file needs it.
-		if cfg, err := config.Parse(ch.Path, blobs[0], g.overrides); err == nil {
+		if cfg, err := config.Parse(ch.Path, blobs[0], c.w.Overrides()); err == nil {
 			add(cfg)
 		}
 	}
@@ -102,13 +126,13 @@ func (g *guard) collectNames(ctx context.Context, staged []gitops.Change) error 
 }
 
 // collectSome looks at some of the staged files.
-func (g *guard) collectSome(ctx context.Context, staged []gitops.Change) error {
+func (c *stagedCheck) collectSome(ctx context.Context, staged []gitops.Change) error {
 	var oids []gitops.OID
 	for _, ch := range staged {
 		oids = append(oids, present(ch.Mode, ch.OID)...)
 		oids = append(oids, present(ch.OldMode, ch.OldOID)...)
 	}
-	blobs, err := g.repo.Blobs(ctx, oids, stagedLimit)
+	blobs, err := c.repo.Blobs(ctx, oids, MaxFile)
 	if err != nil && !errors.As(err, new(*gitops.ObjectError)) {
 		return err // else a file that is too large or missing has no data
 	}
@@ -119,16 +143,16 @@ func (g *guard) collectSome(ctx context.Context, staged []gitops.Change) error {
 		return data
 	}
 	for _, ch := range staged {
-		sub := &subject{change: ch}
-		sub.data = next(present(ch.Mode, ch.OID))
-		sub.old = next(present(ch.OldMode, ch.OldOID))
+		f := &StagedFile{Change: ch}
+		f.data = next(present(ch.Mode, ch.OID))
+		f.old = next(present(ch.OldMode, ch.OldOID))
 		switch {
 		case ch.Status == gitops.Deleted:
-			if holdsOurs(sub.old) {
-				g.deleted = append(g.deleted, sub.old)
+			if holdsOurs(f.old) {
+				c.deleted = append(c.deleted, f.old)
 			}
-		case g.concerns(sub):
-			g.subjects = append(g.subjects, sub)
+		case c.concerns(f):
+			c.Files = append(c.Files, f)
 		}
 	}
 	return nil
@@ -142,22 +166,22 @@ func present(mode gitops.Mode, oid gitops.OID) []gitops.OID {
 	return []gitops.OID{oid}
 }
 
-func (g *guard) concerns(sub *subject) bool {
-	base := path.Base(sub.change.Path)
-	return config.IsEnvFileName(base) || g.isKeysName(base) || g.names[base] || holdsOurs(sub.data) || holdsOurs(sub.old)
+func (c *stagedCheck) concerns(f *StagedFile) bool {
+	base := path.Base(f.Change.Path)
+	return config.IsEnvFileName(base) || c.isKeysName(base) || c.names[base] || holdsOurs(f.data) || holdsOurs(f.old)
 }
 
 // isKeysName reports whether a file is one for private keys by its name, in
 // any case: on some file systems .ENV.KEYS is the same file. A sample of one is
 // judged by its content.
-func (g *guard) isKeysName(base string) bool {
+func (c *stagedCheck) isKeysName(base string) bool {
 	lower := strings.ToLower(base)
 	for _, suffix := range []string{".example", ".sample", ".template"} {
 		if strings.HasSuffix(lower, suffix) {
 			return false
 		}
 	}
-	return strings.Contains(lower, ".env.keys") || slices.Contains(g.keysNames, lower)
+	return strings.Contains(lower, ".env.keys") || slices.Contains(c.keysNames, lower)
 }
 
 // holdsOurs reports whether a text may hold a ciphertext or a private key.
@@ -181,13 +205,13 @@ func hasMarkers(data []byte) bool {
 // from: at least half of its names are there. So a file that is decrypted and
 // renamed at once is seen for what it is, and one that is renamed is proven as
 // what it was.
-func (g *guard) renamedFrom(data []byte) (old []byte) {
-	if len(g.deleted) == 0 {
+func (c *stagedCheck) renamedFrom(data []byte) (old []byte) {
+	if len(c.deleted) == 0 {
 		return nil
 	}
 	entries := dotenv.Parse(data).Entries()
 	most := (len(entries) + 1) / 2
-	for _, candidate := range g.deleted {
+	for _, candidate := range c.deleted {
 		doc, shared := dotenv.Parse(candidate), 0
 		for _, e := range entries {
 			if _, ok := doc.Get(e.Name); ok {

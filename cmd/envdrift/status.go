@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
 )
 
 func (c *cli) addStatus(app *kingpin.Application) (string, command) {
@@ -41,43 +42,42 @@ type mappingStatus struct {
 }
 
 func (c *cli) status(ctx context.Context, offline bool) error {
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
-	targets, err := s.mapped()
+	targets, err := c.work.Mapped()
 	if err != nil {
 		return err
 	}
 	keys := make([]keyring.Answer, len(targets))
 	if !offline {
-		keys = s.fetch(ctx, targets)
+		keys = c.work.Fetch(ctx, targets)
 	}
-	changed, err := s.changedSinceHead(ctx, targets)
+	changed, err := c.changedSinceHead(ctx, targets)
 	if err != nil {
 		return err
 	}
 	list := make([]mappingStatus, len(targets))
 	for i, t := range targets {
-		list[i] = s.mappingStatus(t, keys[i], offline)
+		list[i] = c.mappingStatus(t, keys[i], offline)
 		list[i].Changed = changed[t.File]
 	}
 	if c.json {
-		c.data = list
+		c.report.Data = list
 	}
 	for _, m := range list {
-		c.add(row{
-			Status: m.State, File: m.File, Secret: m.Secret, Environment: m.Environment, err: m.err,
+		c.add(report.Row{
+			Status: report.Status(m.State), File: m.File, Secret: m.Secret, Environment: m.Environment, Err: m.err,
 			Note: strings.Join(nonEmpty(m.Changed, "key "+m.Key, "vault: "+m.Vault), "; "),
 		})
 	}
-	return s.hooksInShort(ctx)
+	return c.hooksInShort(ctx)
 }
 
-func (s *session) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) mappingStatus {
+func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) mappingStatus {
 	m := mappingStatus{
 		File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
-		State: "absent", Key: s.localKey(t, key.Keys), Vault: "not asked", err: t.Err,
+		State: "absent", Key: c.localKey(t, key.Keys), Vault: "not asked", err: t.Err,
 	}
 	if m.File == "" {
 		m.File = t.Folder()
@@ -105,14 +105,14 @@ func (s *session) mappingStatus(t mapping.Target, key keyring.Answer, offline bo
 }
 
 // localKey tells of the key in the keys file. vault may be empty: not asked.
-func (s *session) localKey(t mapping.Target, vault ecies.Keys) string {
-	data, err := atomicfile.ReadFile(s.root.FS(), t.KeysFile)
+func (c *cli) localKey(t mapping.Target, vault ecies.Keys) string {
+	data, err := atomicfile.ReadFile(c.work.Files(), t.KeysFile)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case t.Mapping.Ephemeral && missing:
 		return "ephemeral"
 	case t.Mapping.Ephemeral:
-		return "ephemeral, though " + s.shown(t.KeysFile) + " is there"
+		return "ephemeral, though " + c.relPath(t.KeysFile) + " is there"
 	case missing:
 		return "not at hand"
 	}
@@ -134,9 +134,9 @@ func (s *session) localKey(t mapping.Target, vault ecies.Keys) string {
 }
 
 // changedSinceHead tells which files differ from HEAD's version.
-func (s *session) changedSinceHead(ctx context.Context, targets []mapping.Target) (map[string]string, error) {
+func (c *cli) changedSinceHead(ctx context.Context, targets []mapping.Target) (map[string]string, error) {
 	changed := map[string]string{}
-	repo, err := s.git(ctx)
+	repo, err := c.work.Git(ctx)
 	if repo == nil || err != nil {
 		return changed, err
 	}
@@ -150,15 +150,15 @@ func (s *session) changedSinceHead(ctx context.Context, targets []mapping.Target
 	if err != nil {
 		return nil, err
 	}
-	if err := s.readHead(ctx, files); err != nil {
+	if err := c.work.ReadHead(ctx, files); err != nil {
 		return nil, err
 	}
 	for _, file := range files {
-		previous, err := s.previous(ctx, file)
+		previous, err := c.work.Previous(ctx, file)
 		if err != nil {
 			return nil, err
 		}
-		now, _ := atomicfile.ReadFile(s.root.FS(), file)
+		now, _ := atomicfile.ReadFile(c.work.Files(), file)
 		switch {
 		case !tracked[file]:
 			changed[file] = "untracked"
@@ -170,8 +170,8 @@ func (s *session) changedSinceHead(ctx context.Context, targets []mapping.Target
 }
 
 // hooksInShort says in one line whether git runs our hooks.
-func (s *session) hooksInShort(ctx context.Context) error {
-	repo, err := s.git(ctx)
+func (c *cli) hooksInShort(ctx context.Context) error {
+	repo, err := c.work.Git(ctx)
 	if repo == nil || err != nil {
 		return err
 	}
@@ -189,9 +189,9 @@ func (s *session) hooksInShort(ctx context.Context) error {
 			missing = append(missing, h.Name)
 		}
 	}
-	s.sum = "hooks: all run"
+	c.report.Summary = "hooks: all run"
 	if len(missing) > 0 {
-		s.sum = fmt.Sprintf("hooks: %s not installed (%s)", strings.Join(missing, ", "), s.self("hook install"))
+		c.report.Summary = fmt.Sprintf("hooks: %s not installed (%s)", strings.Join(missing, ", "), c.commandLine("hook install"))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -32,15 +31,14 @@ Example:  envdrift sync --check-decryption --ci`)
 	cmd.Flag("force", "Replace keys that differ without asking.").Short('f').BoolVar(&f.force)
 	cmd.Flag("check-decryption", "Prove that each key decrypts its env file.").BoolVar(&f.checkDecryption)
 	return cmd.FullCommand(), func(ctx context.Context) error {
-		s, err := c.open()
+		if err := c.open(); err != nil {
+			return err
+		}
+		targets, err := c.work.Mapped()
 		if err != nil {
 			return err
 		}
-		targets, err := s.mapped()
-		if err != nil {
-			return err
-		}
-		_, err = s.sync(ctx, targets, f)
+		_, err = c.sync(ctx, targets, f)
 		return err
 	}
 }
@@ -50,52 +48,52 @@ var errOutOfStep = errors.New("not in step with the vault")
 
 // sync brings the keys of the targets into their keys files and reports each
 // mapping. It returns the keys, for what is done with them next.
-func (s *session) sync(ctx context.Context, targets []mapping.Target, f syncFlags) ([]keyring.Answer, error) {
-	keys := s.fetch(ctx, targets)
-	changes := drift.Sync(s.root.FS(), targets, keys, s.mayReplace(ctx, f))
+func (c *cli) sync(ctx context.Context, targets []mapping.Target, f syncFlags) ([]keyring.Answer, error) {
+	keys := c.work.Fetch(ctx, targets)
+	changes := drift.Sync(c.work.Files(), targets, keys, c.mayReplace(ctx, f))
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if !f.verify {
-		if err := s.apply(ctx, changes); err != nil {
+		if err := c.work.Apply(ctx, changes); err != nil {
 			return nil, err
 		}
 	}
 	for i := range changes {
-		c := &changes[i]
-		if f.verify && (c.Action == drift.Created || c.Action == drift.Updated) {
-			c.Note, c.Err = "would be "+string(c.Action), errOutOfStep
+		ch := &changes[i]
+		if f.verify && (ch.Action == drift.Created || ch.Action == drift.Updated) {
+			ch.Note, ch.Err = "would be "+string(ch.Action), errOutOfStep
 		}
-		s.checkKey(c, targets[i], keys[i], f.checkDecryption)
-		s.addChange(*c)
+		c.checkKey(ch, targets[i], keys[i], f.checkDecryption)
+		c.addChange(*ch)
 	}
-	s.sum = countActions(changes)
+	c.report.Summary = countActions(changes)
 	return keys, nil
 }
 
 // mayReplace says whether a key that differs may be replaced.
-func (s *session) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersError) bool {
+func (c *cli) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersError) bool {
 	return func(e *drift.DiffersError) bool {
 		switch {
 		case f.verify:
 			return false
 		case f.force:
 			return true
-		case s.ci || s.json || !s.tty:
+		case !c.canAsk():
 			return false
 		}
-		return s.ask(ctx, s.told(e)+". Replace it?")
+		return c.ask(ctx, c.message(e)+". Replace it?")
 	}
 }
 
 // checkKey adds to a change what the key makes of the env file: with
 // --check-decryption a failure, else a note when it is plainly the wrong one.
-func (s *session) checkKey(c *drift.Change, t mapping.Target, key keyring.Answer, check bool) {
+func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, check bool) {
 	switch {
-	case c.Err != nil:
+	case ch.Err != nil:
 		return
 	case check && t.Err != nil:
-		c.Action, c.Err = drift.Failed, t.Err
+		ch.Action, ch.Err = drift.Failed, t.Err
 		return
 	case t.Doc == nil:
 		return
@@ -103,14 +101,14 @@ func (s *session) checkKey(c *drift.Change, t mapping.Target, key keyring.Answer
 	if check {
 		verdict := drift.Check(t.Doc, nil, key.Keys)
 		if err := verdict.Err(); err != nil {
-			c.Action, c.Err = drift.Failed, fmt.Errorf("%s: %w", s.shown(t.File), err)
+			ch.Action, ch.Err = drift.Failed, fmt.Errorf("%s: %w", c.relPath(t.File), err)
 			return
 		}
-		c.Note = strings.TrimPrefix(c.Note+fmt.Sprintf("; decrypts all %d values", verdict.Values), "; ")
+		ch.Note = strings.TrimPrefix(ch.Note+fmt.Sprintf("; decrypts all %d values", verdict.Values), "; ")
 		return
 	}
-	if strange := drift.UnknownKeys(t.Doc, key.Keys); len(strange) > 0 {
-		c.Note = strings.TrimPrefix(c.Note+fmt.Sprintf("; DRIFT: %s is encrypted for %s, not for the vault's key", s.shown(t.File), strings.Join(strange, ", ")), "; ")
+	if unknown := drift.UnknownKeys(t.Doc, key.Keys); len(unknown) > 0 {
+		ch.Note = strings.TrimPrefix(ch.Note+fmt.Sprintf("; DRIFT: %s is encrypted for %s, not for the vault's key", c.relPath(t.File), strings.Join(unknown, ", ")), "; ")
 	}
 }
 
@@ -127,28 +125,4 @@ func countActions(changes []drift.Change) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// ask puts a question to the person at the terminal. Anything but yes is no,
-// also an interrupt: ctx then tells.
-func (s *session) ask(ctx context.Context, question string) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	fmt.Fprintf(s.stderr, "%s [y/N] ", clean(question))
-	answered := make(chan string, 1)
-	go func() {
-		answer, err := bufio.NewReader(s.stdin).ReadString('\n')
-		if err != nil {
-			answer = ""
-		}
-		answered <- strings.ToLower(strings.TrimSpace(answer))
-	}()
-	select {
-	case answer := <-answered:
-		return answer == "y" || answer == "yes"
-	case <-ctx.Done():
-		fmt.Fprintln(s.stderr)
-		return false
-	}
 }

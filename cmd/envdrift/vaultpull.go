@@ -30,33 +30,32 @@ Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 	cmd.Flag("force", "Replace a key that differs without asking.").Short('f').BoolVar(&f.force)
 	addIgnored(cmd, "no-decrypt")
 	return cmd.FullCommand(), func(ctx context.Context) error {
-		s, err := c.open()
+		if err := c.open(); err != nil {
+			return err
+		}
+		folder, err := c.work.Inside(f.folder)
 		if err != nil {
 			return err
 		}
-		folder, err := s.inside(f.folder)
-		if err != nil {
-			return err
-		}
-		t := s.keyTarget(folder, f.secret, f.environment, f.key)
+		t := c.keyTarget(folder, f.secret, f.environment, f.key)
 		t.Mapping.Ephemeral = false // a person asked for the file
-		_, err = s.sync(ctx, []mapping.Target{t}, syncFlags{force: f.force})
+		_, err = c.sync(ctx, []mapping.Target{t}, syncFlags{force: f.force})
 		return err
 	}
 }
 
 // keyTarget is the mapping of a folder that names the secret, or one made up
 // for what the command line says.
-func (s *session) keyTarget(folder, secretName, environment, key string) mapping.Target {
+func (c *cli) keyTarget(folder, secretName, environment, key string) mapping.Target {
 	t := mapping.Target{}
-	for _, mapped := range mapping.Resolve(s.tree, s.base, s.cfg, s.cfg.Mappings) {
-		here := path.Join(s.base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
+	for _, mapped := range mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings) {
+		here := path.Join(c.work.Base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
 		if here && (environment == "" || mapped.Mapping.Env() == environment) {
 			t = mapped
 		}
 	}
 	if t.Mapping.SecretName == "" {
-		t = mapping.ForKey(s.tree, folder, environment, s.cfg.Sync.EnvKeysFilename)
+		t = mapping.ForKey(c.work.Tree, folder, environment, c.work.Config.Sync.EnvKeysFilename)
 		t.Mapping.SecretName = secretName
 	}
 	if key != "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -52,38 +53,37 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if f.all && (f.stdin || f.key != "" || f.environment != "") {
 		return &usageError{err: errors.New("--all takes each mapping's own key: no --stdin, --key or --env"), command: "vault-push"}
 	}
-	s, err := c.open()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return err
 	}
 	if f.all {
-		return s.pushAll(ctx, f)
+		return c.pushAll(ctx, f)
 	}
-	folder, err := s.inside(f.folder)
+	folder, err := c.work.Inside(f.folder)
 	if err != nil {
 		return err
 	}
-	p, err := s.prepare(folder, s.keyTarget(folder, f.secret, f.environment, f.key), f)
+	p, err := c.prepare(folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
 	if err != nil {
 		return err
 	}
-	return s.push(ctx, p, s.fetch(ctx, []mapping.Target{p.target})[0], f.force)
+	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.target})[0], f.force)
 }
 
 // pushAll pushes the key of every mapping; one that fails does not stop the
 // others.
-func (s *session) pushAll(ctx context.Context, f pushFlags) error {
-	targets, err := s.mapped()
+func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
+	targets, err := c.work.Mapped()
 	if err != nil {
 		return err
 	}
 	failed := func(t mapping.Target, err error) {
-		s.add(row{Status: string(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), err: err})
+		c.add(report.Row{Status: report.Status(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})
 	}
 	var pushes []push
 	var asked []mapping.Target
 	for _, t := range targets {
-		p, err := s.prepare(t.Folder(), t, f)
+		p, err := c.prepare(t.Folder(), t, f)
 		if err != nil {
 			failed(t, err)
 			continue
@@ -91,13 +91,13 @@ func (s *session) pushAll(ctx context.Context, f pushFlags) error {
 		pushes, asked = append(pushes, p), append(asked, t)
 	}
 	stored := map[[2]string]bool{}
-	for i, held := range s.fetch(ctx, asked) {
+	for i, held := range c.work.Fetch(ctx, asked) {
 		name := [2]string{held.Vault, asked[i].Mapping.SecretName}
 		if stored[name] { // a secret that several mappings share
-			held = s.fetch(ctx, asked[i:i+1])[0]
+			held = c.work.Fetch(ctx, asked[i:i+1])[0]
 		}
 		stored[name] = true
-		if err := s.push(ctx, pushes[i], held, f.force); err != nil {
+		if err := c.push(ctx, pushes[i], held, f.force); err != nil {
 			failed(asked[i], err)
 		}
 	}
@@ -113,37 +113,37 @@ type push struct {
 
 // prepare finds the key of a target, unless the target's env file is encrypted
 // for another.
-func (s *session) prepare(folder string, t mapping.Target, f pushFlags) (push, error) {
-	name, keys, err := s.keyToPush(folder, t, f)
+func (c *cli) prepare(folder string, t mapping.Target, f pushFlags) (push, error) {
+	name, keys, err := c.keyToPush(folder, t, f)
 	if err != nil {
 		return push{}, err
 	}
 	if t.Doc != nil {
 		if strange := drift.UnknownKeys(t.Doc, keys); len(strange) > 0 && !f.force {
-			return push{}, &pushMismatchError{s.shown(t.File), name, strange[0], keys[0].PublicKey().Short()}
+			return push{}, &pushMismatchError{c.relPath(t.File), name, strange[0], keys[0].PublicKey().Short()}
 		}
 	}
 	return push{t, name, keys}, nil
 }
 
 // keyToPush reads the key, by the name that was asked for or the only one.
-func (s *session) keyToPush(folder string, t mapping.Target, f pushFlags) (string, ecies.Keys, error) {
+func (c *cli) keyToPush(folder string, t mapping.Target, f pushFlags) (string, ecies.Keys, error) {
 	names := t.Names
 	if f.stdin {
-		text, err := io.ReadAll(io.LimitReader(s.stdin, 1<<16))
+		text, err := io.ReadAll(io.LimitReader(c.stdin, 1<<16))
 		if err != nil {
 			return "", nil, err
 		}
 		keys, err := keyring.ParseKey(vault.Secret{Value: secret.New(string(text))}, "standard input", names)
 		return names[0], keys, err
 	}
-	file := path.Join(folder, s.cfg.Sync.EnvKeysFilename)
-	data, err := atomicfile.ReadFile(s.root.FS(), file)
+	file := path.Join(folder, c.work.Config.Sync.EnvKeysFilename)
+	data, err := atomicfile.ReadFile(c.work.Files(), file)
 	if err != nil {
 		return "", nil, err
 	}
 	ring := &keyring.Ring{}
-	ring.File(s.shown(file), dotenv.ParseKeysFile(data))
+	ring.File(c.relPath(file), dotenv.ParseKeysFile(data))
 	for _, name := range names {
 		if keys := ring.Named(name); len(keys) > 0 {
 			return name, keys, nil
@@ -152,27 +152,27 @@ func (s *session) keyToPush(folder string, t mapping.Target, f pushFlags) (strin
 	if len(ring.Invalid) > 0 {
 		return "", nil, errors.Join(ring.Invalid...)
 	}
-	return "", nil, &noSuchKeyError{s.shown(file), names, ring}
+	return "", nil, &noSuchKeyError{c.relPath(file), names, ring}
 }
 
 // push stores a key where the vault holds none, or with force another, and
 // reads it back.
-func (s *session) push(ctx context.Context, p push, held keyring.Answer, force bool) error {
+func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool) error {
 	secretName, name, keys := p.target.Mapping.SecretName, p.name, p.keys
-	r := row{Secret: secretName, Environment: p.target.Mapping.Env(), Vault: held.Vault, Names: []string{name}}
+	r := report.Row{Secret: secretName, Environment: p.target.Mapping.Env(), Vault: held.Vault, Names: []string{name}}
 	unreadable := errors.Is(held.Err, vault.ErrMalformed) && held.Version != ""
 	switch {
 	case errors.Is(held.Err, vault.ErrNotFound):
 	case held.Err != nil && !unreadable:
 		return held.Err
 	case held.Keys.Reveal() == keys.Reveal():
-		r.Status, r.Note = string(drift.Unchanged), "the vault has this key already"
-		s.add(r)
+		r.Status, r.Note = report.Status(drift.Unchanged), "the vault has this key already"
+		c.add(r)
 		return nil
 	case !force:
 		return &overwriteError{held.Vault, secretName, held.Keys, held.Err}
 	}
-	store, err := s.vaultOf(ctx, p.target)
+	store, err := c.work.Vault(ctx, p.target)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *session) push(ctx context.Context, p push, held keyring.Answer, force b
 	if version != "" {
 		r.Note += ", version " + version
 	}
-	s.add(r)
+	c.add(r)
 	return nil
 }
 

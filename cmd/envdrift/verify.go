@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
@@ -18,111 +15,93 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 )
 
-type verifyFlags struct {
-	files  []string
-	staged bool
-	rev    string
-}
-
-func (c *cli) addVerify(app *kingpin.Application) (string, command) {
-	var f verifyFlags
-	cmd := app.Command("verify", "Prove that the vault's keys decrypt every value of every mapped env file.").HelpLong(`
-The check for CI: it reads and writes nothing. What could not be checked counts
-as a failure. A range A..B proves every version that its commits brought, so
-that a key which drifted and came back is found. In GitHub Actions each failure
-is an annotation.
-
-Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
-2 wrong usage or configuration · 3 a vault could not be used
-Example:  envdrift verify --ci --rev origin/main..HEAD`)
-	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
-	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
-	cmd.Flag("rev", "A commit, or every version that the commits of A..B brought.").PlaceHolder("REV").StringVar(&f.rev)
-	cmd.Flag("format", "What standard output gets: none, json, junit or sarif.").Default("none").EnumVar(&c.format, "none", "json", "junit", "sarif")
-	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
-}
-
-func (c *cli) verify(ctx context.Context, f verifyFlags) error {
-	c.json = c.json || c.format == "json"
-	if f.staged && f.rev != "" {
-		return &usageError{err: errors.New("--staged and --rev exclude each other"), command: "verify"}
-	}
-	s, err := c.open()
-	if err != nil {
-		return err
-	}
-	if len(f.files) > 0 && !f.staged && f.rev == "" {
-		return s.verifyFiles(ctx, f.files, "")
-	}
-	subjects, err := s.subjects(ctx, f)
-	if err != nil {
-		return err
-	}
-	return s.prove(ctx, subjects)
-}
-
-// A proofSubject is one version of a mapped env file.
-type proofSubject struct {
+// A Version is one version of a mapped env file.
+type Version struct {
 	mapping.Target
-	session *session         // whose configuration routes to the vault
-	at      string           // the commit, in short; "" for the working tree
-	before  *dotenv.Document // the version before it; nil if none is known
+	At string // the commit, in short; "" for the working tree and the index
+
+	workspace *Workspace       // whose configuration routes to the vault
+	before    *dotenv.Document // the version before it; nil if none is known
 }
 
-// subjects gives the versions that are to be proven.
-func (s *session) subjects(ctx context.Context, f verifyFlags) ([]proofSubject, error) {
-	if !f.staged && f.rev == "" {
-		targets, err := s.mapped()
-		return s.subjectsOf(targets, ""), err
+// A Result is what the vault's key makes of a version.
+type Result struct {
+	Version
+	Vault   string // which one; "" if it was not opened
+	Verdict drift.Verdict
+	Err     error // why it is not proven: of the vault, of the file, or of the Verdict
+}
+
+// A verifyScope says which versions are proven. Only one of Staged and Rev is set.
+type verifyScope struct {
+	Files  []string // only these, relative to the top; none for all that are mapped
+	Staged bool     // those of the index
+	Rev    string   // those of a commit, or of every commit of a range A..B
+}
+
+// runVerify proves the versions of a scope.
+func runVerify(ctx context.Context, w *Workspace, s verifyScope) ([]Result, error) {
+	versions, err := versions(ctx, w, s)
+	if err != nil {
+		return nil, err
 	}
-	repo, err := s.git(ctx)
+	return proveVersions(ctx, w, versions), ctx.Err()
+}
+
+// verifyTargets proves targets in the working tree.
+func verifyTargets(ctx context.Context, w *Workspace, targets []mapping.Target) ([]Result, error) {
+	return proveVersions(ctx, w, ofTargets(w, targets)), ctx.Err()
+}
+
+// versions returns the versions of a scope.
+func versions(ctx context.Context, w *Workspace, s verifyScope) ([]Version, error) {
+	if !s.Staged && s.Rev == "" {
+		targets, err := w.Mapped()
+		return ofTargets(w, targets), err
+	}
+	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if repo == nil {
 		return nil, gitops.ErrNotRepository
 	}
-	only := map[string]bool{}
-	for _, name := range f.files {
-		file, err := s.inside(name)
-		if err != nil {
-			return nil, err
-		}
-		only[file] = true
+	h := history{
+		Workspace: w, repo: repo, only: s.Files, seen: map[fileVersion]bool{},
+		byConfig: map[gitops.OID]*Workspace{}, before: map[string]*dotenv.Document{},
 	}
-	h := history{session: s, repo: repo, only: only, seen: map[fileVersion]bool{}, byConfig: map[gitops.OID]*session{}, before: map[string]*dotenv.Document{}}
 	switch {
-	case f.staged:
-		tree, err := repo.IndexTree(ctx, stagedLimit)
+	case s.Staged:
+		tree, err := repo.IndexTree(ctx, MaxFile)
 		if err != nil {
 			return nil, err
 		}
 		err = h.collect(tree, "")
-		return h.subjects, err
-	case strings.Contains(f.rev, ".."):
-		return h.collectRange(ctx, f.rev)
+		return h.versions, err
+	case strings.Contains(s.Rev, ".."):
+		return h.collectRange(ctx, s.Rev)
 	}
-	err = h.collectCommit(ctx, f.rev)
-	return h.subjects, err
+	err = h.collectCommit(ctx, s.Rev)
+	return h.versions, err
 }
 
-func (s *session) subjectsOf(targets []mapping.Target, at string) []proofSubject {
-	subjects := make([]proofSubject, len(targets))
+func ofTargets(w *Workspace, targets []mapping.Target) []Version {
+	versions := make([]Version, len(targets))
 	for i, t := range targets {
-		subjects[i] = proofSubject{t, s, at, nil}
+		versions[i] = Version{Target: t, workspace: w}
 	}
-	return subjects
+	return versions
 }
 
 // A history collects versions of env files from trees, each version once.
 type history struct {
-	*session
+	*Workspace
 	repo     *gitops.Repo
-	only     map[string]bool
+	only     []string
 	seen     map[fileVersion]bool
-	byConfig map[gitops.OID]*session     // one that routes, for each version of the configuration
+	byConfig map[gitops.OID]*Workspace   // one that routes, for each version of the configuration
 	before   map[string]*dotenv.Document // the newest version of each file so far
-	subjects []proofSubject
+	versions []Version
 }
 
 type fileVersion struct {
@@ -130,7 +109,7 @@ type fileVersion struct {
 	oid          gitops.OID
 }
 
-func (h *history) collectRange(ctx context.Context, revisions string) ([]proofSubject, error) {
+func (h *history) collectRange(ctx context.Context, revisions string) ([]Version, error) {
 	commits, err := h.repo.Revisions(ctx, revisions)
 	if err != nil {
 		return nil, err
@@ -138,20 +117,20 @@ func (h *history) collectRange(ctx context.Context, revisions string) ([]proofSu
 	if base, _, _ := strings.Cut(revisions, ".."); base != "" {
 		// What the range starts from is compared with, and not proven.
 		if err := h.collectCommit(ctx, base); err != nil {
-			h.detail("not compared with %s: %v", base, err)
+			h.Debug("not compared with %s: %v", base, err)
 		}
-		h.subjects, h.seen = nil, map[fileVersion]bool{}
+		h.versions, h.seen = nil, map[fileVersion]bool{}
 	}
 	for _, commit := range slices.Backward(commits) { // the oldest first
 		if err := h.collectCommit(ctx, string(commit)); err != nil {
 			return nil, err
 		}
 	}
-	return h.subjects, nil
+	return h.versions, nil
 }
 
 func (h *history) collectCommit(ctx context.Context, rev string) error {
-	tree, err := h.repo.Tree(ctx, rev, stagedLimit)
+	tree, err := h.repo.Tree(ctx, rev, MaxFile)
 	if err != nil {
 		return err
 	}
@@ -162,115 +141,94 @@ func (h *history) collectCommit(ctx context.Context, rev string) error {
 // before envdrift came, has none.
 func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 	defer func() { err = errors.Join(err, tree.Close()) }()
-	view, err := h.at(tree, h.base)
-	if err != nil || len(view.cfg.Mappings) == 0 {
+	view, err := h.At(tree, h.Base)
+	if err != nil || len(view.Config.Mappings) == 0 {
 		if at == "" && err == nil {
 			return config.ErrNoConfig
 		}
 		return err
 	}
-	entry, _ := tree.File(path.Join(view.base, path.Base(view.cfg.File)))
+	entry, _ := tree.File(path.Join(view.Base, path.Base(view.Config.File)))
 	router, known := h.byConfig[entry.OID]
 	if !known {
 		router = view
 		h.byConfig[entry.OID] = view
 	}
-	targets, err := view.mapped()
+	targets, err := view.Mapped()
 	if err != nil {
 		return err
 	}
 	for _, t := range targets {
 		entry, _ := tree.File(t.File)
 		v := fileVersion{t.File, t.Mapping.SecretName, entry.OID}
-		if h.seen[v] || len(h.only) > 0 && !h.only[t.File] {
+		if h.seen[v] || len(h.only) > 0 && !slices.Contains(h.only, t.File) {
 			continue
 		}
 		h.seen[v] = true
-		h.subjects = append(h.subjects, proofSubject{t, router, at, h.before[t.File]})
+		h.versions = append(h.versions, Version{t, at, router, h.before[t.File]})
 		h.before[t.File] = t.Doc
 	}
 	return nil
 }
 
-// prove proves the subjects with the vault's keys and reports each.
-func (s *session) prove(ctx context.Context, subjects []proofSubject) error {
-	keys := make([]keyring.Answer, len(subjects))
-	for router, places := range byRouter(subjects) {
+// proveVersions proves the versions with the vault's keys.
+func proveVersions(ctx context.Context, w *Workspace, versions []Version) []Result {
+	keys := make([]keyring.Answer, len(versions))
+	for router, places := range byRouter(versions) {
 		targets := make([]mapping.Target, len(places))
 		for n, i := range places {
-			targets[n] = subjects[i].Target
+			targets[n] = versions[i].Target
 		}
-		for n, key := range router.fetch(ctx, targets) {
+		for n, key := range router.Fetch(ctx, targets) {
 			keys[places[n]] = key
 		}
 	}
-	s.compareWithHead(ctx, subjects)
-	verified := 0
-	for i, sub := range subjects {
-		r := s.proveOne(sub, keys[i])
-		if r.err == nil {
-			verified++
-		}
-		s.add(r)
+	compareWithHead(ctx, w, versions)
+	results := make([]Result, len(versions))
+	for i, v := range versions {
+		results[i] = v.proveVersions(keys[i])
 	}
-	s.sum = fmt.Sprintf("%d of %d verified", verified, len(subjects))
-	return ctx.Err()
+	return results
 }
 
 // compareWithHead sets the version before those of the working tree and the
 // index. The proof itself needs no git, so that one which refuses, as for a
-// checkout that belongs to somebody else, is no failure.
-func (s *session) compareWithHead(ctx context.Context, subjects []proofSubject) {
+// checkout that belongs to another user, is no failure.
+func compareWithHead(ctx context.Context, w *Workspace, versions []Version) {
 	var files []string
-	for _, sub := range subjects {
-		if sub.at == "" && sub.File != "" {
-			files = append(files, sub.File)
+	for _, v := range versions {
+		if v.At == "" && v.File != "" {
+			files = append(files, v.File)
 		}
 	}
-	if err := s.readHead(ctx, files); err != nil {
-		s.detail("not compared with HEAD: %v", err)
+	if err := w.ReadHead(ctx, files); err != nil {
+		w.Debug("not compared with HEAD: %v", err)
 		return
 	}
-	for i := range subjects {
-		if sub := &subjects[i]; sub.at == "" {
-			sub.before = s.heads[sub.File].doc
+	for i := range versions {
+		if v := &versions[i]; v.At == "" && v.File != "" {
+			v.before, _ = w.Previous(ctx, v.File) // what cannot be read is not compared with
 		}
 	}
 }
 
-// byRouter groups the places of subjects by the session that routes them.
-func byRouter(subjects []proofSubject) map[*session][]int {
-	groups := map[*session][]int{}
-	for i, sub := range subjects {
-		groups[sub.session] = append(groups[sub.session], i)
+// byRouter groups the places of versions by the workspace that routes them.
+func byRouter(versions []Version) map[*Workspace][]int {
+	groups := map[*Workspace][]int{}
+	for i, v := range versions {
+		groups[v.workspace] = append(groups[v.workspace], i)
 	}
 	return groups
 }
 
-func (s *session) proveOne(sub proofSubject, key keyring.Answer) row {
-	t := sub.Target
-	r := row{Status: "verified", File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Vault: key.Vault, err: key.Err}
-	if r.File == "" {
-		r.File = t.Folder()
+func (v Version) proveVersions(key keyring.Answer) Result {
+	r := Result{Version: v, Vault: key.Vault, Err: key.Err}
+	if v.Err != nil {
+		r.Err = v.Err
 	}
-	if sub.at != "" {
-		r.Note = "at " + sub.at
-	}
-	if t.Err != nil {
-		r.err = t.Err
-	}
-	if r.err == nil {
-		verdict := drift.Check(t.Doc, sub.before, key.Keys)
-		r.err = verdict.Err()
-		r.Note = strings.TrimSpace(plural(verdict.Values, "value") + " " + r.Note)
-		r.Note = strings.Join(append([]string{r.Note}, verdict.Warnings...), "; ")
-	}
-	if r.err == nil {
-		return r
-	}
-	r.Status = problem(r.err)
-	if sub.at == "" {
-		r.Hints = s.repairSteps(t, t.File, r.err, false)
+	if r.Err == nil {
+		r.Verdict = drift.Check(v.Doc, v.before, key.Keys)
+		r.Err = r.Verdict.Err()
 	}
 	return r
 }

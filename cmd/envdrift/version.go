@@ -15,7 +15,7 @@ Statuses: 0
 Example:  envdrift version --json`)
 	return cmd.FullCommand(), func(context.Context) error {
 		if c.json {
-			c.data = map[string]string{"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+			c.report.Data = map[string]string{"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			return nil
 		}
 		_, err := fmt.Fprintln(c.stdout, versionLine())

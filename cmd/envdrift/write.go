@@ -11,68 +11,67 @@ import (
 	"strings"
 	"time"
 
-	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/drift"
 )
 
-// What a session writes: plans and single files under the clone's lock, backups,
-// and what git must ignore.
+// What a workspace writes: plans and single files under the clone's lock,
+// backups, and what git must ignore.
 
-// apply writes a plan under the clone's lock, and removes what a run that was
+// Apply writes a plan under the clone's lock, and removes what a run that was
 // killed left beside the plan's files, even if nothing is to be written there.
-func (s *session) apply(ctx context.Context, changes []drift.Change) (err error) {
-	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) && len(s.leftovers(changes)) == 0 {
+func (w *Workspace) Apply(ctx context.Context, changes []drift.Change) (err error) {
+	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) && len(w.leftovers(changes)) == 0 {
 		return nil
 	}
-	unlock, err := s.lock(ctx)
+	unlock, err := w.Lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	for _, name := range s.leftovers(changes) {
-		if err := s.root.Remove(name); err != nil {
+	for _, name := range w.leftovers(changes) {
+		if err := w.root.Remove(name); err != nil {
 			return err
 		}
 	}
-	if err := s.ignorePrivate(ctx, changes); err != nil {
+	if err := w.ignorePrivate(ctx, changes); err != nil {
 		return err
 	}
-	defer s.showing("writing " + plural(len(changes), "file"))()
-	drift.Apply(ctx, s.root, changes, s.keep, s.workers())
+	defer w.options.UI.Progress("writing files")()
+	drift.Apply(ctx, w.root, changes, w.keep, w.workers())
 	return nil
 }
 
 // leftovers lists what killed runs left beside the files of a plan. Without a
 // clone no lock tells them from the files of a run that is at work: their age
 // does.
-func (s *session) leftovers(changes []drift.Change) (names []string) {
+func (w *Workspace) leftovers(changes []drift.Change) (names []string) {
 	var before time.Time
-	if !s.inRepo {
+	if !w.inRepo {
 		before = time.Now().Add(-time.Minute)
 	}
 	seen := map[string]bool{}
 	for _, c := range changes {
 		if dir := path.Dir(c.File); !seen[dir] {
 			seen[dir] = true
-			names = append(names, atomicfile.Leftovers(s.root, dir, before)...)
+			names = append(names, atomicfile.Leftovers(w.root, dir, before)...)
 		}
 	}
 	return names
 }
 
-// lock takes the clone's lock, waiting for another run of ours at most as long
-// as a person would.
-func (s *session) lock(ctx context.Context) (unlock func() error, err error) {
-	repo, err := s.git(ctx)
+// Lock takes the clone's lock. It waits for another run of envdrift at most as
+// long as a user would.
+func (w *Workspace) Lock(ctx context.Context) (unlock func() error, err error) {
+	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if repo == nil {
 		return func() error { return nil }, nil // no clone: each file is atomic on its own
 	}
-	waited := s.showing("waiting for another envdrift")
-	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", s.name, os.Getpid()))
+	waited := w.options.UI.Progress("waiting for another envdrift")
+	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", w.options.Holder, os.Getpid()))
 	waited()
 	if err != nil {
 		return nil, err
@@ -84,41 +83,41 @@ func (s *session) lock(ctx context.Context) (unlock func() error, err error) {
 	return unlock, nil
 }
 
-// keep is a [drift.Keeper]: in a clone under its git directory, where nothing
+// keep is a [drift.BackupFunc]: in a clone under its git directory, where nothing
 // can be committed, elsewhere beside the file.
-func (s *session) keep(file string, old []byte) (string, error) {
-	if s.repo != nil {
-		return s.repo.Backup(file, old, time.Now())
+func (w *Workspace) keep(file string, old []byte) (string, error) {
+	if w.repo != nil {
+		return w.repo.Backup(file, old, time.Now())
 	}
 	name := file + ".backup." + time.Now().UTC().Format("20060102T150405.000000000")
-	return name, atomicfile.Write(s.root, name, old, 0o600, true)
+	return name, atomicfile.Write(w.root, name, old, 0o600, true)
 }
 
-// write replaces one file under the clone's lock, unless it holds data already.
-func (s *session) write(name string, data []byte, perm fs.FileMode) error {
-	return atomicfile.Write(s.root, name, data, perm, false)
+// WriteFile replaces one file under the clone's lock, unless it holds data already.
+func (w *Workspace) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	return atomicfile.Write(w.root, name, data, perm, false)
 }
 
 // ignorePrivate makes sure that git ignores every private file before it is
 // written.
-func (s *session) ignorePrivate(ctx context.Context, changes []drift.Change) error {
-	repo, err := s.git(ctx)
-	if repo == nil || err != nil {
-		return err
-	}
+func (w *Workspace) ignorePrivate(ctx context.Context, changes []drift.Change) error {
 	var private []string
 	for _, c := range changes {
 		if c.Write && c.Private {
 			private = append(private, c.File)
 		}
 	}
-	return s.ignore(ctx, repo, private)
+	return w.Ignore(ctx, private)
 }
 
-// ignore appends to the top .gitignore what git would not ignore yet.
-func (s *session) ignore(ctx context.Context, repo *gitops.Repo, files []string) error {
+// Ignore appends to the top .gitignore what git would not ignore yet.
+func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
+	}
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return err
 	}
 	ignored, err := repo.Ignored(ctx, files)
 	if err != nil {
@@ -127,7 +126,7 @@ func (s *session) ignore(ctx context.Context, repo *gitops.Repo, files []string)
 	var lines []string
 	for _, file := range files {
 		line := "/" + file
-		if path.Base(file) == s.cfg.Sync.EnvKeysFilename {
+		if path.Base(file) == w.Config.Sync.EnvKeysFilename {
 			line = path.Base(file) // wherever a service lies
 		}
 		if !ignored[file] && !slices.Contains(lines, line) {
@@ -137,12 +136,12 @@ func (s *session) ignore(ctx context.Context, repo *gitops.Repo, files []string)
 	if len(lines) == 0 {
 		return nil
 	}
-	old, err := atomicfile.ReadFile(s.root.FS(), ".gitignore")
+	old, err := atomicfile.ReadFile(w.root.FS(), ".gitignore")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	s.say("added to .gitignore: %s", strings.Join(lines, ", "))
-	return s.write(".gitignore", appendLines(old, lines), 0o644)
+	w.options.UI.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
+	return w.WriteFile(".gitignore", appendLines(old, lines), 0o644)
 }
 
 // appendLines adds lines to a text file in the file's own line ending.

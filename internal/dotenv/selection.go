@@ -94,6 +94,9 @@ const (
 	Mixed
 )
 
+// HasCiphertext reports whether at least one value is encrypted.
+func (s State) HasCiphertext() bool { return s == Encrypted || s == Mixed }
+
 // State returns the document's state. A file that is all [Encrypted] has
 // nothing that [Document.Encrypt] would change.
 func (d *Document) State() State {

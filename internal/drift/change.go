@@ -58,8 +58,9 @@ type Change struct {
 	Write   bool   // whether Apply writes New to File
 	Old     []byte // what the plan was made from; nil if there was no file
 	New     []byte
-	Private bool // 0600
-	Keep    bool // Old is kept as a backup before it is replaced
+	Private bool   // 0600
+	Keep    bool   // Old is kept as a backup before it is replaced
+	Backup  string // where Apply kept it
 }
 
 // A ChangedError reports a file that was not any more what the plan was made
@@ -70,14 +71,14 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s was changed by somebody else meanwhile; nothing was written to it", e.File)
 }
 
-// A Keeper keeps the old content of a file that is about to be replaced and
+// A BackupFunc keeps the old content of a file that is about to be replaced and
 // returns where.
-type Keeper func(file string, old []byte) (where string, err error)
+type BackupFunc func(file string, old []byte) (where string, err error)
 
 // Apply writes what the changes say, at most workers files at a time, and
 // records in each how it went. The caller holds the clone's lock. A failure
 // concerns its change alone; what ctx cuts off is left undone and Failed.
-func Apply(ctx context.Context, root *os.Root, changes []Change, keep Keeper, workers int) {
+func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc, workers int) {
 	var g errgroup.Group
 	g.SetLimit(max(workers, 1))
 	for i := range changes {
@@ -116,7 +117,7 @@ func spread(changes []Change) {
 	}
 }
 
-func apply(root *os.Root, c *Change, keep Keeper) error {
+func apply(root *os.Root, c *Change, keep BackupFunc) error {
 	now, err := atomicfile.ReadFile(root.FS(), c.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		now, err = nil, nil
@@ -135,11 +136,10 @@ func apply(root *os.Root, c *Change, keep Keeper) error {
 		perm = 0o600
 	}
 	if c.Keep {
-		where, err := keep(c.File, c.Old)
-		if err != nil {
+		var err error
+		if c.Backup, err = keep(c.File, c.Old); err != nil {
 			return fmt.Errorf("keep a backup: %w", err)
 		}
-		c.Note = "the old content is kept as " + where
 	}
 	return atomicfile.Write(root, c.File, c.New, perm, c.Private)
 }

@@ -11,6 +11,7 @@ import (
 
 // A Verdict is what [Check] finds out about one version of an env file.
 type Verdict struct {
+	Checked   bool             // false for the zero Verdict
 	Values    int              // encrypted values
 	Failures  []dotenv.Failure // those that the keys do not decrypt, in the file's order
 	Plain     []string         // names whose values are not encrypted and should be
@@ -23,7 +24,7 @@ type Verdict struct {
 // Check is the proof: it decrypts every value of doc with keys, and forgets the
 // plaintext. The version before doc, or nil, serves the warnings alone.
 func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
-	var v Verdict
+	v := Verdict{Checked: true}
 	for _, e := range doc.Entries() {
 		if e.Encrypted() {
 			v.Values++
@@ -135,6 +136,12 @@ func (e *DriftError) Error() string {
 		fmt.Fprintf(&b, "the header names public key %s, which is not the vault's", strings.Join(e.Verdict.Unknown, ", "))
 	}
 	return b.String()
+}
+
+// IsDrift reports whether a repair may help against err: a [*DriftError] or a
+// [*MixedError].
+func IsDrift(err error) bool {
+	return errors.As(err, new(*DriftError)) || errors.As(err, new(*MixedError))
 }
 
 // A PlaintextError reports values that should be encrypted and are not.

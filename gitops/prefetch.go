@@ -21,23 +21,23 @@ func changedCommand(from, to OID) []string {
 	return []string{"diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--"}
 }
 
-// Answers are what git printed before it was asked: by its arguments, with
+// Prefetched are what git printed before it was asked: by its arguments, with
 // blanks between them. Each serves once, for what follows may change them.
-type Answers map[string][]byte
+type Prefetched map[string][]byte
 
-// StagedAnswers reads what a hook file has asked for pre-commit: the places of
+// PrefetchedStaged reads what a hook file has asked for pre-commit: the places of
 // the repository and the staged changes, then a line end if git did not fail.
 // What is not complete gives no answers, and git is asked again.
-func StagedAnswers(printed []byte) Answers {
+func PrefetchedStaged(printed []byte) Prefetched {
 	return answers(printed, stagedCommand[:])
 }
 
-// ChangedAnswers is StagedAnswers for what changed between two commits.
-func ChangedAnswers(printed []byte, from, to OID) Answers {
+// PrefetchedChanges is PrefetchedStaged for what changed between two commits.
+func PrefetchedChanges(printed []byte, from, to OID) Prefetched {
 	return answers(printed, changedCommand(from, to))
 }
 
-func answers(printed []byte, second []string) Answers {
+func answers(printed []byte, second []string) Prefetched {
 	at := 0
 	for range places {
 		end := bytes.IndexByte(printed[at:], '\n')
@@ -50,13 +50,13 @@ func answers(printed []byte, second []string) Answers {
 	if !ok || len(list) > 0 && list[len(list)-1] != 0 {
 		return nil
 	}
-	return Answers{key(placesCommand[:]): printed[:at], key(second): list}
+	return Prefetched{key(placesCommand[:]): printed[:at], key(second): list}
 }
 
 func key(args []string) string { return strings.Join(args, " ") }
 
 // take gives the answer to args, and forgets it.
-func (a Answers) take(args []string) (answer []byte, ok bool) {
+func (a Prefetched) take(args []string) (answer []byte, ok bool) {
 	answer, ok = a[key(args)]
 	delete(a, key(args))
 	return slices.Clone(answer), ok

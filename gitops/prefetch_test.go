@@ -35,7 +35,7 @@ func TestAnswers(t *testing.T) {
 	if err != nil || len(want) == 0 {
 		t.Fatalf("Staged = %v, %v", want, err)
 	}
-	answers := gitops.StagedAnswers(ask(t, s, askStaged))
+	answers := gitops.PrefetchedStaged(ask(t, s, askStaged))
 	s.write("later", "not in the answer")
 	s.git("add", "-A")
 
@@ -57,12 +57,12 @@ func TestAnswersCutShort(t *testing.T) {
 	s.write("new\nline", "text")
 	s.git("add", "-A")
 	printed := ask(t, s, askStaged)
-	if gitops.StagedAnswers(printed) == nil {
+	if gitops.PrefetchedStaged(printed) == nil {
 		t.Fatalf("no answers in %q", printed)
 	}
 	for length := range len(printed) {
-		if got := gitops.StagedAnswers(printed[:length]); got != nil {
-			t.Errorf("StagedAnswers(%q) = %q; want none", printed[:length], got)
+		if got := gitops.PrefetchedStaged(printed[:length]); got != nil {
+			t.Errorf("PrefetchedStaged(%q) = %q; want none", printed[:length], got)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestChangedAnswers(t *testing.T) {
 	revision := func(rev string) gitops.OID { return gitops.OID(strings.TrimSpace(s.git("rev-parse", rev))) }
 	from, to := revision("HEAD~1"), revision("HEAD")
 	printed := ask(t, s, "git diff-tree -r --raw -z --no-abbrev --no-renames "+string(from)+" "+string(to)+" --")
-	repo, err := gitops.ChangedAnswers(printed, from, to).Open(t.Context(), s.dir, s.env)
+	repo, err := gitops.PrefetchedChanges(printed, from, to).Open(t.Context(), s.dir, s.env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package terminal
 
 import (
 	"io"
@@ -17,10 +17,10 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// A terminal stands in for ours: each program gets a pseudo-terminal, whose
+// A pseudoTerminal stands in for ours: each program gets a pseudo-terminal, whose
 // output goes through a mask to ours, with the size of our window, and with
 // what is typed if we stand in the foreground.
-type terminal struct {
+type pseudoTerminal struct {
 	screen   *os.File
 	state    *term.State // of the screen, as new terminals begin
 	keyboard *os.File    // in raw mode; nil if it is not for us to read
@@ -32,8 +32,8 @@ type terminal struct {
 	resized chan os.Signal
 }
 
-func openTerminal(stdin, screen *os.File) (*terminal, error) {
-	t := &terminal{screen: screen, resized: make(chan os.Signal, 1)}
+func openTerminal(stdin, screen *os.File) (*pseudoTerminal, error) {
+	t := &pseudoTerminal{screen: screen, resized: make(chan os.Signal, 1)}
 	var err error
 	if t.state, err = term.GetState(int(screen.Fd())); err != nil || !inForeground(stdin) {
 		return t, err
@@ -52,7 +52,7 @@ func inForeground(f *os.File) bool {
 
 // attach gives c a pseudo-terminal of its own: that of an earlier program is
 // hung up when that ends.
-func (t *terminal) attach(c *runner.Command, out io.Writer) error {
+func (t *pseudoTerminal) attach(c *runner.Command, out io.Writer) error {
 	near, far, err := pty.Open()
 	if err != nil {
 		return err
@@ -76,16 +76,16 @@ func (t *terminal) attach(c *runner.Command, out io.Writer) error {
 	return nil
 }
 
-func (t *terminal) isRaw() bool { return t.keyboard != nil }
+func (t *pseudoTerminal) isRaw() bool { return t.keyboard != nil }
 
-func (t *terminal) resize() {
+func (t *pseudoTerminal) resize() {
 	for range t.resized {
 		_ = pty.InheritSize(t.screen, t.near.Load())
 	}
 }
 
 // typed passes on what is typed, as long as we live.
-func (t *terminal) typed() {
+func (t *pseudoTerminal) typed() {
 	if t.keyboard == nil {
 		return
 	}
@@ -102,14 +102,14 @@ func (t *terminal) typed() {
 }
 
 // wait returns when all that programs wrote has gone to the mask.
-func (t *terminal) wait() {
+func (t *pseudoTerminal) wait() {
 	for _, far := range t.far {
 		far.Close()
 	}
 	t.copying.Wait()
 }
 
-func (t *terminal) close() {
+func (t *pseudoTerminal) close() {
 	if t.keyboard != nil {
 		_ = term.Restore(int(t.keyboard.Fd()), t.cooked)
 	}

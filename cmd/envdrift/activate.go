@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/state"
+)
+
+// PlanCopy decides whether a copy may be written: never over a file of git's,
+// nor over one that envdrift did not write, unless force.
+func (w *Workspace) PlanCopy(ctx context.Context, c *drift.Change, remembered state.State, force bool) error {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return err
+	}
+	if repo != nil {
+		tracked, err := repo.Tracked(ctx, []string{c.File})
+		if err != nil {
+			return err
+		}
+		if tracked[c.File] {
+			return &ActivateError{c.File, "is tracked by git, and the copy is plaintext", false}
+		}
+	}
+	c.Old, err = atomicfile.ReadFile(w.Files(), c.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case bytes.Equal(c.Old, c.New):
+		c.Action, c.Note = drift.Unchanged, "activated already"
+		return nil
+	case remembered.Activated[c.File] != state.Sum(c.Old) && !force:
+		return &ActivateError{c.File, "was not written by envdrift, or was edited since", true}
+	default:
+		c.Keep = remembered.Activated[c.File] != state.Sum(c.Old)
+	}
+	c.Action, c.Write = drift.Activated, true
+	return nil
+}
+
+// An ActivateError reports what stands in the way of an activated copy.
+type ActivateError struct {
+	File, Why string
+	Forceable bool
+}
+
+func (e *ActivateError) Error() string { return fmt.Sprintf("%s %s", e.File, e.Why) }
+
+// State loads what this clone remembers.
+func (w *Workspace) State(ctx context.Context) (state.State, error) {
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return state.State{Activated: map[string]string{}}, err
+	}
+	dir, err := repo.StateDir()
+	if err != nil {
+		return state.State{}, err
+	}
+	return state.Load(dir)
+}
+
+// Remember notes what was done to each file, for the hooks that run later, and
+// what also sets; that may be nil.
+func (w *Workspace) Remember(ctx context.Context, done []drift.Change, also func(*state.State)) (err error) {
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	dir, err := repo.StateDir()
+	if err != nil {
+		return err
+	}
+	unlock, err := w.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	remembered, err := state.Load(dir)
+	if err != nil {
+		return err
+	}
+	for _, c := range done {
+		switch {
+		case c.Err != nil:
+		case c.Action == drift.Decrypted || c.Action == drift.Skipped:
+			remembered.Files[c.File] = state.Pulled
+		case c.Action == drift.Encrypted:
+			remembered.Files[c.File] = state.Locked
+		case c.Action == drift.Activated:
+			remembered.Activated[c.File] = state.Sum(c.New)
+		}
+	}
+	if also != nil {
+		also(&remembered)
+	}
+	return remembered.Save(dir)
+}
+
+// CopyOf is the path of a target's decrypted copy for programs, or "".
+func (w *Workspace) CopyOf(t mapping.Target) string {
+	if t.Mapping.ActivateTo == "" {
+		return ""
+	}
+	return path.Join(w.Base, t.Mapping.Folder, t.Mapping.ActivateTo)
+}

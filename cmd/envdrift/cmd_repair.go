@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
+)
+
+type repairFlags struct {
+	files  []string
+	dryRun bool
+}
+
+func (c *cli) addRepair(app *kingpin.Application) (string, command) {
+	var f repairFlags
+	cmd := app.Command("repair", "Mend env files that the vault's key does not decrypt, without losing an edit.").HelpLong(`
+What was encrypted with another key is encrypted anew for the vault's, by a key
+at hand that decrypts it: in the environment, or in a .env.keys. Values that did
+not change keep their ciphertext. If no key fits, the last committed version
+comes back. What is staged is mended where it is staged, the rest in the working
+tree; the old version is kept as a backup.
+
+Statuses: 0 mended, or nothing to mend · 1 a file could not be, or --dry-run
+found one · 2 wrong usage or configuration · 3 a vault could not be used
+Example:  envdrift repair --dry-run`)
+	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
+	cmd.Flag("dry-run", "Write nothing; say what would be done.").BoolVar(&f.dryRun)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.repair(ctx, f) }
+}
+
+// repair repairs what is staged, then what is in the working tree.
+func (c *cli) repair(ctx context.Context, f repairFlags) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	var only []string
+	for _, name := range f.files {
+		file, err := c.work.Inside(name)
+		if err != nil {
+			return err
+		}
+		only = append(only, file)
+	}
+	repo, err := c.work.Git(ctx)
+	if err != nil {
+		return err
+	}
+	if repo != nil {
+		if err := c.repairStaged(ctx, only, f.dryRun); err != nil {
+			return err
+		}
+	}
+	if err := c.repairTree(ctx, only, f.dryRun); err != nil {
+		return err
+	}
+	if len(c.report.Rows) == 0 {
+		c.report.Summary = "nothing to repair"
+	}
+	return nil
+}
+
+// errWouldRepair reports, under --dry-run, a file that repair would change.
+var errWouldRepair = errors.New("the vault's key does not decrypt it; nothing was written")
+
+// repairStaged does by hand what the hook does.
+func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
+	check, err := runCheck(ctx, c.work, checkOptions{ByHand: true, DryRun: dry, Only: func(file string) bool {
+		return len(only) == 0 || slices.Contains(only, file)
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = check.Close() }()
+	for _, f := range check.Files {
+		r := f.Repair
+		if r == nil {
+			continue
+		}
+		row := report.Row{Status: report.Status(r.Action), File: f.Change.Path, Names: r.Names, Err: r.Err}
+		switch {
+		case r.Err != nil:
+		case dry:
+			row.Note, row.Err = "would be "+string(r.Action)+" in the index", errWouldRepair
+		default:
+			row.Note = repairedIn(r) + "; as it was: " + c.underCwd(r.Backup)
+		}
+		c.add(row)
+	}
+	return nil
+}
+
+// repairTree repairs env files of mappings in the working tree: those named, or
+// all that are there.
+func (c *cli) repairTree(ctx context.Context, only []string, dry bool) error {
+	targets, err := c.repairable(only)
+	if err != nil {
+		return err
+	}
+	changes, err := c.work.PlanRepairs(ctx, targets)
+	if err != nil {
+		return err
+	}
+	if !dry {
+		if err := c.work.Apply(ctx, changes); err != nil {
+			return err
+		}
+	}
+	for _, ch := range changes {
+		if dry && ch.Write {
+			ch.Note, ch.Err = "would be "+string(ch.Action)+" in the working tree", errWouldRepair
+		}
+		c.addChange(ch)
+	}
+	return nil
+}
+
+// repairable returns the targets whose file holds ciphertext in the working
+// tree. A file that is named must have a mapping: else the right key is not
+// known.
+func (c *cli) repairable(only []string) ([]mapping.Target, error) {
+	var targets []mapping.Target
+	named := map[string]bool{}
+	for _, t := range mapping.Resolve(c.work.Files(), c.work.Base, c.work.Config, c.work.Config.Mappings) {
+		named[t.File] = true
+		if len(only) > 0 && !slices.Contains(only, t.File) {
+			continue
+		}
+		if t.Err != nil && len(only) > 0 {
+			return nil, t.Err
+		}
+		if t.Err != nil && !errors.As(t.Err, new(*config.NoEnvFileError)) {
+			c.addFailure(t, cmp.Or(t.File, t.Folder()), t.Err)
+		}
+		if t.Doc != nil && t.Doc.State().HasCiphertext() {
+			targets = append(targets, t)
+		}
+	}
+	for _, file := range only {
+		if !named[file] {
+			return nil, &keyring.UnmappedError{File: file}
+		}
+	}
+	return targets, nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
+)
+
+type verifyFlags struct {
+	files  []string
+	staged bool
+	rev    string
+	format string
+}
+
+func (c *cli) addVerify(app *kingpin.Application) (string, command) {
+	var f verifyFlags
+	cmd := app.Command("verify", "Prove that the vault's keys decrypt every value of every mapped env file.").HelpLong(`
+The check for CI: it reads and writes nothing. What could not be checked counts
+as a failure. A range A..B proves every version that its commits brought, so
+that a key which drifted and came back is found. In GitHub Actions each failure
+is an annotation.
+
+Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
+2 wrong usage or configuration · 3 a vault could not be used
+Example:  envdrift verify --ci --rev origin/main..HEAD`)
+	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
+	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
+	cmd.Flag("rev", "A commit, or every version that the commits of A..B brought.").PlaceHolder("REV").StringVar(&f.rev)
+	cmd.Flag("format", "What standard output gets: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
+}
+
+func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
+	if !c.json {
+		if c.format, err = report.FormatNamed(f.format); err != nil {
+			return err
+		}
+	}
+	if f.staged && f.rev != "" {
+		return &usageError{err: errors.New("--staged and --rev exclude each other"), command: "verify"}
+	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	if len(f.files) > 0 && !f.staged && f.rev == "" {
+		return c.verifyFiles(ctx, f.files, "")
+	}
+	scope := verifyScope{Staged: f.staged, Rev: f.rev}
+	for _, name := range f.files {
+		file, err := c.work.Inside(name)
+		if err != nil {
+			return err
+		}
+		scope.Files = append(scope.Files, file)
+	}
+	results, err := runVerify(ctx, c.work, scope)
+	c.addResults(results)
+	return err
+}
+
+// verifyFiles proves named files with the vault's key: the secret that is
+// named, else the one of the file's mapping.
+func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string) error {
+	var targets []mapping.Target
+	for _, name := range files {
+		file, err := c.work.Inside(name)
+		if err != nil {
+			return err
+		}
+		t, mapped := c.work.Target(file)
+		if secretName != "" {
+			t = mapping.ForFile(c.work.Tree, secretName, file, t)
+			if o := c.overrides; o.Provider != "" || o.VaultURL != "" || o.Region != "" || o.ProjectID != "" {
+				t.Mapping.VaultName = "" // what was typed names the vault
+			}
+		} else if !mapped {
+			return &keyring.UnmappedError{File: file}
+		}
+		targets = append(targets, t)
+	}
+	results, err := verifyTargets(ctx, c.work, targets)
+	c.addResults(results)
+	return err
+}
+
+// addResults puts what was proven into the report.
+func (c *cli) addResults(results []Result) {
+	verified := 0
+	for _, r := range results {
+		if r.Err == nil {
+			verified++
+		}
+		c.add(c.resultRow(r))
+	}
+	c.report.Summary = fmt.Sprintf("%d of %d verified", verified, len(results))
+}
+
+func (c *cli) resultRow(r Result) report.Row {
+	row := report.Row{
+		Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err,
+		Secret: r.Mapping.SecretName, Environment: r.Mapping.Env(),
+	}
+	var notes []string
+	if r.Verdict.Checked {
+		notes = append(notes, report.Plural(r.Verdict.Values, "value"))
+	}
+	if r.At != "" {
+		notes = append(notes, "at "+r.At)
+	}
+	row.Note = strings.Join(append([]string{strings.Join(notes, " ")}, r.Verdict.Warnings...), "; ")
+	if r.Err == nil {
+		return row
+	}
+	row.Status = statusFor(r.Err)
+	if r.At == "" {
+		row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
+	}
+	return row
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// Consent says how the user agrees that a vault gets credentials.
+type Consent int
+
+const (
+	// FirstUse agrees to the vaults of a clone that has agreed to none.
+	FirstUse Consent = iota
+	// Ask asks for each.
+	Ask
+	// Never agrees to nothing new, as in a hook.
+	Never
+	// Given agrees to all, as with --ci.
+	Given
+)
+
+// RepositoryID returns what all working trees of a clone share. Pins are kept
+// under it.
+func (w *Workspace) RepositoryID(ctx context.Context) (string, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return "", err
+	}
+	if repo == nil {
+		return w.Top, nil
+	}
+	return repo.CommonDir, nil
+}
+
+// Endpoints returns the vaults of the configuration's mappings that get a
+// credential, those for which include is true.
+func (w *Workspace) Endpoints(include func(vault.Config) bool) ([]trust.Endpoint, error) {
+	var endpoints []trust.Endpoint
+	for _, m := range w.Config.Mappings {
+		cfg, err := w.Config.VaultOf(m)
+		if err != nil {
+			return nil, err
+		}
+		if e := trust.EndpointOf(cfg); e != "" && include(cfg) {
+			endpoints = append(endpoints, e)
+		}
+	}
+	slices.Sort(endpoints)
+	return slices.Compact(endpoints), nil
+}
+
+// A TrustError reports a vault that the user did not agree to.
+type TrustError struct {
+	Endpoint trust.Endpoint
+	Pinned   []trust.Endpoint // what the user agreed to
+}
+
+func (e *TrustError) Error() string {
+	if len(e.Pinned) == 0 {
+		return fmt.Sprintf("not contacted: %s was never agreed to in this clone", e.Endpoint)
+	}
+	words := make([]string, len(e.Pinned))
+	for i, p := range e.Pinned {
+		words[i] = string(p)
+	}
+	return fmt.Sprintf("not contacted: this repository names %s, but you agreed to %s", e.Endpoint, strings.Join(words, "; "))
+}
+
+// TrustAll agrees to every vault of the configuration, as far as a typed
+// command does.
+func (w *Workspace) TrustAll(ctx context.Context) error {
+	for _, m := range w.Config.Mappings {
+		cfg, err := w.Config.VaultOf(m)
+		if err == nil {
+			err = w.trusts(ctx, cfg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trusts returns nil if the user agreed that the vault gets credentials, or
+// does so now. A hook neither asks nor agrees.
+func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
+	endpoint := trust.EndpointOf(cfg)
+	if endpoint == "" || w.userNamedVault(cfg) {
+		return nil
+	}
+	pins, err := trust.At(w.Getenv)
+	if err != nil {
+		return err
+	}
+	repository, err := w.RepositoryID(ctx)
+	if err != nil {
+		return err
+	}
+	pinned, err := pins.Of(repository)
+	if err != nil || slices.Contains(pinned, endpoint) {
+		return err
+	}
+	refused := &TrustError{endpoint, pinned}
+	elsewhere := w.tokenForOtherAddress(cfg)
+	if elsewhere != "" {
+		refused.Pinned = append(refused.Pinned, trust.Endpoint(elsewhere))
+	}
+	switch {
+	case w.options.Consent == Never:
+		return refused
+	case w.options.Consent == Ask:
+		if !w.options.UI.Confirm(ctx, fmt.Sprintf("This repository's configuration sends your vault credentials to:\n  %s\nAgree?", endpoint)) {
+			return cmp.Or(ctx.Err(), error(refused))
+		}
+	case len(refused.Pinned) > 0:
+		return refused
+	default:
+		return w.firstUse(ctx, pins, repository, endpoint)
+	}
+	return pins.Pin(ctx, repository, endpoint)
+}
+
+// firstUse agrees to endpoint and to the configuration's other vaults at once:
+// after the first one, each further would look like a change.
+func (w *Workspace) firstUse(ctx context.Context, pins trust.Pins, repository string, endpoint trust.Endpoint) error {
+	endpoints, err := w.Endpoints(func(cfg vault.Config) bool { return w.tokenForOtherAddress(cfg) == "" })
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(endpoints, endpoint) {
+		endpoints = append(endpoints, endpoint)
+	}
+	for _, e := range endpoints {
+		w.options.UI.Notice("trusting %s for this clone (envdrift trust --list shows all)", e)
+	}
+	return pins.Pin(ctx, repository, endpoints...)
+}
+
+// userNamedVault reports that the user, or the platform of a CI job, named the vault,
+// not the repository. A flag names one vault, not those that mappings route to.
+func (w *Workspace) userNamedVault(cfg vault.Config) bool {
+	if w.options.Consent == Given || w.options.Env["ENVDRIFT_TRUST"] == "1" {
+		return true
+	}
+	switch cfg.Provider {
+	case "azure":
+		return sameAddress(w.options.Overrides.VaultURL, cfg.URL)
+	case "hashicorp":
+		return sameAddress(w.options.Overrides.VaultURL, cfg.URL) || sameAddress(w.options.Env["VAULT_ADDR"], cfg.URL)
+	case "gcp":
+		return w.options.Overrides.ProjectID != "" && w.options.Overrides.ProjectID == cfg.ProjectID && cfg.Endpoint == ""
+	}
+	return false
+}
+
+// tokenForOtherAddress gives the address that the user's token belongs to, if it is
+// another than the configuration'w.
+func (w *Workspace) tokenForOtherAddress(cfg vault.Config) string {
+	address := w.options.Env["VAULT_ADDR"]
+	if cfg.Provider != "hashicorp" || address == "" || w.options.Env["VAULT_TOKEN"] == "" || sameAddress(address, cfg.URL) {
+		return ""
+	}
+	return "VAULT_ADDR " + address
+}
+
+// sameAddress reports whether a, which may be missing, is the address b.
+func sameAddress(a, b string) bool {
+	a, b = strings.TrimRight(strings.TrimSpace(a), "/"), strings.TrimRight(b, "/")
+	return a != "" && a == b
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/internal/keyring"
+)
+
+// environFlags are the flags of exec and env.
+type environFlags struct {
+	environOptions
+	keys string
+}
+
+func (f *environFlags) add(cmd *kingpin.CmdClause) {
+	cmd.Flag("file", "Env file; repeatable, the first to set a name wins.").Short('f').PlaceHolder("FILE").StringsVar(&f.Files)
+	cmd.Flag("env", "The mappings of this environment only.").PlaceHolder("NAME").StringVar(&f.Env)
+	cmd.Flag("keys", "auto: a key at hand that proves itself, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, "auto", "vault", "local")
+	cmd.Flag("override", "The files win over the environment, later ones over earlier.").BoolVar(&f.Override)
+	cmd.Flag("overload", "The same as --override.").Hidden().BoolVar(&f.Override)
+	cmd.Flag("only", "Of the files, only names that match this glob; repeatable, or with commas.").PlaceHolder("GLOB").StringsVar(&f.Selection.Only)
+	cmd.Flag("except", "Of the files, no names that match this glob.").PlaceHolder("GLOB").StringsVar(&f.Selection.Except)
+	cmd.Flag("allow", "Let the files set this name although programs load code by it; repeatable.").PlaceHolder("NAME").StringsVar(&f.Allow)
+	cmd.Flag("pristine", "Of the environment keep only PATH, HOME, TERM and the like.").BoolVar(&f.Pristine)
+	cmd.Flag("keep-env", "Leave vault credentials such as VAULT_TOKEN in the environment.").BoolVar(&f.KeepEnv)
+}
+
+// check finds flags that contradict each other, and splits the lists.
+func (f *environFlags) check() error {
+	f.Keys = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}[f.keys]
+	f.Selection.Only, f.Selection.Except = split(f.Selection.Only), split(f.Selection.Except)
+	switch {
+	case len(f.Files) > 0 && f.Env != "":
+		return errors.New("--file and --env exclude each other")
+	case f.Pristine && f.KeepEnv:
+		return errors.New("--pristine and --keep-env exclude each other")
+	}
+	return f.Selection.Check()
+}
+
+// split separates patterns at their commas, but for those within braces.
+func split(lists []string) (patterns []string) {
+	for _, list := range lists {
+		depth := 0
+		patterns = append(patterns, strings.FieldsFunc(list, func(r rune) bool {
+			switch r {
+			case '{':
+				depth++
+			case '}':
+				depth--
+			}
+			return r == ',' && depth == 0
+		})...)
+	}
+	return patterns
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/report"
+)
+
+// statusFor names what a proof found, for the first column of a report.
+func statusFor(err error) report.Status {
+	switch {
+	case drift.IsDrift(err):
+		return report.Drift
+	case errors.As(err, new(*drift.PlaintextError)):
+		return report.Plaintext
+	case errors.As(err, new(*KeysError)), errors.Is(err, mapping.ErrKeysFile):
+		return report.PrivateKey
+	}
+	return report.NotChecked
+}
+
+// repairSteps gives the commands that mend what a proof found, as they can be
+// typed where the person stands. staged says that the index is concerned too.
+func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool) []string {
+	name := quote(c.relPath(file))
+	switch statusFor(err) {
+	case report.Drift:
+		restore := "git restore " + name
+		if staged {
+			restore = "git restore --source=HEAD --staged --worktree " + name
+		}
+		return []string{
+			"1. " + restore + "   (copy your edit first, if there is one)",
+			"2. " + c.keyLine(t, file),
+			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
+		}
+	case report.Plaintext:
+		if staged {
+			return []string{c.commandLine("encrypt "+name) + " && git add " + name}
+		}
+		return []string{c.commandLine("encrypt " + name)}
+	case report.PrivateKey:
+		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
+	}
+	return nil
+}
+
+// keyLine is the command that brings the right key for a file.
+func (c *cli) keyLine(t mapping.Target, file string) string {
+	if t.Mapping.Line > 0 {
+		line := "sync --force"
+		if t.Mapping.Profile != "" {
+			line += " --profile " + quote(t.Mapping.Profile)
+		}
+		return c.commandLine(line)
+	}
+	words := []string{"vault-pull", quote(c.relPath(path.Dir(file))), quote(t.Mapping.SecretName)}
+	if len(t.Names) > 0 {
+		words = append(words, "--key", t.Names[0])
+	}
+	for _, flag := range []struct{ name, value string }{
+		{"-p", c.overrides.Provider}, {"--vault-url", c.overrides.VaultURL},
+		{"--region", c.overrides.Region}, {"--project-id", c.overrides.ProjectID},
+	} {
+		if flag.value != "" {
+			words = append(words, flag.name, quote(flag.value))
+		}
+	}
+	return c.commandLine(strings.Join(words, " ") + " --force")
+}

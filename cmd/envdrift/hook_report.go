@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/report"
+)
+
+// reportStaged reports what is wrong, a screen of it at most, and in a line how
+// much was proven.
+func (c *cli) reportStaged(ctx context.Context, check *stagedCheck) {
+	const most = 5
+	all := c.verbose || c.json
+	verified, concerned, wrong, repaired := 0, 0, 0, 0
+	for _, f := range check.Files {
+		switch {
+		case f.Err != nil:
+			wrong++
+		case f.Verified:
+			verified++
+		case f.Unproven == nil:
+			continue
+		}
+		concerned++
+		if r := f.Repair; r != nil && (r.Index || r.Tree) {
+			repaired++
+		}
+		if wrong > most && !all {
+			continue
+		}
+		if !f.Verified || len(f.Warnings) > 0 || c.verbose {
+			c.add(c.stagedRow(f))
+		}
+	}
+	if concerned == 0 {
+		return
+	}
+	sum := "envdrift: "
+	if wrong > 0 {
+		sum += "commit stopped: "
+	}
+	sum += fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
+	if more := wrong - most; more > 0 && !all {
+		sum += fmt.Sprintf("; %d more with errors, envdrift hook run pre-commit -v shows them", more)
+	}
+	switch {
+	case repaired == 0:
+	case check.Framework():
+		sum += fmt.Sprintf("; %d mended in the working tree: look, git add, and commit again", repaired)
+	case check.NothingLeft(ctx):
+		sum += "; nothing is left to commit"
+	default:
+		sum += fmt.Sprintf("; %d mended: look, and commit again", repaired)
+	}
+	c.report.Summary = sum
+}
+
+// stagedRow reports one staged file.
+func (c *cli) stagedRow(f *StagedFile) report.Row {
+	notes := f.Warnings
+	if f.Unproven != nil {
+		notes = append(notes, f.Unproven.Error())
+	}
+	r := report.Row{Status: report.Verified, File: f.Change.Path, Note: strings.Join(notes, "; "), Err: f.Err}
+	if f.Mapped {
+		r.Secret, r.Environment = f.Target.Mapping.SecretName, f.Target.Mapping.Env()
+	}
+	switch {
+	case f.Err == nil && !f.Verified:
+		r.Status = report.NotVerified
+	case drift.IsDrift(f.Err):
+		r.Status, r.Note, r.Hints = report.Drift, "", c.driftSteps(f)
+		if len(f.Owners) > 0 {
+			r.Note = "encrypted with " + strings.Join(f.Owners, ", ")
+		}
+	case f.Err != nil:
+		r.Status = statusFor(f.Err)
+		r.Hints = c.repairSteps(f.Target, f.Change.Path, f.Err, true)
+	}
+	return r
+}
+
+// driftSteps tells what was done about a staged file that drifted and what is
+// left to do.
+func (c *cli) driftSteps(f *StagedFile) []string {
+	file, r := f.Change.Path, f.Repair
+	name := quote(c.relPath(file))
+	switch {
+	case r == nil: // on_drift = "block"
+		return c.repairSteps(f.Target, file, f.Err, true)
+	case errors.Is(r.Err, errEdited):
+		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   mends the working tree", "2. commit again"}
+	case r.Err != nil && !f.HasHead():
+		return []string{
+			"not mended: " + r.Err.Error(),
+			"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
+			"or take it out of the commit: git rm --cached " + name,
+		}
+	case r.Err != nil:
+		return append([]string{"not mended: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
+	case r.Action == drift.Restored:
+		return []string{
+			"no key at hand decrypts this version: HEAD's is back " + repairedIn(r) + "; yours is kept as " + c.underCwd(r.Backup),
+			"1. " + c.keyLine(f.Target, file),
+			"2. make the edit again, " + c.commandLine("encrypt "+name) + " && git add " + name,
+		}
+	}
+	look := "git diff --cached " + name
+	if !r.Index {
+		look = "git diff " + name
+	}
+	steps := []string{
+		"encrypted for the vault's key now, " + repairedIn(r) + "; as it was: " + c.underCwd(r.Backup),
+		"look: " + look,
+	}
+	if !r.Tree {
+		steps = append(steps, "your further edits in the working tree are as they were: "+c.commandLine("repair "+name)+" mends them")
+	}
+	return steps
+}
+
+// repairedIn tells where the repaired version is.
+func repairedIn(r *Mended) string {
+	switch {
+	case r.Index && r.Tree:
+		return "in the index and in the working tree"
+	case r.Tree:
+		return "in the working tree"
+	}
+	return "in the index"
+}
+
+// underCwd shortens the path of a file below the current directory.
+func (c *cli) underCwd(file string) string {
+	if rel, err := filepath.Rel(c.work.Cwd(), file); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return file
+}
+
+// updateLine is what a hook that follows prints, or "" for nothing.
+func (c *cli) updateLine(u *Update) string {
+	var done, left, parts []string
+	for _, d := range u.Done {
+		what := map[Deed]string{
+			BroughtKeys: "has " + strings.Join(d.Names, ", "), Decrypted: "decrypted", Refreshed: "refreshed",
+		}[d.Deed]
+		done = append(done, c.relPath(d.File)+" "+what)
+	}
+	for _, l := range u.Left {
+		left = append(left, c.leftLine(l))
+	}
+	if len(done) > 0 {
+		parts = append(parts, joinFirst(done))
+	}
+	if len(left) > 0 {
+		parts = append(parts, "not done: "+joinFirst(left))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (c *cli) leftLine(l Left) string {
+	switch {
+	case errors.Is(l.Err, ErrBusy):
+		return "decrypting, while git is at work: " + c.commandLine("pull")
+	case errors.Is(l.Err, ErrEdited):
+		return c.relPath(l.File) + " (edited)"
+	}
+	text := l.Err.Error()
+	if !strings.HasPrefix(text, l.File) { // as of a file system's error
+		text = c.relPath(l.File) + ": " + text
+	}
+	if hints := c.advice(l.Err); len(hints) > 0 {
+		text += " (" + hints[0] + ")"
+	}
+	return text
+}
+
+// joinFirst joins the first of parts, to fit a line.
+func joinFirst(parts []string) string {
+	const most = 3
+	if more := len(parts) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(parts[:most], ", "), more)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"path"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+)
+
+// Request asks for the keys of file with the content doc.
+func (w *Workspace) Request(file string, doc *dotenv.Document) keyring.Request {
+	q := keyring.Request{Target: mapping.Target{File: file}}
+	if t, mapped := w.Target(file); mapped {
+		q.Target = t
+	}
+	q.Doc = doc
+	return q
+}
+
+// Keys returns what decrypts each of the files, by [keyring.Ring.ForDecryption],
+// in their order. The vaults are asked for all of them at once.
+func (w *Workspace) Keys(ctx context.Context, qs []keyring.Request, p keyring.Policy) []keyring.Answer {
+	return w.keys(ctx, qs, func(q keyring.Request) (ecies.Keys, bool, error) {
+		keys, ask, err := w.LocalKeys(q.File).ForDecryption(q, p)
+		if len(keys) > 0 {
+			w.options.UI.Debug("key: a local one for %s", w.RelPath(q.File))
+		}
+		return keys, ask, err
+	})
+}
+
+// ProgramKeys is [Workspace.Keys] by [keyring.Ring.ForProgram].
+func (w *Workspace) ProgramKeys(ctx context.Context, qs []keyring.Request, p keyring.Policy) []keyring.Answer {
+	return w.keys(ctx, qs, func(q keyring.Request) (ecies.Keys, bool, error) {
+		return w.LocalKeys(q.File).ForProgram(q, p)
+	})
+}
+
+func (w *Workspace) keys(ctx context.Context, qs []keyring.Request, local func(keyring.Request) (ecies.Keys, bool, error)) []keyring.Answer {
+	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
+	for i, q := range qs {
+		answers[i].Keys, ask[i], answers[i].Err = local(q)
+	}
+	w.fill(ctx, answers, func(i int) (mapping.Target, bool) { return qs[i].Target, ask[i] })
+	return answers
+}
+
+// fill asks the vaults for those answers for which ask returns true.
+func (w *Workspace) fill(ctx context.Context, answers []keyring.Answer, ask func(i int) (mapping.Target, bool)) {
+	var targets []mapping.Target
+	var places []int
+	for i := range answers {
+		if t, ok := ask(i); ok {
+			targets, places = append(targets, t), append(places, i)
+		}
+	}
+	for n, answer := range w.Fetch(ctx, targets) {
+		answers[places[n]] = answer
+	}
+}
+
+// An EncryptionKey is the pair for one env file, or why there is none.
+type EncryptionKey struct {
+	keyring.Pair
+	Unkept error // why values cannot be compared with HEAD's: the vault gave no private key
+	Err    error // a [*keyring.UnknownKeyError] where no key is known anywhere
+}
+
+// EncryptionKeys returns the pairs that the files are encrypted for, by
+// [keyring.Ring.ForEncryption], in their order. With compare the vaults are also
+// asked for the private keys of declared pairs that are not local: only with
+// them unchanged values keep their ciphertext.
+func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, compare bool) []EncryptionKey {
+	pairs := make([]EncryptionKey, len(qs))
+	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
+	for i, q := range qs {
+		p := &pairs[i]
+		p.Pair, ask[i], p.Err = w.LocalKeys(q.File).ForEncryption(q, nil)
+		ask[i] = ask[i] || compare && q.Mapped() && p.Err == nil && len(p.Keys) == 0
+	}
+	w.fill(ctx, answers, func(i int) (mapping.Target, bool) { return qs[i].Target, ask[i] })
+	for i, q := range qs {
+		p := &pairs[i]
+		switch {
+		case !ask[i]:
+		case !p.Declared:
+			p.Pair, _, p.Err = w.LocalKeys(q.File).ForEncryption(q, &answers[i])
+		case q.Mapping.Ephemeral:
+			p.Keys, p.Err = answers[i].Keys, answers[i].Err
+		default:
+			p.Keys, p.Unkept = answers[i].Keys, answers[i].Err
+		}
+		if p.Err == nil && p.FromFile {
+			p.Err = w.ownKeys(ctx, path.Dir(q.File))
+		}
+	}
+	return pairs
+}
+
+// ownKeys returns an error if git tracks the keys file of a folder: whoever
+// pushed it can decrypt what is encrypted for it.
+func (w *Workspace) ownKeys(ctx context.Context, folder string) error {
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return err
+	}
+	file := path.Join(folder, w.Config.Sync.EnvKeysFilename)
+	tracked, err := repo.Tracked(ctx, []string{file})
+	if err == nil && tracked[file] {
+		err = &TrackedKeysError{file}
+	}
+	return err
+}
+
+// A TrackedKeysError reports a keys file that git tracks.
+type TrackedKeysError struct{ File string }
+
+func (e *TrackedKeysError) Error() string {
+	return e.File + " is tracked by git: its keys are known to whoever has the repository"
+}
+
+// Encrypt plans the encryption of a file for a pair. Values that HEAD's version
+// holds encrypted for it keep their ciphertext.
+func (w *Workspace) Encrypt(q keyring.Request, p keyring.Pair, sel dotenv.Selection) drift.Change {
+	return drift.Encrypt(q.File, q.Doc, p.Public, dotenv.EncryptOptions{
+		Selection: sel, Header: p.Header, File: path.Base(q.File), Previous: q.Head, PreviousKeys: p.Keys,
+	})
+}
+
+// PlanRepairs plans the repair of those targets whose file the vault's key does
+// not decrypt.
+func (w *Workspace) PlanRepairs(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
+	var files []string
+	for _, t := range targets {
+		files = append(files, t.File)
+	}
+	if err := w.ReadHead(ctx, files); err != nil {
+		return nil, err
+	}
+	var changes []drift.Change
+	for i, key := range w.Fetch(ctx, targets) {
+		t := targets[i]
+		ch := drift.Change{File: t.File, Action: drift.Failed, Err: key.Err}
+		if key.Err == nil {
+			if !drift.IsDrift(drift.Check(t.Doc, nil, key.Keys).Err()) {
+				continue
+			}
+			ch = w.PlanRepair(ctx, t.File, t.Doc, key.Keys)
+		}
+		ch.Mapping = t.Mapping
+		changes = append(changes, ch)
+	}
+	return changes, nil
+}
+
+// PlanRepair plans the repair of a file as it is in the working tree, which the
+// right keys do not decrypt.
+func (w *Workspace) PlanRepair(ctx context.Context, file string, doc *dotenv.Document, right ecies.Keys) drift.Change {
+	ch := drift.Change{File: file, Action: drift.Failed, Old: doc.Bytes()}
+	head, err := w.Previous(ctx, file)
+	if err != nil {
+		ch.Err = err
+		return ch
+	}
+	plan, err := drift.Drifted{File: path.Base(file), Doc: doc, Head: head, Right: right, Held: w.AllLocalKeys(file).Keys()}.Repair()
+	if err != nil {
+		ch.Err = err
+		return ch
+	}
+	ch.Action, ch.Names, ch.New, ch.Write, ch.Keep = plan.Action, plan.Names, plan.Data, true, true
+	return ch
+}

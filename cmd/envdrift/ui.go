@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/vault/all"
+)
+
+// open opens the workspace of the run.
+func (c *cli) open() (err error) {
+	c.work, err = openWorkspace(c.workspaceOptions())
+	return err
+}
+
+func (c *cli) workspaceOptions() workspaceOptions {
+	o := workspaceOptions{
+		Dir: c.dir, ConfigFile: c.configFile, Profile: c.profile, Holder: "envdrift " + c.name,
+		Overrides: c.overrides, Env: c.env, OpenVault: all.Open, UI: screen{c, c.printer()},
+	}
+	switch {
+	case c.ci:
+		o.Consent = Given
+	case c.tty && c.format.Name != report.JSON.Name:
+		o.Consent = Ask
+	}
+	return o
+}
+
+// canAsk reports whether the user can be asked a question that is no matter of
+// trust.
+func (c *cli) canAsk() bool { return c.tty && !c.ci && !c.format.Alone }
+
+// A screen is the user at the terminal. It is a [UI].
+type screen struct {
+	c *cli
+	*report.Printer
+}
+
+func (s screen) Notice(format string, args ...any) { s.Say(format, args...) }
+func (s screen) Debug(format string, args ...any)  { s.Detail(format, args...) }
+func (s screen) Confirm(ctx context.Context, question string) bool {
+	return s.c.ask(ctx, question)
+}
+
+// ask puts a question to the user at the terminal. Anything but yes is no, also
+// an interrupt: ctx then tells.
+func (c *cli) ask(ctx context.Context, question string) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	fmt.Fprintf(c.stderr, "%s [y/N] ", report.Clean(question))
+	answered := make(chan string, 1)
+	go func() {
+		answer, err := bufio.NewReader(c.stdin).ReadString('\n')
+		if err != nil {
+			answer = ""
+		}
+		answered <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case answer := <-answered:
+		return answer == "y" || answer == "yes"
+	case <-ctx.Done():
+		fmt.Fprintln(c.stderr)
+		return false
+	}
+}

@@ -1,0 +1,109 @@
+package hooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+)
+
+// An Event is a hook of git that envdrift takes part in.
+type Event struct {
+	Name string
+
+	// Stops reports that a failure stops what git is about to do, so that the
+	// hook checks. The others follow what git has done.
+	Stops bool
+
+	// Range returns the commits between which a hook looks that follows: what
+	// git passed to it or, under the pre-commit framework, what that put into
+	// the environment. With to empty it is what is staged. It is not ok where
+	// there is nothing to do: single files were checked out, a commit was
+	// amended, nothing changed.
+	Range func(args []string, getenv func(string) string) (from, to string, ok bool)
+
+	// EndsRebase reports that git runs the hook before it has cleared away the
+	// rebase that is over.
+	EndsRebase bool
+
+	texts    []string // of the hook file, the newest first
+	prefetch func(printed []byte, args []string) gitops.Prefetched
+}
+
+// events are all of them: what is not here is an error everywhere.
+var events = [...]Event{
+	{Name: "pre-commit", Stops: true, texts: preTexts[:], prefetch: prefetchStaged},
+	{Name: "post-checkout", Range: checkoutRange, texts: checkoutTexts[:], prefetch: prefetchCheckout},
+	{Name: "post-merge", Range: mergeRange, texts: postTexts[:]},
+	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts[:]},
+}
+
+// Names returns the hooks that envdrift takes part in.
+func Names() []string {
+	names := make([]string, len(events))
+	for i, e := range events {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// EventNamed returns the event of that name, or an [*UnknownEventError].
+func EventNamed(name string) (Event, error) {
+	i := slices.IndexFunc(events[:], func(e Event) bool { return e.Name == name })
+	if i < 0 {
+		return Event{}, &UnknownEventError{name}
+	}
+	return events[i], nil
+}
+
+// An UnknownEventError reports a hook that envdrift takes no part in.
+type UnknownEventError struct{ Name string }
+
+func (e *UnknownEventError) Error() string {
+	return fmt.Sprintf("envdrift takes no part in the hook %q, only in %s", e.Name, strings.Join(Names(), ", "))
+}
+
+// Prefetched reads what the hook file asked git for while envdrift started. What
+// cannot be read git is asked for again.
+func (e Event) Prefetched(printed []byte, args []string) gitops.Prefetched {
+	if e.prefetch == nil {
+		return nil
+	}
+	return e.prefetch(printed, args)
+}
+
+func prefetchStaged(printed []byte, _ []string) gitops.Prefetched {
+	return gitops.PrefetchedStaged(printed)
+}
+
+func prefetchCheckout(printed []byte, args []string) gitops.Prefetched {
+	if len(args) < 2 {
+		return nil
+	}
+	return gitops.PrefetchedChanges(printed, gitops.OID(args[0]), gitops.OID(args[1]))
+}
+
+func checkoutRange(args []string, getenv func(string) string) (from, to string, ok bool) {
+	from, to = argument(args, 0, getenv("PRE_COMMIT_FROM_REF")), argument(args, 1, getenv("PRE_COMMIT_TO_REF"))
+	return from, to, argument(args, 2, getenv("PRE_COMMIT_CHECKOUT_TYPE")) == "1" && from != to
+}
+
+func mergeRange(args []string, getenv func(string) string) (from, to string, ok bool) {
+	if argument(args, 0, getenv("PRE_COMMIT_IS_SQUASH_MERGE")) == "1" {
+		return "HEAD", "", true // what came is staged
+	}
+	return "ORIG_HEAD", "HEAD", true
+}
+
+func rewriteRange(args []string, getenv func(string) string) (from, to string, ok bool) {
+	return "ORIG_HEAD", "HEAD", argument(args, 0, getenv("PRE_COMMIT_REWRITE_COMMAND")) == "rebase"
+}
+
+// argument returns the argument of that index, or instead if there is none.
+func argument(args []string, index int, instead string) string {
+	if index < len(args) {
+		return args[index]
+	}
+	return instead
+}

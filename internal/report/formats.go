@@ -1,0 +1,147 @@
+package report
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// A Format is what standard output gets.
+type Format struct {
+	Name  string
+	Alone bool // nothing is printed for the user beside it
+	write func(io.Writer, *Printer, Report) error
+}
+
+// Text is the format for a user: standard output gets nothing.
+var Text = Format{Name: "none"}
+
+// JSON is one document on standard output.
+var JSON = Format{Name: "json", Alone: true, write: writeJSON}
+
+// formats are all of them.
+var formats = [...]Format{Text, JSON, {Name: "junit", write: writeJUnit}, {Name: "sarif", write: writeSARIF}}
+
+// Formats lists the names of the formats.
+func Formats() []string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// FormatNamed returns the format of that name, or an error that lists all.
+func FormatNamed(name string) (Format, error) {
+	i := slices.IndexFunc(formats[:], func(f Format) bool { return f.Name == name })
+	if i < 0 {
+		return Format{}, fmt.Errorf("%q is no output format: choose one of %s", name, strings.Join(Formats(), ", "))
+	}
+	return formats[i], nil
+}
+
+// A document is what JSON prints.
+type document struct {
+	Command string   `json:"command"`
+	OK      bool     `json:"ok"`
+	Status  int      `json:"status"`
+	Summary string   `json:"summary,omitempty"`
+	Error   string   `json:"error,omitempty"`
+	Hints   []string `json:"hints,omitempty"`
+	Rows    []Row    `json:"rows"`
+	Data    any      `json:"data,omitempty"`
+}
+
+func writeJSON(w io.Writer, _ *Printer, r Report) error {
+	d := document{Command: r.Command, OK: r.Status == 0, Status: r.Status, Summary: r.Summary, Rows: r.Rows, Data: r.Data}
+	if d.Rows == nil {
+		d.Rows = []Row{}
+	}
+	if r.Failure != nil {
+		d.Error, d.Hints = r.Failure.Error, r.Failure.Hints
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(d)
+}
+
+// writeJUnit writes the XML that CI systems read as test results.
+func writeJUnit(w io.Writer, _ *Printer, r Report) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	type testcase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Failure *failure `xml:"failure,omitempty"`
+	}
+	type testsuite struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	suite := testsuite{Name: "envdrift " + r.Command, Tests: len(r.Rows)}
+	for _, row := range r.Rows {
+		tc := testcase{Class: "envdrift." + r.Command, Name: strings.TrimSpace(row.File + " " + row.Note)}
+		if row.Err != nil {
+			suite.Failures++
+			tc.Failure = &failure{Clean(row.Error), Clean(strings.Join(row.Hints, "\n"))}
+		}
+		suite.Cases = append(suite.Cases, tc)
+	}
+	out, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
+	return err
+}
+
+// writeSARIF writes version 2.1.0, as code scanning reads it:
+// https://docs.oasis-open.org/sarif/sarif/v2.1.0.
+func writeSARIF(w io.Writer, p *Printer, r Report) error {
+	type object = map[string]any
+	results := []object{}
+	for _, row := range r.Rows {
+		if row.Err == nil {
+			continue
+		}
+		results = append(results, object{
+			"ruleId":  strings.ReplaceAll(string(row.Status), " ", "-"),
+			"level":   "error",
+			"message": object{"text": strings.TrimSpace(row.Error + ". " + strings.Join(row.Hints, " "))},
+			"locations": []object{{"physicalLocation": object{
+				"artifactLocation": object{"uri": row.File},
+				"region":           object{"startLine": 1},
+			}}},
+		})
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(object{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+		"version": "2.1.0",
+		"runs": []object{{
+			"tool":    object{"driver": object{"name": "envdrift", "version": p.Version}},
+			"results": results,
+		}},
+	})
+}
+
+// annotate prints each failure as GitHub Actions shows it at the file.
+func (p *Printer) annotate(r Report) {
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	for _, row := range r.Rows {
+		if row.Err != nil {
+			fmt.Fprintf(p.Stdout, "::error file=%s,title=%s::%s\n", property.Replace(row.File), property.Replace("envdrift: "+string(row.Status)), text.Replace(row.Error))
+		}
+	}
+}

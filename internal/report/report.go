@@ -1,0 +1,214 @@
+// Package report prints what a command did: rows of text for a user, or one of
+// the formats that other programs read. It does not decide what a row says; the
+// words are the command's.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"github.com/envdrift/envdrift/internal/drift"
+)
+
+// A Status is the first column of a row: what became of a file, or what it is.
+// The actions of a plan are statuses as well.
+type Status string
+
+// The statuses of checks.
+const (
+	Verified    Status = "verified"
+	NotVerified Status = "not verified" // and not expected to be
+	NotChecked  Status = "not checked"  // an error
+	Drift       Status = "drift"
+	Plaintext   Status = "plaintext"
+	PrivateKey  Status = "private key"
+	OK          Status = "fine"
+	Problem     Status = "wrong"
+)
+
+// The statuses of commands that change something beside env files.
+const (
+	Mapped  Status = "mapped"
+	Pushed  Status = "pushed"
+	Trusted Status = "trusted"
+	Fixed   Status = "mended"
+)
+
+// A Row is what a command reports of one file, mapping or thing.
+type Row struct {
+	Status      Status   `json:"status"`
+	File        string   `json:"file,omitempty"` // relative to the top
+	What        string   `json:"what,omitempty"` // where it is no file: a hook, a setting
+	Secret      string   `json:"secret,omitempty"`
+	Environment string   `json:"environment,omitempty"`
+	Vault       string   `json:"vault,omitempty"`
+	Names       []string `json:"names,omitempty"`
+	Note        string   `json:"note,omitempty"`
+	Error       string   `json:"error,omitempty"`
+	Hints       []string `json:"hints,omitempty"`
+
+	Err error `json:"-"` // why the row is a failure; nil if it is none
+}
+
+// A Report is the outcome of a command.
+type Report struct {
+	Command string
+	Status  int // the exit status
+	Rows    []Row
+	Summary string
+	Data    any    // what JSON adds
+	Failure *Fault // of the command as a whole; nil for none
+}
+
+// Failed reports whether a row is a failure.
+func (r *Report) Failed() bool {
+	for _, row := range r.Rows {
+		if row.Err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// A Fault is an error and what helps, in words.
+type Fault struct {
+	Error string
+	Hints []string
+}
+
+// A Printer prints reports.
+type Printer struct {
+	Stdout, Stderr io.Writer
+	Format         Format // of Stdout
+	Quiet          bool   // failures only
+	Verbose        bool
+	Colour         bool                // Stderr is a terminal that shows colours
+	Annotations    bool                // Stdout is the log of a GitHub Actions job
+	Version        string              // of envdrift
+	RelPath        func(string) string // a path as the user types it
+}
+
+// Print prints a report: in the format that was asked for on standard output,
+// and, unless that is JSON, as text on standard error.
+func (p *Printer) Print(r Report) error {
+	var err error
+	if p.Format.write != nil {
+		err = p.Format.write(p.Stdout, p, r)
+	} else if p.Annotations {
+		p.annotate(r)
+	}
+	if p.Format.Alone {
+		return err
+	}
+	p.printRows(r.Rows)
+	if r.Summary != "" {
+		p.Say("%s", r.Summary)
+	}
+	if r.Failure != nil {
+		p.PrintFault(*r.Failure)
+	}
+	return err
+}
+
+// PrintFault prints an error and what helps.
+func (p *Printer) PrintFault(f Fault) {
+	for _, line := range strings.Split(f.Error, "\n") {
+		fmt.Fprintln(p.Stderr, "envdrift: error: "+Clean(line))
+	}
+	for _, hint := range f.Hints {
+		fmt.Fprintln(p.Stderr, "envdrift: hint: "+Clean(hint))
+	}
+}
+
+// Say prints a line for the user, unless Quiet.
+func (p *Printer) Say(format string, args ...any) {
+	if !p.Quiet && !p.Format.Alone {
+		fmt.Fprintln(p.Stderr, Clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// Detail prints a line that Verbose asks for.
+func (p *Printer) Detail(format string, args ...any) {
+	if p.Verbose {
+		p.Say(format, args...)
+	}
+}
+
+// printRows aligns status and file. The rest of a row follows, its error and
+// hints below.
+func (p *Printer) printRows(rows []Row) {
+	var status, file int
+	for _, r := range rows {
+		status, file = max(status, len(r.Status)), max(file, len([]rune(p.subject(r))))
+	}
+	for _, r := range rows {
+		if p.Quiet && r.Err == nil {
+			continue
+		}
+		line := fmt.Sprintf("%s  %-*s  %s", p.paint(r, status), file, p.subject(r), r.detail())
+		fmt.Fprintln(p.Stderr, strings.TrimRight(line, " "))
+		if r.Err != nil {
+			fmt.Fprintf(p.Stderr, "%*s  %s\n", status, "", Clean(r.Error))
+		}
+		for _, hint := range r.Hints {
+			fmt.Fprintf(p.Stderr, "%*s  → %s\n", status, "", Clean(hint))
+		}
+	}
+}
+
+// subject is what a row is about, as the user types it.
+func (p *Printer) subject(r Row) string {
+	if r.What != "" {
+		return Clean(r.What)
+	}
+	return Clean(p.RelPath(r.File))
+}
+
+func (r Row) detail() string {
+	var parts []string
+	if r.Secret != "" {
+		parts = append(parts, fmt.Sprintf("(%s, %s)", r.Secret, r.Environment))
+	}
+	if len(r.Names) > 0 {
+		parts = append(parts, drift.List(r.Names))
+	}
+	if r.Note != "" {
+		parts = append(parts, r.Note)
+	}
+	return Clean(strings.Join(parts, "  "))
+}
+
+func (p *Printer) paint(r Row, width int) string {
+	padded := fmt.Sprintf("%-*s", width, r.Status)
+	if !p.Colour {
+		return padded
+	}
+	shade := color.New(color.FgGreen)
+	if r.Err != nil {
+		shade = color.New(color.FgRed)
+	}
+	shade.EnableColor() // the library looks at stdout; rows go to stderr
+	return shade.Sprint(padded)
+}
+
+// Clean makes control characters of file names and of what servers answer
+// harmless to a terminal.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// Plural returns n and the noun in the number that fits.
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
