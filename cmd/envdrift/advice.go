@@ -11,8 +11,10 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -71,22 +73,22 @@ func (c *cli) advice(err error) []string {
 	if e := (*keyring.UnknownKeyError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   makes a new pair"}
 	}
-	if e := (*TrackedKeysError)(nil); errors.As(err, &e) {
+	if e := (*workspace.TrackedKeysError)(nil); errors.As(err, &e) {
 		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours"}
 	}
-	if e := (*ActivateError)(nil); errors.As(err, &e) {
+	if e := (*workspace.ActivateError)(nil); errors.As(err, &e) {
 		if e.Forceable {
 			return []string{c.commandLine("pull --force") + "   replaces it; the old file is kept as a backup"}
 		}
 		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   or another activate_to"}
 	}
-	if e := (*OutsideError)(nil); errors.As(err, &e) {
+	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
 		return []string{"work there: envdrift -C " + quote(e.Dir) + " …"}
 	}
-	if e := (*DangerousNameError)(nil); errors.As(err, &e) {
+	if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
 		return []string{"if that is meant: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
 	}
-	if e := (*TrustError)(nil); errors.As(err, &e) {
+	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("trust") + "   agrees to it, if that is right"}
 	}
 	if e := (*overwriteError)(nil); errors.As(err, &e) {

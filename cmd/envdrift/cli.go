@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // A cli is one run: the flags that every command knows, and the surroundings.
@@ -33,7 +34,7 @@ type cli struct {
 
 	args   []string
 	dir    string // absolute: the current directory, or -C
-	work   *Workspace
+	work   *workspace.Workspace
 	report report.Report // what it holds so far
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -72,7 +73,7 @@ var errWouldRepair = errors.New("the vault's key does not decrypt it; nothing wa
 
 // repairStaged does by hand what the hook does.
 func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
-	check, err := runCheck(ctx, c.work, checkOptions{ByHand: true, DryRun: dry, Only: func(file string) bool {
+	check, err := precommit.Run(ctx, c.work, precommit.Options{ByHand: true, DryRun: dry, Only: func(file string) bool {
 		return len(only) == 0 || slices.Contains(only, file)
 	}})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 )
 
 type verifyFlags struct {
@@ -54,7 +55,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	if len(f.files) > 0 && !f.staged && f.rev == "" {
 		return c.verifyFiles(ctx, f.files, "")
 	}
-	scope := verifyScope{Staged: f.staged, Rev: f.rev}
+	scope := verify.Scope{Staged: f.staged, Rev: f.rev}
 	for _, name := range f.files {
 		file, err := c.work.Inside(name)
 		if err != nil {
@@ -62,7 +63,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 		}
 		scope.Files = append(scope.Files, file)
 	}
-	results, err := runVerify(ctx, c.work, scope)
+	results, err := verify.Run(ctx, c.work, scope)
 	c.addResults(results)
 	return err
 }
@@ -87,13 +88,13 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 		}
 		targets = append(targets, t)
 	}
-	results, err := verifyTargets(ctx, c.work, targets)
+	results, err := verify.Targets(ctx, c.work, targets)
 	c.addResults(results)
 	return err
 }
 
 // addResults puts what was proven into the report.
-func (c *cli) addResults(results []Result) {
+func (c *cli) addResults(results []verify.Result) {
 	verified := 0
 	for _, r := range results {
 		if r.Err == nil {
@@ -104,7 +105,7 @@ func (c *cli) addResults(results []Result) {
 	c.report.Summary = fmt.Sprintf("%d of %d verified", verified, len(results))
 }
 
-func (c *cli) resultRow(r Result) report.Row {
+func (c *cli) resultRow(r verify.Result) report.Row {
 	row := report.Row{
 		Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err,
 		Secret: r.Mapping.SecretName, Environment: r.Mapping.Env(),

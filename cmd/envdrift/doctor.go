@@ -20,6 +20,7 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -206,7 +207,7 @@ func (c *cli) examineTrust(ctx context.Context) []diagnosis {
 	for _, e := range endpoints {
 		d := diagnosis{what: "trust", detail: string(e)}
 		if !slices.Contains(pinned, e) {
-			d.err = &TrustError{Endpoint: e, Pinned: pinned}
+			d.err = &workspace.TrustError{Endpoint: e, Pinned: pinned}
 		}
 		list = append(list, d)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/runner"
 	"github.com/envdrift/envdrift/runner/terminal"
 )
@@ -62,7 +63,7 @@ func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	env, err := buildEnviron(ctx, c.work, f.environOptions)
+	env, err := environ.Build(ctx, c.work, f.Options)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
 
 // exportGitHub hands the values to the later steps of a GitHub job, and lets
 // the job's log mask them first.
-func (c *cli) exportGitHub(env Environ) error {
+func (c *cli) exportGitHub(env environ.Environ) error {
 	name := c.env["GITHUB_ENV"]
 	if name == "" {
 		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: c.name}

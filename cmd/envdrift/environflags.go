@@ -6,12 +6,13 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // environFlags are the flags of exec and env.
 type environFlags struct {
-	environOptions
+	environ.Options
 	keys string
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/runner"
 )
 
@@ -68,7 +69,7 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	if err := c.open(); err != nil {
 		return &exitError{err, statusExec}
 	}
-	env, err := buildEnviron(ctx, c.work, f.environOptions)
+	env, err := environ.Build(ctx, c.work, f.Options)
 	if err != nil {
 		return &exitError{err, statusExec}
 	}
@@ -88,6 +89,6 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	return &exitError{errReported, status} // standard output was the program's
 }
 
-func (f execFlags) command(env Environ) runner.Command {
+func (f execFlags) command(env environ.Environ) runner.Command {
 	return runner.Command{Args: f.argv, Env: env.All}
 }

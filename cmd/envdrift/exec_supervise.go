@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner"
 	"github.com/envdrift/envdrift/runner/terminal"
 )
 
 // supervise runs the program as a child, with its output masked or started
 // again as f says, and returns its status.
-func (c *cli) supervise(ctx context.Context, f execFlags, env Environ) (int, error) {
+func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (int, error) {
 	messages := c.printer()
-	prepare := func(env Environ) (runner.Command, error) { return f.command(env), nil }
+	prepare := func(env environ.Environ) (runner.Command, error) { return f.command(env), nil }
 	if f.mask {
 		output, err := terminal.Open(c.stdin, c.stdout, c.stderr)
 		if err != nil {
@@ -25,7 +27,7 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env Environ) (int, err
 		}
 		defer output.Close()
 		messages.Stderr = output.Messages()
-		prepare = func(env Environ) (runner.Command, error) {
+		prepare = func(env environ.Environ) (runner.Command, error) {
 			command := f.command(env)
 			return command, output.Attach(&command, env.Secrets())
 		}
@@ -43,7 +45,7 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env Environ) (int, err
 	watching, stop := context.WithCancel(ctx)
 	replacements := make(chan runner.Command)
 	w := &watcher{work: c.work.Silent(), flags: f, running: env, messages: messages, fault: c.fault}
-	w.replace = func(env Environ) error {
+	w.replace = func(env environ.Environ) error {
 		next, err := prepare(env)
 		if err != nil {
 			return err
@@ -63,10 +65,10 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env Environ) (int, err
 // A watcher replaces a program when the files or the vault give another
 // environment than it has.
 type watcher struct {
-	work     *Workspace // silent: the terminal is the program's
+	work     *workspace.Workspace // silent: the terminal is the program's
 	flags    execFlags
-	running  Environ // of the program
-	replace  func(Environ) error
+	running  environ.Environ // of the program
+	replace  func(environ.Environ) error
 	messages *report.Printer
 	fault    func(error) report.Fault
 }
@@ -86,7 +88,7 @@ func (w *watcher) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if now := Fingerprint(w.work, w.flags.environOptions); now != seen {
+		if now := environ.Fingerprint(w.work, w.flags.Options); now != seen {
 			seen = now // and wait for one second without a change
 			continue
 		}
@@ -94,7 +96,7 @@ func (w *watcher) watch(ctx context.Context) {
 			continue
 		}
 		read, asked = seen, time.Now()
-		env, err := buildEnviron(ctx, w.work, w.flags.environOptions)
+		env, err := environ.Build(ctx, w.work, w.flags.Options)
 		if ctx.Err() != nil {
 			return
 		}
@@ -110,7 +112,7 @@ func (w *watcher) watch(ctx context.Context) {
 }
 
 // renew replaces the program if env is not what it has.
-func (w *watcher) renew(env Environ) error {
+func (w *watcher) renew(env environ.Environ) error {
 	names := w.running.Changed(env)
 	if len(names) == 0 {
 		w.messages.Detail("no value changed")

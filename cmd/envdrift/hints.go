@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -17,7 +18,7 @@ func statusFor(err error) report.Status {
 		return report.Drift
 	case errors.As(err, new(*drift.PlaintextError)):
 		return report.Plaintext
-	case errors.As(err, new(*KeysError)), errors.Is(err, mapping.ErrKeysFile):
+	case errors.As(err, new(*precommit.KeysError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
 	}
 	return report.NotChecked

@@ -13,7 +13,10 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/hooks/postcheckout"
+	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
@@ -199,8 +202,8 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 		return &usageError{err: err, command: "hook run"}
 	}
 	o := c.workspaceOptions()
-	if o.Consent != Given {
-		o.Consent = Never
+	if o.Consent != workspace.Given {
+		o.Consent = workspace.Never
 	}
 	if asked {
 		// What the hook file asked git for while envdrift started.
@@ -216,13 +219,13 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 }
 
 // preCommit checks what is staged.
-func (c *cli) preCommit(ctx context.Context, o workspaceOptions) (err error) {
+func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 	// git runs a hook at the top, but the user reads on from here.
 	o.Cwd = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
-	if c.work, err = openWorkspace(o); err != nil {
+	if c.work, err = workspace.Open(o); err != nil {
 		return err
 	}
-	check, err := runCheck(ctx, c.work, checkOptions{})
+	check, err := precommit.Run(ctx, c.work, precommit.Options{})
 	if check == nil || len(check.Files) == 0 {
 		return err
 	}
@@ -234,8 +237,8 @@ func (c *cli) preCommit(ctx context.Context, o workspaceOptions) (err error) {
 // follow does what is to be done after git changed the working tree. It never
 // fails: git has switched already, and a status other than 0 would stop a
 // bisect. What it has to say is one line.
-func (c *cli) follow(ctx context.Context, o workspaceOptions, event hooks.Event, args []string) {
-	if !HasWork(event, args, c.getenv) {
+func (c *cli) follow(ctx context.Context, o workspace.Options, event hooks.Event, args []string) {
+	if !postcheckout.HasWork(event, args, c.getenv) {
 		return
 	}
 	o.UI = nil
@@ -251,9 +254,9 @@ func (c *cli) follow(ctx context.Context, o workspaceOptions, event hooks.Event,
 	}
 }
 
-func (c *cli) update(ctx context.Context, o workspaceOptions, event hooks.Event, args []string) (_ *Update, err error) {
-	if c.work, err = openWorkspace(o); err != nil {
+func (c *cli) update(ctx context.Context, o workspace.Options, event hooks.Event, args []string) (_ *postcheckout.Update, err error) {
+	if c.work, err = workspace.Open(o); err != nil {
 		return nil, err
 	}
-	return runUpdate(ctx, c.work, event, args)
+	return postcheckout.Run(ctx, c.work, event, args)
 }

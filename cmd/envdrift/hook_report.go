@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/envdrift/envdrift/hooks/postcheckout"
+	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/report"
 )
 
 // reportStaged reports what is wrong, a screen of it at most, and in a line how
 // much was proven.
-func (c *cli) reportStaged(ctx context.Context, check *stagedCheck) {
+func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
 	const most = 5
 	all := c.verbose || c.json
 	verified, concerned, wrong, repaired := 0, 0, 0, 0
@@ -61,7 +63,7 @@ func (c *cli) reportStaged(ctx context.Context, check *stagedCheck) {
 }
 
 // stagedRow reports one staged file.
-func (c *cli) stagedRow(f *StagedFile) report.Row {
+func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
 	notes := f.Warnings
 	if f.Unproven != nil {
 		notes = append(notes, f.Unproven.Error())
@@ -87,13 +89,13 @@ func (c *cli) stagedRow(f *StagedFile) report.Row {
 
 // driftSteps tells what was done about a staged file that drifted and what is
 // left to do.
-func (c *cli) driftSteps(f *StagedFile) []string {
+func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
 	name := quote(c.relPath(file))
 	switch {
 	case r == nil: // on_drift = "block"
 		return c.repairSteps(f.Target, file, f.Err, true)
-	case errors.Is(r.Err, errEdited):
+	case errors.Is(r.Err, precommit.ErrEdited):
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   mends the working tree", "2. commit again"}
 	case r.Err != nil && !f.HasHead():
 		return []string{
@@ -125,7 +127,7 @@ func (c *cli) driftSteps(f *StagedFile) []string {
 }
 
 // repairedIn tells where the repaired version is.
-func repairedIn(r *Mended) string {
+func repairedIn(r *precommit.Repair) string {
 	switch {
 	case r.Index && r.Tree:
 		return "in the index and in the working tree"
@@ -144,11 +146,11 @@ func (c *cli) underCwd(file string) string {
 }
 
 // updateLine is what a hook that follows prints, or "" for nothing.
-func (c *cli) updateLine(u *Update) string {
+func (c *cli) updateLine(u *postcheckout.Update) string {
 	var done, left, parts []string
 	for _, d := range u.Done {
-		what := map[Deed]string{
-			BroughtKeys: "has " + strings.Join(d.Names, ", "), Decrypted: "decrypted", Refreshed: "refreshed",
+		what := map[postcheckout.Deed]string{
+			postcheckout.BroughtKeys: "has " + strings.Join(d.Names, ", "), postcheckout.Decrypted: "decrypted", postcheckout.Refreshed: "refreshed",
 		}[d.Deed]
 		done = append(done, c.relPath(d.File)+" "+what)
 	}
@@ -164,11 +166,11 @@ func (c *cli) updateLine(u *Update) string {
 	return strings.Join(parts, "; ")
 }
 
-func (c *cli) leftLine(l Left) string {
+func (c *cli) leftLine(l postcheckout.Left) string {
 	switch {
-	case errors.Is(l.Err, ErrBusy):
+	case errors.Is(l.Err, postcheckout.ErrBusy):
 		return "decrypting, while git is at work: " + c.commandLine("pull")
-	case errors.Is(l.Err, ErrEdited):
+	case errors.Is(l.Err, postcheckout.ErrEdited):
 		return c.relPath(l.File) + " (edited)"
 	}
 	text := l.Err.Error()

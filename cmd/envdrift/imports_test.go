@@ -21,6 +21,8 @@ var layers = layersOf(
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",
 	"internal/drift",
+	"internal/workspace",
+	"internal/verify internal/environ hooks/precommit hooks/postcheckout",
 	"internal/report internal/servertest internal/interop",
 	"cmd/envdrift bench",
 )
@@ -37,19 +39,21 @@ func layersOf(layers ...string) map[string]int {
 
 // only holds which packages may import a library.
 var only = map[string][]string{
-	"github.com/go-git/":                  {"gitops"},
-	"github.com/BurntSushi/":              {"internal/config"},
-	"github.com/alecthomas/":              {"cmd/envdrift"},
-	"github.com/aws/":                     {"vault/aws"},
-	"github.com/Azure/":                   {"vault/azure", "internal/servertest"},
-	"github.com/hashicorp/":               {"vault/hashicorp"},
-	"cloud.google.com/":                   {"vault/gcp", "internal/servertest"},
-	"filippo.io/":                         {"vault/age"},
-	"github.com/decred/":                  {"internal/ecies", "bench"}, // bench measures the bare curve
-	"github.com/envdrift/envdrift/gitops": {"hooks", "cmd/envdrift"},
-	"github.com/schollz/":                 {"internal/report"},
-	"github.com/fatih/":                   {"internal/report"},
-	"github.com/creack/":                  {"runner/terminal"},
+	"github.com/go-git/":     {"gitops"},
+	"github.com/BurntSushi/": {"internal/config"},
+	"github.com/alecthomas/": {"cmd/envdrift"},
+	"github.com/aws/":        {"vault/aws"},
+	"github.com/Azure/":      {"vault/azure", "internal/servertest"},
+	"github.com/hashicorp/":  {"vault/hashicorp"},
+	"cloud.google.com/":      {"vault/gcp", "internal/servertest"},
+	"filippo.io/":            {"vault/age"},
+	"github.com/decred/":     {"internal/ecies", "bench"}, // bench measures the bare curve
+	"github.com/envdrift/envdrift/gitops": {
+		"hooks", "hooks/precommit", "hooks/postcheckout", "internal/workspace", "internal/verify", "cmd/envdrift",
+	},
+	"github.com/schollz/": {"internal/report"},
+	"github.com/fatih/":   {"internal/report"},
+	"github.com/creack/":  {"runner/terminal"},
 }
 
 // TestImports holds the direction of dependencies, and that runner needs the

@@ -9,6 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // add puts a row into the report. Its hints come from its error, unless the
@@ -130,15 +131,15 @@ func (c *cli) message(err error) string {
 		return there.Error()
 	case *keyring.UnmappedError:
 		return (&keyring.UnmappedError{File: c.relPath(e.File)}).Error()
-	case *TrackedKeysError:
-		return (&TrackedKeysError{File: c.relPath(e.File)}).Error()
+	case *workspace.TrackedKeysError:
+		return (&workspace.TrackedKeysError{File: c.relPath(e.File)}).Error()
 	case *drift.DiffersError:
 		there := *e
 		there.KeysFile = c.relPath(e.KeysFile)
 		return there.Error()
 	case *drift.ChangedError:
 		return (&drift.ChangedError{File: c.relPath(e.File)}).Error()
-	case *ActivateError:
+	case *workspace.ActivateError:
 		there := *e
 		there.File = c.relPath(e.File)
 		return there.Error()

@@ -7,25 +7,26 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault/all"
 )
 
 // open opens the workspace of the run.
 func (c *cli) open() (err error) {
-	c.work, err = openWorkspace(c.workspaceOptions())
+	c.work, err = workspace.Open(c.workspaceOptions())
 	return err
 }
 
-func (c *cli) workspaceOptions() workspaceOptions {
-	o := workspaceOptions{
+func (c *cli) workspaceOptions() workspace.Options {
+	o := workspace.Options{
 		Dir: c.dir, ConfigFile: c.configFile, Profile: c.profile, Holder: "envdrift " + c.name,
 		Overrides: c.overrides, Env: c.env, OpenVault: all.Open, UI: screen{c, c.printer()},
 	}
 	switch {
 	case c.ci:
-		o.Consent = Given
+		o.Consent = workspace.Given
 	case c.tty && c.format.Name != report.JSON.Name:
-		o.Consent = Ask
+		o.Consent = workspace.Ask
 	}
 	return o
 }
@@ -34,7 +35,7 @@ func (c *cli) workspaceOptions() workspaceOptions {
 // trust.
 func (c *cli) canAsk() bool { return c.tty && !c.ci && !c.format.Alone }
 
-// A screen is the user at the terminal. It is a [UI].
+// A screen is the user at the terminal. It is a [workspace.UI].
 type screen struct {
 	c *cli
 	*report.Printer

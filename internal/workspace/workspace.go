@@ -1,4 +1,7 @@
-package main
+// Package workspace is what a command works on: a repository, its configuration
+// and the vaults that it names. It alone opens a repository or a vault. It knows
+// no screen: a [UI] shows what goes on and asks questions, if there is one.
+package workspace
 
 import (
 	"context"
@@ -19,8 +22,8 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// workspaceOptions say where a [Workspace] is and what it may do.
-type workspaceOptions struct {
+// Options say where a [Workspace] is and what it may do.
+type Options struct {
 	Dir        string // absolute, without links: where the work begins
 	Cwd        string // likewise: what messages and local keys are relative to; "" for Dir
 	ConfigFile string // "" for the nearest one in Dir or above
@@ -59,7 +62,7 @@ type Workspace struct {
 	Base   string         // the configuration's directory, relative to Top
 	Config *config.Config // never nil; empty if there is no file
 
-	options workspaceOptions
+	options Options
 	root    *os.Root // of Top
 	inRepo  bool
 	repo    *gitops.Repo
@@ -68,9 +71,9 @@ type Workspace struct {
 	stores  map[string]openedStore
 }
 
-// openWorkspace finds the tree and its configuration. Without a configuration file the
+// Open finds the tree and its configuration. Without a configuration file the
 // overrides are all there is; commands that need mappings say so themselves.
-func openWorkspace(o workspaceOptions) (*Workspace, error) {
+func Open(o Options) (*Workspace, error) {
 	if o.Cwd == "" {
 		o.Cwd = o.Dir
 	}

@@ -1,4 +1,10 @@
-package main
+// Package precommit checks the staged files of one commit, and repairs drift
+// without losing the edit.
+//
+// A [Check] collects the files that concern envdrift (collect.go), decides on
+// each (check.go) and repairs those that drifted (repair.go). It reports what it
+// found by type; the words are the command's.
+package precommit
 
 import (
 	"context"
@@ -13,35 +19,36 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 )
 
-// checkOptions say how a check is run.
-type checkOptions struct {
+// Options say how a check is run.
+type Options struct {
 	ByHand bool                   // by the repair command: repairs whatever the configuration says, with no time limit
 	DryRun bool                   // plan repairs, write nothing
 	Only   func(file string) bool // the files to look at; nil for all
 }
 
-// A stagedCheck is the check of one commit.
-type stagedCheck struct {
+// A Check is the check of one commit.
+type Check struct {
 	Files []*StagedFile // those that concern envdrift; none: nothing is open
 
-	w          *Workspace
-	options    checkOptions
+	w          *workspace.Workspace
+	options    Options
 	repo       *gitops.Repo
 	index      *gitops.Tree
 	names      map[string]bool // base names of env files that mappings name
 	keysNames  []string        // of keys files, in lower case
 	deleted    [][]byte        // encrypted files that the commit takes away
-	workspaces map[string]*Workspace
+	workspaces map[string]*workspace.Workspace
 }
 
-// runCheck collects what is staged, proves it and repairs what drifted. Where nothing
+// Run collects what is staged, proves it and repairs what drifted. Where nothing
 // of envdrift's is staged it ends at once and asks no vault. The caller closes
 // the check.
-func runCheck(ctx context.Context, w *Workspace, o checkOptions) (*stagedCheck, error) {
-	c, err := collectStaged(ctx, w, o)
+func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error) {
+	c, err := collect(ctx, w, o)
 	if err != nil || len(c.Files) == 0 {
 		return c, err
 	}
@@ -56,7 +63,7 @@ func runCheck(ctx context.Context, w *Workspace, o checkOptions) (*stagedCheck, 
 }
 
 // Close ends the process that reads the index.
-func (c *stagedCheck) Close() error {
+func (c *Check) Close() error {
 	if c.index == nil {
 		return nil
 	}
@@ -65,8 +72,8 @@ func (c *stagedCheck) Close() error {
 
 // check decides on every file: first without a vault, then those that only a
 // vault can decide, all at once.
-func (c *stagedCheck) check(ctx context.Context) {
-	ask := map[*Workspace][]*StagedFile{}
+func (c *Check) check(ctx context.Context) {
+	ask := map[*workspace.Workspace][]*StagedFile{}
 	for _, f := range c.Files {
 		if c.prepare(f) {
 			ask[f.w] = append(ask[f.w], f)
@@ -94,7 +101,7 @@ func isUnreachable(err error) bool {
 }
 
 // prepare decides on a file, unless a vault must be asked.
-func (c *stagedCheck) prepare(f *StagedFile) (ask bool) {
+func (c *Check) prepare(f *StagedFile) (ask bool) {
 	name := f.Change.Path
 	if c.isKeysName(path.Base(name)) || dotenv.IsKeysFile(f.data) {
 		f.Err = &KeysError{name}
@@ -195,7 +202,7 @@ func (f *StagedFile) prove() {
 
 // workspaceFor returns the workspace with the configuration that, as staged,
 // rules a file: the nearest above it.
-func (c *stagedCheck) workspaceFor(file string) (*Workspace, error) {
+func (c *Check) workspaceFor(file string) (*workspace.Workspace, error) {
 	dir := path.Dir(file)
 	if w, ok := c.workspaces[dir]; ok {
 		return w, nil

@@ -1,4 +1,4 @@
-package main
+package precommit
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // A StagedFile is one staged file that concerns envdrift, and what was found out
@@ -27,20 +28,20 @@ type StagedFile struct {
 	Unproven error    // why a file that is not wrong was not proven; else nil
 	Warnings []string // what is strange though it is proven
 	Owners   []string // whose key it was encrypted with instead, if it drifted
-	Repair   *Mended  // what was done about drift; nil if nothing was tried
+	Repair   *Repair  // what was done about drift; nil if nothing was tried
 
 	data, old []byte // as staged, and HEAD's version; nil if there is none
 	doc, head *dotenv.Document
-	theirs    *dotenv.Document // what a merge brings; nil if there is none
-	w         *Workspace       // with the configuration that rules the file
-	keys      ecies.Keys       // that must decrypt it
+	theirs    *dotenv.Document     // what a merge brings; nil if there is none
+	w         *workspace.Workspace // with the configuration that rules the file
+	keys      ecies.Keys           // that must decrypt it
 }
 
 // HasHead reports whether HEAD has a version of the file.
 func (f *StagedFile) HasHead() bool { return f.head != nil }
 
-// collectStaged finds what is staged. The index is open if something concerns us.
-func collectStaged(ctx context.Context, w *Workspace, o checkOptions) (*stagedCheck, error) {
+// collect finds what is staged. The index is open if something concerns us.
+func collect(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error) {
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
@@ -48,24 +49,24 @@ func collectStaged(ctx context.Context, w *Workspace, o checkOptions) (*stagedCh
 	if repo == nil {
 		return nil, gitops.ErrNotRepository
 	}
-	c := &stagedCheck{w: w, options: o, repo: repo, workspaces: map[string]*Workspace{}}
-	if err := c.collectStaged(ctx); err != nil {
+	c := &Check{w: w, options: o, repo: repo, workspaces: map[string]*workspace.Workspace{}}
+	if err := c.collect(ctx); err != nil {
 		return c, err
 	}
 	if o.Only != nil {
 		c.Files = slices.DeleteFunc(c.Files, func(f *StagedFile) bool { return !o.Only(f.Change.Path) })
 	}
 	if len(c.Files) > 0 {
-		c.index, err = repo.IndexTree(ctx, MaxFile)
+		c.index, err = repo.IndexTree(ctx, workspace.MaxFile)
 	}
 	return c, err
 }
 
-// collectStaged finds the staged files that are env files or keys files, by name, by
+// collect finds the staged files that are env files or keys files, by name, by
 // content, by what they were in HEAD or by what the configuration names.
 // Submodules and intents to add are not part of what git lists; what is only
 // deleted endangers nothing.
-func (c *stagedCheck) collectStaged(ctx context.Context) error {
+func (c *Check) collect(ctx context.Context) error {
 	staged, err := c.repo.Staged(ctx)
 	if err != nil || len(staged) == 0 {
 		return err
@@ -86,7 +87,7 @@ func (c *stagedCheck) collectStaged(ctx context.Context) error {
 		if !c.repo.Merging() {
 			continue
 		}
-		theirs, err := c.repo.ReadFileAt(ctx, "MERGE_HEAD", f.Change.Path, MaxFile)
+		theirs, err := c.repo.ReadFileAt(ctx, "MERGE_HEAD", f.Change.Path, workspace.MaxFile)
 		if err == nil {
 			f.theirs = dotenv.Parse(theirs)
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +99,7 @@ func (c *stagedCheck) collectStaged(ctx context.Context) error {
 
 // collectNames learns the base names that mappings give to env files, in the
 // working tree's configuration and in one that is staged.
-func (c *stagedCheck) collectNames(ctx context.Context, staged []gitops.Change) error {
+func (c *Check) collectNames(ctx context.Context, staged []gitops.Change) error {
 	c.names = map[string]bool{}
 	add := func(cfg *config.Config) {
 		c.keysNames = append(c.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
@@ -113,7 +114,7 @@ func (c *stagedCheck) collectNames(ctx context.Context, staged []gitops.Change) 
 		if !ch.Mode.IsFile() || !slices.Contains(config.FileNames[:], path.Base(ch.Path)) {
 			continue
 		}
-		blobs, err := c.repo.Blobs(ctx, []gitops.OID{ch.OID}, MaxFile)
+		blobs, err := c.repo.Blobs(ctx, []gitops.OID{ch.OID}, workspace.MaxFile)
 		if err != nil {
 			return err
 		}
@@ -126,13 +127,13 @@ func (c *stagedCheck) collectNames(ctx context.Context, staged []gitops.Change) 
 }
 
 // collectSome looks at some of the staged files.
-func (c *stagedCheck) collectSome(ctx context.Context, staged []gitops.Change) error {
+func (c *Check) collectSome(ctx context.Context, staged []gitops.Change) error {
 	var oids []gitops.OID
 	for _, ch := range staged {
 		oids = append(oids, present(ch.Mode, ch.OID)...)
 		oids = append(oids, present(ch.OldMode, ch.OldOID)...)
 	}
-	blobs, err := c.repo.Blobs(ctx, oids, MaxFile)
+	blobs, err := c.repo.Blobs(ctx, oids, workspace.MaxFile)
 	if err != nil && !errors.As(err, new(*gitops.ObjectError)) {
 		return err // else a file that is too large or missing has no data
 	}
@@ -166,7 +167,7 @@ func present(mode gitops.Mode, oid gitops.OID) []gitops.OID {
 	return []gitops.OID{oid}
 }
 
-func (c *stagedCheck) concerns(f *StagedFile) bool {
+func (c *Check) concerns(f *StagedFile) bool {
 	base := path.Base(f.Change.Path)
 	return config.IsEnvFileName(base) || c.isKeysName(base) || c.names[base] || holdsOurs(f.data) || holdsOurs(f.old)
 }
@@ -174,7 +175,7 @@ func (c *stagedCheck) concerns(f *StagedFile) bool {
 // isKeysName reports whether a file is one for private keys by its name, in
 // any case: on some file systems .ENV.KEYS is the same file. A sample of one is
 // judged by its content.
-func (c *stagedCheck) isKeysName(base string) bool {
+func (c *Check) isKeysName(base string) bool {
 	lower := strings.ToLower(base)
 	for _, suffix := range []string{".example", ".sample", ".template"} {
 		if strings.HasSuffix(lower, suffix) {
@@ -205,7 +206,7 @@ func hasMarkers(data []byte) bool {
 // from: at least half of its names are there. So a file that is decrypted and
 // renamed at once is seen for what it is, and one that is renamed is proven as
 // what it was.
-func (c *stagedCheck) renamedFrom(data []byte) (old []byte) {
+func (c *Check) renamedFrom(data []byte) (old []byte) {
 	if len(c.deleted) == 0 {
 		return nil
 	}

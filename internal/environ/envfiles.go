@@ -1,4 +1,4 @@
-package main
+package environ
 
 import (
 	"context"
@@ -13,10 +13,11 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // sources reads the env files and finds the keys that decrypt them.
-func (o environOptions) sources(ctx context.Context, w *Workspace) ([]dotenv.Source, error) {
+func (o Options) sources(ctx context.Context, w *workspace.Workspace) ([]dotenv.Source, error) {
 	targets, err := o.targets(w)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func aboutFile(name string, err error) error {
 
 // targets decides which files are read: those that were named, else the
 // mappings of the nearest folder above that has some, else .env.
-func (o environOptions) targets(w *Workspace) ([]mapping.Target, error) {
+func (o Options) targets(w *workspace.Workspace) ([]mapping.Target, error) {
 	if len(o.Files) > 0 {
 		targets := make([]mapping.Target, len(o.Files))
 		for i, name := range o.Files {
@@ -85,7 +86,7 @@ func (o environOptions) targets(w *Workspace) ([]mapping.Target, error) {
 
 // serviceMappings returns the mappings of the nearest folder, from here up to
 // the root, that has any for the profile and the environment.
-func serviceMappings(w *Workspace, here, environment string) ([]config.Mapping, error) {
+func serviceMappings(w *workspace.Workspace, here, environment string) ([]config.Mapping, error) {
 	if len(w.Config.Mappings) == 0 {
 		return nil, nil
 	}
@@ -108,7 +109,7 @@ func serviceMappings(w *Workspace, here, environment string) ([]config.Mapping, 
 
 // namedFile reads a file that was named. It may be outside the repository, since
 // it is only read; its keys are then looked for beside it.
-func namedFile(w *Workspace, name string) (mapping.Target, error) {
+func namedFile(w *workspace.Workspace, name string) (mapping.Target, error) {
 	file, err := w.Inside(name)
 	if err == nil {
 		if t, ok := w.Target(file); ok && t.Err == nil {
@@ -124,7 +125,7 @@ func namedFile(w *Workspace, name string) (mapping.Target, error) {
 
 // Fingerprint changes when the content of an env file does, or a local key for
 // it.
-func Fingerprint(w *Workspace, o environOptions) (sum [sha256.Size]byte) {
+func Fingerprint(w *workspace.Workspace, o Options) (sum [sha256.Size]byte) {
 	targets, err := o.targets(w)
 	if err != nil {
 		return sha256.Sum256([]byte(err.Error()))

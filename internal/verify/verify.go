@@ -1,4 +1,7 @@
-package main
+// Package verify proves versions of env files with the vault's keys: those of the
+// working tree, of the index, of a commit, or every one that a range of commits
+// brought.
+package verify
 
 import (
 	"context"
@@ -13,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // A Version is one version of a mapped env file.
@@ -20,8 +24,8 @@ type Version struct {
 	mapping.Target
 	At string // the commit, in short; "" for the working tree and the index
 
-	workspace *Workspace       // whose configuration routes to the vault
-	before    *dotenv.Document // the version before it; nil if none is known
+	workspace *workspace.Workspace // whose configuration routes to the vault
+	before    *dotenv.Document     // the version before it; nil if none is known
 }
 
 // A Result is what the vault's key makes of a version.
@@ -32,29 +36,29 @@ type Result struct {
 	Err     error // why it is not proven: of the vault, of the file, or of the Verdict
 }
 
-// A verifyScope says which versions are proven. Only one of Staged and Rev is set.
-type verifyScope struct {
+// A Scope says which versions are proven. Only one of Staged and Rev is set.
+type Scope struct {
 	Files  []string // only these, relative to the top; none for all that are mapped
 	Staged bool     // those of the index
 	Rev    string   // those of a commit, or of every commit of a range A..B
 }
 
-// runVerify proves the versions of a scope.
-func runVerify(ctx context.Context, w *Workspace, s verifyScope) ([]Result, error) {
+// Run proves the versions of a scope.
+func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]Result, error) {
 	versions, err := versions(ctx, w, s)
 	if err != nil {
 		return nil, err
 	}
-	return proveVersions(ctx, w, versions), ctx.Err()
+	return prove(ctx, w, versions), ctx.Err()
 }
 
-// verifyTargets proves targets in the working tree.
-func verifyTargets(ctx context.Context, w *Workspace, targets []mapping.Target) ([]Result, error) {
-	return proveVersions(ctx, w, ofTargets(w, targets)), ctx.Err()
+// Targets proves targets in the working tree.
+func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Target) ([]Result, error) {
+	return prove(ctx, w, ofTargets(w, targets)), ctx.Err()
 }
 
 // versions returns the versions of a scope.
-func versions(ctx context.Context, w *Workspace, s verifyScope) ([]Version, error) {
+func versions(ctx context.Context, w *workspace.Workspace, s Scope) ([]Version, error) {
 	if !s.Staged && s.Rev == "" {
 		targets, err := w.Mapped()
 		return ofTargets(w, targets), err
@@ -68,11 +72,11 @@ func versions(ctx context.Context, w *Workspace, s verifyScope) ([]Version, erro
 	}
 	h := history{
 		Workspace: w, repo: repo, only: s.Files, seen: map[fileVersion]bool{},
-		byConfig: map[gitops.OID]*Workspace{}, before: map[string]*dotenv.Document{},
+		byConfig: map[gitops.OID]*workspace.Workspace{}, before: map[string]*dotenv.Document{},
 	}
 	switch {
 	case s.Staged:
-		tree, err := repo.IndexTree(ctx, MaxFile)
+		tree, err := repo.IndexTree(ctx, workspace.MaxFile)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +89,7 @@ func versions(ctx context.Context, w *Workspace, s verifyScope) ([]Version, erro
 	return h.versions, err
 }
 
-func ofTargets(w *Workspace, targets []mapping.Target) []Version {
+func ofTargets(w *workspace.Workspace, targets []mapping.Target) []Version {
 	versions := make([]Version, len(targets))
 	for i, t := range targets {
 		versions[i] = Version{Target: t, workspace: w}
@@ -95,12 +99,12 @@ func ofTargets(w *Workspace, targets []mapping.Target) []Version {
 
 // A history collects versions of env files from trees, each version once.
 type history struct {
-	*Workspace
+	*workspace.Workspace
 	repo     *gitops.Repo
 	only     []string
 	seen     map[fileVersion]bool
-	byConfig map[gitops.OID]*Workspace   // one that routes, for each version of the configuration
-	before   map[string]*dotenv.Document // the newest version of each file so far
+	byConfig map[gitops.OID]*workspace.Workspace // one that routes, for each version of the configuration
+	before   map[string]*dotenv.Document         // the newest version of each file so far
 	versions []Version
 }
 
@@ -130,7 +134,7 @@ func (h *history) collectRange(ctx context.Context, revisions string) ([]Version
 }
 
 func (h *history) collectCommit(ctx context.Context, rev string) error {
-	tree, err := h.repo.Tree(ctx, rev, MaxFile)
+	tree, err := h.repo.Tree(ctx, rev, workspace.MaxFile)
 	if err != nil {
 		return err
 	}
@@ -171,8 +175,8 @@ func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 	return nil
 }
 
-// proveVersions proves the versions with the vault's keys.
-func proveVersions(ctx context.Context, w *Workspace, versions []Version) []Result {
+// prove proves the versions with the vault's keys.
+func prove(ctx context.Context, w *workspace.Workspace, versions []Version) []Result {
 	keys := make([]keyring.Answer, len(versions))
 	for router, places := range byRouter(versions) {
 		targets := make([]mapping.Target, len(places))
@@ -186,7 +190,7 @@ func proveVersions(ctx context.Context, w *Workspace, versions []Version) []Resu
 	compareWithHead(ctx, w, versions)
 	results := make([]Result, len(versions))
 	for i, v := range versions {
-		results[i] = v.proveVersions(keys[i])
+		results[i] = v.prove(keys[i])
 	}
 	return results
 }
@@ -194,7 +198,7 @@ func proveVersions(ctx context.Context, w *Workspace, versions []Version) []Resu
 // compareWithHead sets the version before those of the working tree and the
 // index. The proof itself needs no git, so that one which refuses, as for a
 // checkout that belongs to another user, is no failure.
-func compareWithHead(ctx context.Context, w *Workspace, versions []Version) {
+func compareWithHead(ctx context.Context, w *workspace.Workspace, versions []Version) {
 	var files []string
 	for _, v := range versions {
 		if v.At == "" && v.File != "" {
@@ -213,15 +217,15 @@ func compareWithHead(ctx context.Context, w *Workspace, versions []Version) {
 }
 
 // byRouter groups the places of versions by the workspace that routes them.
-func byRouter(versions []Version) map[*Workspace][]int {
-	groups := map[*Workspace][]int{}
+func byRouter(versions []Version) map[*workspace.Workspace][]int {
+	groups := map[*workspace.Workspace][]int{}
 	for i, v := range versions {
 		groups[v.workspace] = append(groups[v.workspace], i)
 	}
 	return groups
 }
 
-func (v Version) proveVersions(key keyring.Answer) Result {
+func (v Version) prove(key keyring.Answer) Result {
 	r := Result{Version: v, Vault: key.Vault, Err: key.Err}
 	if v.Err != nil {
 		r.Err = v.Err

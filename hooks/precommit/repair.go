@@ -1,4 +1,4 @@
-package main
+package precommit
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 )
 
-// A Mended is what was done, or is to be done, about a staged file that drifted.
-type Mended struct {
+// A Repair is what was done, or is to be done, about a staged file that drifted.
+type Repair struct {
 	drift.Repair
 	Err    error  // why it cannot be repaired, or was not
 	Index  bool   // the index has the new version, and will have it when the hook is over
@@ -25,13 +25,13 @@ type Mended struct {
 	Backup string // absolute path of the old version
 }
 
-// errEdited reports that a repair would not last: git drops the index of this
+// ErrEdited reports that a repair would not last: git drops the index of this
 // commit when the hook fails, and the working tree has more than is staged.
-var errEdited = errors.New("the working tree has further edits, so this commit cannot be mended for you")
+var ErrEdited = errors.New("the working tree has further edits, so this commit cannot be mended for you")
 
 // repair repairs the files that drifted where the configuration wants it. The
 // commit does not go on: the user is to look at it first.
-func (c *stagedCheck) repair(ctx context.Context) error {
+func (c *Check) repair(ctx context.Context) error {
 	var todo []*StagedFile
 	for _, f := range c.Files {
 		if !drift.IsDrift(f.Err) {
@@ -58,7 +58,7 @@ func (c *stagedCheck) repair(ctx context.Context) error {
 }
 
 func (f *StagedFile) plan() {
-	r := &Mended{}
+	r := &Repair{}
 	r.Repair, r.Err = drift.Drifted{
 		File: path.Base(f.Change.Path), Doc: f.doc, Head: f.before(), Right: f.keys,
 		Held: f.w.AllLocalKeys(f.Change.Path).Keys(),
@@ -80,7 +80,7 @@ func (f *StagedFile) before() *dotenv.Document {
 
 // repairIndex puts the repaired versions into every index of the commit, and
 // into the working tree where that holds nothing else. The backup comes first.
-func (c *stagedCheck) repairIndex(ctx context.Context, todo []*StagedFile) error {
+func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 	todo, err := c.lasting(ctx, todo)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (c *stagedCheck) repairIndex(ctx context.Context, todo []*StagedFile) error
 // lasting leaves out what git would forget: "git commit -p" and the like work
 // on an index that is dropped when the hook fails, so a repair lasts only where
 // the working tree takes it too.
-func (c *stagedCheck) lasting(ctx context.Context, todo []*StagedFile) ([]*StagedFile, error) {
+func (c *Check) lasting(ctx context.Context, todo []*StagedFile) ([]*StagedFile, error) {
 	if !c.repo.IndexIsTemporary() {
 		return todo, nil
 	}
@@ -120,7 +120,7 @@ func (c *stagedCheck) lasting(ctx context.Context, todo []*StagedFile) ([]*Stage
 	}
 	return slices.DeleteFunc(todo, func(f *StagedFile) bool {
 		if edited[f.Change.Path] {
-			f.Repair.Err = errEdited
+			f.Repair.Err = ErrEdited
 		}
 		return edited[f.Change.Path]
 	}), nil
@@ -128,14 +128,14 @@ func (c *stagedCheck) lasting(ctx context.Context, todo []*StagedFile) ([]*Stage
 
 // repairBeside repairs the working tree only: the index belongs to the pre-commit
 // framework, which has put the unstaged edits away and would lose them.
-func (c *stagedCheck) repairBeside(ctx context.Context, todo []*StagedFile) error {
+func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
 	var changes []drift.Change
 	for _, f := range todo {
 		ch := drift.Change{File: f.Change.Path, Action: drift.Failed}
 		doc, err := mapping.ReadEnvFile(c.w.Files(), f.Change.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			ch.Err = errEdited
+			ch.Err = ErrEdited
 		case err != nil:
 			ch.Err = err
 		default:
@@ -154,12 +154,12 @@ func (c *stagedCheck) repairBeside(ctx context.Context, todo []*StagedFile) erro
 }
 
 // Framework reports whether the hook is run by the pre-commit framework.
-func (c *stagedCheck) Framework() bool {
+func (c *Check) Framework() bool {
 	return !c.options.ByHand && c.w.Getenv("PRE_COMMIT") == "1"
 }
 
 // NothingLeft reports whether the repairs left nothing to commit.
-func (c *stagedCheck) NothingLeft(ctx context.Context) bool {
+func (c *Check) NothingLeft(ctx context.Context) bool {
 	nothing, err := c.repo.NothingStaged(ctx)
 	return err == nil && nothing
 }

@@ -1,4 +1,7 @@
-package main
+// Package postcheckout does the work that follows when git has changed the
+// working tree: it brings the keys that the branch needs, and what the last pull
+// made of its env files. It never stops git, which has switched already.
+package postcheckout
 
 import (
 	"context"
@@ -19,6 +22,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // A Deed is what was done with a file.
@@ -55,7 +59,7 @@ type Update struct {
 	Done []Done
 	Left []Left
 
-	w       *Workspace
+	w       *workspace.Workspace
 	repo    *gitops.Repo
 	last    state.State // what was done last in this clone
 	pending bool        // an operation of git goes on, which a change of files would disturb
@@ -71,8 +75,8 @@ func HasWork(event hooks.Event, args []string, getenv func(string) string) bool 
 	return ok
 }
 
-// runUpdate does the work of the event that git passed args to.
-func runUpdate(ctx context.Context, w *Workspace, event hooks.Event, args []string) (*Update, error) {
+// Run does the work of the event that git passed args to.
+func Run(ctx context.Context, w *workspace.Workspace, event hooks.Event, args []string) (*Update, error) {
 	u := &Update{w: w}
 	if !HasWork(event, args, w.Getenv) || w.Config.File == "" || w.Config.Hooks.PostCheckout == config.Off {
 		return u, nil
@@ -83,7 +87,7 @@ func runUpdate(ctx context.Context, w *Workspace, event hooks.Event, args []stri
 		return u, err
 	}
 	changed, err := changedPaths(ctx, u.repo, from, to)
-	if err != nil || !concernsPaths(w.Config, changed) || u.operationPending("BISECT_LOG") {
+	if err != nil || !concerns(w.Config, changed) || u.operationPending("BISECT_LOG") {
 		return u, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.Config.Hooks.Timeout)
@@ -126,9 +130,9 @@ func between(ctx context.Context, repo *gitops.Repo, from, to string) ([]gitops.
 	return repo.Changed(ctx, oids[0], oids[1])
 }
 
-// concernsPaths is a first look that opens no file: whether a path can be a
+// concerns is a first look that opens no file: whether a path can be a
 // configuration or an env file at all.
-func concernsPaths(cfg *config.Config, changed map[string]bool) bool {
+func concerns(cfg *config.Config, changed map[string]bool) bool {
 	for file := range changed {
 		base := path.Base(file)
 		named := func(m config.Mapping) bool { return path.Base(m.EnvFile) == base }

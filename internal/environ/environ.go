@@ -1,4 +1,7 @@
-package main
+// Package environ makes the environment that a program sees: the values of env
+// files, decrypted in memory, added to those of the process, without what is for
+// envdrift alone.
+package environ
 
 import (
 	"context"
@@ -10,11 +13,12 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner"
 )
 
-// environOptions say of which files, keys and names an environment is made.
-type environOptions struct {
+// Options say of which files, keys and names an environment is made.
+type Options struct {
 	Files     []string // env files; none for those of the mappings
 	Env       string   // the mappings of this environment only
 	Keys      keyring.Policy
@@ -31,10 +35,10 @@ type Environ struct {
 	Given []dotenv.Variable // what the files name, whether the value is theirs or not
 }
 
-// buildEnviron decrypts the files and adds their values to those of the process.
+// Build decrypts the files and adds their values to those of the process.
 // What is envdrift's alone is left out before anything is evaluated: a file
 // could pass it on under another name.
-func buildEnviron(ctx context.Context, w *Workspace, o environOptions) (Environ, error) {
+func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
 	sources, err := o.sources(ctx, w)
 	if err != nil {
 		return Environ{}, err
@@ -60,7 +64,7 @@ func buildEnviron(ctx context.Context, w *Workspace, o environOptions) (Environ,
 }
 
 // choose returns those of the files' variables that the flags ask for.
-func (o environOptions) choose(vars []dotenv.Variable) (chosen []dotenv.Variable, err error) {
+func (o Options) choose(vars []dotenv.Variable) (chosen []dotenv.Variable, err error) {
 	for _, v := range vars {
 		switch {
 		case isPrivate(v.Name), !o.Selection.Has(v.Name):
@@ -80,7 +84,7 @@ func (o environOptions) choose(vars []dotenv.Variable) (chosen []dotenv.Variable
 }
 
 // inherits reports whether a variable of envdrift's environment is passed on.
-func (o environOptions) inherits(name string) bool {
+func (o Options) inherits(name string) bool {
 	switch {
 	case isPrivate(name):
 		return false
