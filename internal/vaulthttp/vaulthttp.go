@@ -128,6 +128,17 @@ func Redact(text string, secrets ...string) string {
 	return text
 }
 
+// FirstOf returns the first of a setting's values that is not blank, without
+// the blanks around it.
+func FirstOf(values ...string) string {
+	for _, v := range values {
+		if v = strings.TrimSpace(v); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
 // OneLine makes a server's or a library's words fit for a message.
 func OneLine(s string) string {
 	const limit = 300

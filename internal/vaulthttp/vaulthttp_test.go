@@ -121,3 +121,13 @@ func TestOneLine(t *testing.T) {
 		t.Errorf("Redact = %q", got)
 	}
 }
+
+func TestFirstOf(t *testing.T) {
+	t.Parallel()
+	if got := vaulthttp.FirstOf("", " \t", " a ", "b"); got != "a" {
+		t.Errorf("FirstOf = %q; want a", got)
+	}
+	if got := vaulthttp.FirstOf(" "); got != "" {
+		t.Errorf("FirstOf of blanks = %q; want nothing", got)
+	}
+}

@@ -51,7 +51,7 @@ type connection struct {
 
 func newLink(cfg vault.Config) (*link, error) {
 	l := &link{
-		project: firstOf(cfg.ProjectID, cfg.Getenv("GOOGLE_CLOUD_PROJECT"), cfg.Getenv("CLOUDSDK_CORE_PROJECT")),
+		project: vaulthttp.FirstOf(cfg.ProjectID, cfg.Getenv("GOOGLE_CLOUD_PROJECT"), cfg.Getenv("CLOUDSDK_CORE_PROJECT")),
 		timeout: cfg.Timeout,
 		getenv:  cfg.Getenv,
 		lock:    make(chan struct{}, 1),
@@ -84,15 +84,6 @@ func newLink(cfg vault.Config) (*link, error) {
 
 var errNoProject = problem{vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)", ""}
 
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v = strings.TrimSpace(v); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // checkEndpoint returns endpoint as HOST:PORT. A token goes there with every
 // request, so it speaks TLS, or is a server on this machine, which gets none.
 func checkEndpoint(endpoint string) (address string, plaintext bool, err error) {
@@ -112,7 +103,7 @@ func checkEndpoint(endpoint string) (address string, plaintext bool, err error) 
 	if u.Scheme == "http" && !plaintext {
 		return "", false, problem{vault.ErrConfig, fmt.Sprintf("http://%s would send the token in clear text", u.Host), "use https://" + u.Host}
 	}
-	port := firstOf(u.Port(), "443")
+	port := vaulthttp.FirstOf(u.Port(), "443")
 	return net.JoinHostPort(u.Hostname(), port), plaintext, nil
 }
 

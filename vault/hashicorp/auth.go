@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -157,10 +158,10 @@ func (s *session) token(ctx context.Context) (secret.Value, error) {
 
 // userToken returns the token that the vault command would use.
 func (s *session) userToken() (secret.Value, error) {
-	if token := firstOf(s.getenv("VAULT_TOKEN")); token != "" {
+	if token := vaulthttp.FirstOf(s.getenv("VAULT_TOKEN")); token != "" {
 		return secret.New(token), nil
 	}
-	home := firstOf(s.getenv("HOME"), s.getenv("USERPROFILE"))
+	home := vaulthttp.FirstOf(s.getenv("HOME"), s.getenv("USERPROFILE"))
 	none := problem{vault.ErrUnauthenticated, "no token in VAULT_TOKEN or ~/.vault-token", s.remedy()}
 	if home == "" {
 		return secret.Value{}, none
@@ -178,11 +179,11 @@ func (s *session) userToken() (secret.Value, error) {
 // credentials returns what the sign-in request holds, and the secret in it.
 func (s *session) credentials() (map[string]any, secret.Value, error) {
 	if s.auth == "approle" {
-		role := firstOf(s.role, s.getenv("VAULT_ROLE_ID"))
+		role := vaulthttp.FirstOf(s.role, s.getenv("VAULT_ROLE_ID"))
 		if role == "" {
 			return nil, secret.Value{}, problem{vault.ErrUnauthenticated, "no role id in role or VAULT_ROLE_ID", s.remedy()}
 		}
-		body, id := map[string]any{"role_id": role}, secret.New(firstOf(s.getenv("VAULT_SECRET_ID")))
+		body, id := map[string]any{"role_id": role}, secret.New(vaulthttp.FirstOf(s.getenv("VAULT_SECRET_ID")))
 		if !id.IsEmpty() { // a role may do without
 			body["secret_id"] = id.Reveal()
 		}
@@ -198,10 +199,10 @@ func (s *session) credentials() (map[string]any, secret.Value, error) {
 // jwt returns the token that proves who we are to the auth method. A file is
 // read anew each time: platforms replace it before it ends.
 func (s *session) jwt() (secret.Value, error) {
-	if jwt := firstOf(s.getenv("VAULT_JWT")); jwt != "" {
+	if jwt := vaulthttp.FirstOf(s.getenv("VAULT_JWT")); jwt != "" {
 		return secret.New(jwt), nil
 	}
-	file := firstOf(s.getenv("VAULT_JWT_FILE"))
+	file := vaulthttp.FirstOf(s.getenv("VAULT_JWT_FILE"))
 	if file == "" && s.auth == "kubernetes" {
 		file = serviceAccountToken
 	}

@@ -27,12 +27,12 @@ type client struct {
 }
 
 func newClient(cfg vault.Config) (*client, error) {
-	c := &client{timeout: cfg.Timeout, namespace: trimSlashes(firstOf(cfg.Namespace, cfg.Getenv(api.EnvVaultNamespace)))}
+	c := &client{timeout: cfg.Timeout, namespace: trimSlashes(vaulthttp.FirstOf(cfg.Namespace, cfg.Getenv(api.EnvVaultNamespace)))}
 	if c.timeout <= 0 {
 		c.timeout = 10 * time.Second
 	}
 	var err error
-	if c.address, err = checkAddress(firstOf(cfg.URL, cfg.Getenv(api.EnvVaultAddress))); err != nil {
+	if c.address, err = checkAddress(vaulthttp.FirstOf(cfg.URL, cfg.Getenv(api.EnvVaultAddress))); err != nil {
 		return nil, err
 	}
 	conf := &api.Config{
@@ -62,15 +62,6 @@ func newClient(cfg vault.Config) (*client, error) {
 	return c, nil
 }
 
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v = strings.TrimSpace(v); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // checkAddress returns address as requests use it. A token goes there with
 // every request, so it is https, or a server on this machine.
 func checkAddress(address string) (string, error) {
@@ -91,7 +82,7 @@ func checkAddress(address string) (string, error) {
 
 func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 	transport := vaulthttp.Transport()
-	if proxy := firstOf(getenv(api.EnvVaultProxyAddr), getenv(api.EnvHTTPProxy)); proxy != "" {
+	if proxy := vaulthttp.FirstOf(getenv(api.EnvVaultProxyAddr), getenv(api.EnvHTTPProxy)); proxy != "" {
 		u, err := url.Parse(proxy)
 		if err != nil {
 			return nil, problem{vault.ErrConfig, "VAULT_PROXY_ADDR is not a URL", ""}
