@@ -117,9 +117,9 @@ func textOf(text *string, binary []byte) (string, error) {
 	case text != nil && *text != "":
 		return *text, nil
 	case len(binary) == 0:
-		return "", problem{vault.ErrMalformed, "it holds no text", ""}
+		return "", vault.NewProblem(vault.ErrMalformed, "it holds no text", "")
 	case !utf8.Valid(binary):
-		return "", problem{vault.ErrMalformed, "it is binary", "store it again with --secret-string"}
+		return "", vault.NewProblem(vault.ErrMalformed, "it is binary", "store it again with --secret-string")
 	}
 	return string(binary), nil
 }
@@ -134,13 +134,13 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	switch {
 	case err != nil:
 	case id.pinned():
-		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+		err = vault.NewProblem(vault.ErrName, "a pinned version cannot be written", "")
 	case text == "":
-		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+		err = vault.NewProblem(vault.ErrMalformed, "the text to store is empty", "")
 	case len(text) > maxText:
-		err = problem{vault.ErrMalformed, fmt.Sprintf("the text to store has %d bytes, and AWS takes %d", len(text), maxText), ""}
+		err = vault.NewProblem(vault.ErrMalformed, fmt.Sprintf("the text to store has %d bytes, and AWS takes %d", len(text), maxText), "")
 	case !utf8.ValidString(text):
-		err = problem{vault.ErrMalformed, "the text to store is not UTF-8", ""}
+		err = vault.NewProblem(vault.ErrMalformed, "the text to store is not UTF-8", "")
 	}
 	var version string
 	if err == nil {
@@ -164,7 +164,7 @@ func (s *Store) put(ctx context.Context, id id, text, base string) (string, erro
 		return "", err
 	}
 	if seen != base {
-		return "", problem{vault.ErrConflict, fmt.Sprintf("the current version is %s, not %s", orNone(seen), orNone(base)), ""}
+		return "", vault.Stale("current", seen, base)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -204,13 +204,6 @@ func codeOf(err error) string {
 		return e.ErrorCode()
 	}
 	return ""
-}
-
-func orNone(version string) string {
-	if version == "" {
-		return "none"
-	}
-	return version
 }
 
 func deref(s *string) string {

@@ -27,7 +27,7 @@ import (
 // configure makes the client that cfg describes.
 func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
 	if !isPrintable(cfg.Profile) {
-		return problem{vault.ErrConfig, "the profile's name has a character that does not print", ""}
+		return vault.NewProblem(vault.ErrConfig, "the profile's name has a character that does not print", "")
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options(cfg)...)
 	if err != nil {
@@ -99,10 +99,10 @@ func checkEndpoint(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		// The text itself may hold a password.
-		return "", problem{vault.ErrConfig, "the endpoint is not of the form https://HOST[:PORT]", remedy}
+		return "", vault.NewProblem(vault.ErrConfig, "the endpoint is not of the form https://HOST[:PORT]", remedy)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
-		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send secrets in clear text", endpoint), "use https://" + u.Host}
+		return "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s would send secrets in clear text", endpoint), "use https://"+u.Host)
 	}
 	return endpoint, nil
 }
@@ -112,9 +112,9 @@ func checkRegion(region string) error {
 	const remedy = "set region in [vault.aws], or AWS_REGION, or the region of the profile"
 	switch {
 	case region == "":
-		return problem{vault.ErrConfig, "no region", remedy}
+		return vault.NewProblem(vault.ErrConfig, "no region", remedy)
 	case !consistsOf(region, isRegionByte, 1, 32):
-		return problem{vault.ErrConfig, fmt.Sprintf("%q is no region", region), remedy}
+		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%q is no region", region), remedy)
 	}
 	return nil
 }
@@ -160,11 +160,11 @@ func loadProblem(err error, profile string) error {
 		if profile != "" {
 			remedy += ", and leave profile out of [vault.aws]"
 		}
-		return problem{vault.ErrUnauthenticated, "the role of the profile wants a second factor (MFA)", remedy}
+		return vault.NewProblem(vault.ErrUnauthenticated, "the role of the profile wants a second factor (MFA)", remedy)
 	}
 	if e, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		return problem{vault.ErrConfig, fmt.Sprintf("there is no profile %q in ~/.aws/config", e.Profile),
-			"aws configure sso" + profileFlag(e.Profile) + ", or choose another with profile in [vault.aws] or AWS_PROFILE"}
+		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("there is no profile %q in ~/.aws/config", e.Profile),
+			"aws configure sso"+profileFlag(e.Profile)+", or choose another with profile in [vault.aws] or AWS_PROFILE")
 	}
-	return problem{vault.ErrConfig, err.Error(), "check ~/.aws/config and the AWS_ variables of the environment"}
+	return vault.NewProblem(vault.ErrConfig, err.Error(), "check ~/.aws/config and the AWS_ variables of the environment")
 }

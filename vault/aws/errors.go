@@ -16,26 +16,17 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A problem is a failure whose kind is known where it happens.
-type problem struct {
-	kind   error
-	detail string
-	remedy string
-}
-
-func (p problem) Error() string { return p.detail }
-
 // fail makes err, whatever it is, the error of an operation. No secrets,
 // besides the credentials, may come back in it.
 func (s *Store) fail(op, name string, err error, secrets ...string) error {
-	var p problem
+	var p vault.Problem
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &api):
 		p = s.apiProblem(op, name, api, err)
 	case errors.Is(err, context.Canceled):
-		p.kind = context.Canceled // the caller's doing, not the vault's
+		p.Kind = context.Canceled // the caller's doing, not the vault's
 	default:
 		p = transportProblem(err, s.timeout)
 	}
@@ -43,51 +34,52 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 		used, _ := s.login.state()
 		secrets = append(secrets, used.SecretAccessKey, used.SessionToken)
 	}
-	return &vault.Error{Op: op, Vault: s.String(), Name: name, Err: p.kind, Detail: vaulthttp.OneLine(vaulthttp.Redact(p.detail, secrets...)), Remedy: p.remedy}
+	p.Detail = vaulthttp.OneLine(vaulthttp.Redact(p.Detail, secrets...))
+	return p.Of(op, s.String(), name)
 }
 
 // apiProblem gives a refusal by AWS its kind.
-func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) problem {
+func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.Problem {
 	code, text := e.ErrorCode(), e.ErrorMessage()
 	id, _ := s.parse(name)
 	switch code {
 	case "ResourceNotFoundException":
-		return problem{vault.ErrNotFound, fmt.Sprintf("region %s: %s", s.region, text), "check the name, and region in [vault.aws] or AWS_REGION"}
+		return vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("region %s: %s", s.region, text), "check the name, and region in [vault.aws] or AWS_REGION")
 	case "InvalidRequestException":
 		// The code says nothing; only the words tell a deleted secret.
 		if strings.Contains(text, "delet") {
-			return problem{vault.ErrNotFound, "it is scheduled for deletion", s.command("restore-secret", id)}
+			return vault.NewProblem(vault.ErrNotFound, "it is scheduled for deletion", s.command("restore-secret", id))
 		}
 	case "ResourceExistsException":
-		return problem{vault.ErrConflict, "", ""}
+		return vault.NewProblem(vault.ErrConflict, "", "")
 	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "UnauthorizedOperation", "OptInRequired":
 		if strings.Contains(text, "KMS") { // only the words tell
-			return problem{vault.ErrDenied, text, kmsRemedy}
+			return vault.NewProblem(vault.ErrDenied, text, kmsRemedy)
 		}
-		return problem{vault.ErrDenied, text, policyRemedy(op)}
+		return vault.NewProblem(vault.ErrDenied, text, policyRemedy(op))
 	case "DecryptionFailure", "EncryptionFailure":
-		return problem{vault.ErrDenied, text, kmsRemedy}
+		return vault.NewProblem(vault.ErrDenied, text, kmsRemedy)
 	case "ExpiredToken", "ExpiredTokenException":
-		return problem{vault.ErrUnauthenticated, "the session has expired", s.login.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, "the session has expired", s.login.remedy())
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken":
-		return problem{vault.ErrUnauthenticated, "AWS does not know the access key (" + code + ")", s.login.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, "AWS does not know the access key ("+code+")", s.login.remedy())
 	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException",
 		"MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":
 		// The words may quote the request's headers, with the token.
 		return s.signatureProblem(code, err)
 	case "InvalidParameterException", "ValidationException":
-		return problem{vault.ErrName, text, ""}
+		return vault.NewProblem(vault.ErrName, text, "")
 	case "UnknownError": // the SDK's word for an answer that is not AWS's
 		return foreignProblem(err)
 	}
 	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled || statusOf(err) == http.StatusTooManyRequests {
-		return problem{vault.ErrUnavailable, code + ": " + text, vaulthttp.FewerWorkers}
+		return vault.NewProblem(vault.ErrUnavailable, code+": "+text, vaulthttp.FewerWorkers)
 	}
 	if isOverload(code, statusOf(err)) {
-		return problem{vault.ErrUnavailable, code + ": " + text, outages}
+		return vault.NewProblem(vault.ErrUnavailable, code+": "+text, outages)
 	}
-	return problem{vault.ErrConfig, code + ": " + text, ""}
+	return vault.NewProblem(vault.ErrConfig, code+": "+text, "")
 }
 
 // outages is the remedy where only AWS can help.
@@ -118,16 +110,16 @@ func policyRemedy(op string) string {
 }
 
 // signatureProblem tells a wrong clock, by the answer's own, from a wrong key.
-func (s *Store) signatureProblem(code string, err error) problem {
+func (s *Store) signatureProblem(code string, err error) vault.Problem {
 	detail := "the signature is not right (" + code + "): the secret access key is wrong, or this machine's clock"
 	if ahead, ok := clockSkew(err); ok && ahead.Abs() > 4*time.Minute {
 		word := "ahead"
 		if ahead < 0 {
 			word = "behind"
 		}
-		return problem{vault.ErrUnauthenticated, fmt.Sprintf("this machine's clock is %v %s (%s)", ahead.Abs(), word, code), "set the clock"}
+		return vault.NewProblem(vault.ErrUnauthenticated, fmt.Sprintf("this machine's clock is %v %s (%s)", ahead.Abs(), word, code), "set the clock")
 	}
-	return problem{vault.ErrUnauthenticated, detail, s.login.remedy()}
+	return vault.NewProblem(vault.ErrUnauthenticated, detail, s.login.remedy())
 }
 
 // clockSkew returns how far the clock that signed the request is ahead of the
@@ -151,22 +143,22 @@ func statusOf(err error) int {
 }
 
 // foreignProblem explains an answer of a proxy, or of another server.
-func foreignProblem(err error) problem {
+func foreignProblem(err error) vault.Problem {
 	const check = "check endpoint_url, AWS_ENDPOINT_URL and the proxy"
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
 		if to, err := e.Response.Location(); err == nil {
-			return problem{vault.ErrUnavailable, "it redirects to " + to.Scheme + "://" + to.Host + ", which is not followed", check}
+			return vault.NewProblem(vault.ErrUnavailable, "it redirects to "+to.Scheme+"://"+to.Host+", which is not followed", check)
 		}
 	}
-	return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of AWS", statusOf(err)), check}
+	return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of AWS", statusOf(err)), check)
 }
 
 // transportProblem explains why there is no answer, or none of AWS. timeout is
 // 0 where it is not known.
-func transportProblem(err error, timeout time.Duration) problem {
+func transportProblem(err error, timeout time.Duration) vault.Problem {
 	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok && !vaulthttp.IsTimeout(err) {
 		return foreignProblem(err)
 	}
 	detail, remedy, kind := vaulthttp.Client{Address: "region, endpoint_url", CA: "AWS_CA_BUNDLE", Timeout: timeout}.Explain(err)
-	return problem{kind, detail, remedy}
+	return vault.NewProblem(kind, detail, remedy)
 }

@@ -41,7 +41,7 @@ func newLogin(cfg aws.Config) *login {
 	return l
 }
 
-// Retrieve returns credentials, a problem, or the error of ctx.
+// Retrieve returns credentials, a [vault.Problem], or the error of ctx.
 func (l *login) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if _, failure := l.state(); failure != nil {
 		return aws.Credentials{}, failure
@@ -50,7 +50,7 @@ func (l *login) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if ctx.Err() != nil {
 		return aws.Credentials{}, ctx.Err()
 	}
-	var p problem
+	var p vault.Problem
 	if err != nil {
 		p = l.problem(err)
 	}
@@ -60,7 +60,7 @@ func (l *login) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	case err == nil:
 		l.last = got
 		return got, nil
-	case p.kind == vault.ErrUnauthenticated:
+	case p.Kind == vault.ErrUnauthenticated:
 		l.failure = p
 	}
 	return aws.Credentials{}, p
@@ -74,20 +74,20 @@ func (l *login) state() (last aws.Credentials, failure error) {
 
 // problem explains why the chain gave no credentials. It repeats the words of
 // a service but not those of the SDK, which may quote what it read.
-func (l *login) problem(err error) problem {
+func (l *login) problem(err error) vault.Problem {
 	if e := smithy.APIError(nil); errors.As(err, &e) {
 		if isOverload(e.ErrorCode(), statusOf(err)) {
-			return problem{vault.ErrUnavailable, "signing in: " + e.ErrorMessage(), outages}
+			return vault.NewProblem(vault.ErrUnavailable, "signing in: "+e.ErrorMessage(), outages)
 		}
-		return problem{vault.ErrUnauthenticated, strings.TrimPrefix(e.ErrorCode()+": "+e.ErrorMessage(), ": "), l.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, strings.TrimPrefix(e.ErrorCode()+": "+e.ErrorMessage(), ": "), l.remedy())
 	}
 	if slices.Contains(l.sources, aws.CredentialSourceIMDS) {
 		// The last resort, and no answer means that this is no such machine.
-		return problem{vault.ErrUnauthenticated, "no credentials in the environment or the profile, and no EC2 instance role", l.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, "no credentials in the environment or the profile, and no EC2 instance role", l.remedy())
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		p := transportProblem(err, 0)
-		p.detail = "signing in: " + p.detail
+		p.Detail = "signing in: " + p.Detail
 		return p
 	}
 	detail := "the credentials cannot be read"
@@ -99,7 +99,7 @@ func (l *login) problem(err error) problem {
 	case isProcess(err):
 		detail = "the profile's credential_process failed"
 	}
-	return problem{vault.ErrUnauthenticated, detail, l.remedy()}
+	return vault.NewProblem(vault.ErrUnauthenticated, detail, l.remedy())
 }
 
 func isProcess(err error) bool {

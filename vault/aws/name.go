@@ -25,10 +25,10 @@ func (s *Store) parse(name string) (id, error) {
 	i := id{secret: rest}
 	if i.isARN() {
 		if rule := s.brokenARN(rest); rule != "" {
-			return id{}, problem{vault.ErrName, rule, ""}
+			return id{}, vault.NewProblem(vault.ErrName, rule, "")
 		}
 	} else if !consistsOf(rest, isNameByte, 1, 512) {
-		return id{}, problem{vault.ErrName, "a name has 1 to 512 of A-Z a-z 0-9 / _ + = . @ -, or is an ARN", ""}
+		return id{}, vault.NewProblem(vault.ErrName, "a name has 1 to 512 of A-Z a-z 0-9 / _ + = . @ -, or is an ARN", "")
 	}
 	if !pinned {
 		return i, nil
@@ -40,7 +40,7 @@ func (s *Store) parse(name string) (id, error) {
 	case key == "stage" && consistsOf(value, isNameByte, 1, 256):
 		i.stage = value
 	default:
-		return id{}, problem{vault.ErrName, "after the ? stands version= and an id of 32 to 64 characters, or stage= and a label", ""}
+		return id{}, vault.NewProblem(vault.ErrName, "after the ? stands version= and an id of 32 to 64 characters, or stage= and a label", "")
 	}
 	return i, nil
 }

@@ -55,9 +55,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		got, err := (&Store{region: "eu-central-1"}).parse(name)
-		var p problem
+		var p vault.Problem
 		switch {
-		case errors.As(err, &p) && p.kind == vault.ErrName && p.detail != "" && got == id{}:
+		case errors.As(err, &p) && p.Kind == vault.ErrName && p.Detail != "" && got == id{}:
 		case err != nil:
 			t.Errorf("parse(%q) = %v; want the rule, as ErrName", name, err)
 		case got.secret == "" || strings.ContainsAny(got.secret+got.version+got.stage, " '\"\\$`?&;|<>\n\x00"):

@@ -19,7 +19,6 @@ package azure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -104,7 +103,7 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 			return err
 		}
 		if got.ID == nil || got.Value == nil || *got.Value == "" {
-			return problem{vault.ErrMalformed, "the secret is empty", ""}
+			return vault.NewProblem(vault.ErrMalformed, "the secret is empty", "")
 		}
 		found = vault.Secret{Name: name, Value: secret.New(*got.Value), Version: got.ID.Version()}
 		return nil
@@ -124,9 +123,9 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	switch {
 	case err != nil:
 	case at.version != "":
-		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+		err = vault.NewProblem(vault.ErrName, "a pinned version cannot be written", "")
 	case value.IsEmpty():
-		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+		err = vault.NewProblem(vault.ErrMalformed, "the text to store is empty", "")
 	}
 	var version string
 	if err == nil {
@@ -152,7 +151,7 @@ func (s *Store) put(ctx context.Context, name, value, base string) (string, erro
 		newest = current.ID.Version()
 	}
 	if newest != base {
-		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(newest), orNone(base)), ""}
+		return "", vault.Stale("newest", newest, base)
 	}
 	stored, err := s.client.SetSecret(ctx, name, azsecrets.SetSecretParameters{
 		Value: &value, ContentType: current.ContentType, Tags: current.Tags,
@@ -161,7 +160,7 @@ func (s *Store) put(ctx context.Context, name, value, base string) (string, erro
 		return "", err
 	}
 	if stored.ID == nil {
-		return "", problem{vault.ErrUnavailable, "its answer tells no version", ""}
+		return "", vault.NewProblem(vault.ErrUnavailable, "its answer tells no version", "")
 	}
 	return stored.ID.Version(), nil
 }
@@ -169,13 +168,6 @@ func (s *Store) put(ctx context.Context, name, value, base string) (string, erro
 func isNotFound(err error) bool {
 	refused, ok := errors.AsType[*azcore.ResponseError](err)
 	return ok && refused.StatusCode == http.StatusNotFound && parseAnswer(refused).ours()
-}
-
-func orNone(version string) string {
-	if version == "" {
-		return "none"
-	}
-	return version
 }
 
 // do runs request within the time that one may take. The store's first goes

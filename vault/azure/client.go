@@ -31,7 +31,7 @@ func newClient(host string, web *http.Client, credential azcore.TokenCredential,
 	}
 	client, err := azsecrets.NewClient("https://"+host, credential, options)
 	if err != nil {
-		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), ""}
+		return nil, vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "")
 	}
 	return client, nil
 }
@@ -41,15 +41,15 @@ func checkAddress(address string) (host string, err error) {
 	const remedy = "set vault_url in [vault.azure] or --vault-url, as in https://my-keyvault.vault.azure.net/"
 	address = strings.TrimSpace(address)
 	if address == "" {
-		return "", problem{vault.ErrConfig, "no vault_url", remedy}
+		return "", vault.NewProblem(vault.ErrConfig, "no vault_url", remedy)
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		// The text itself may hold a password.
-		return "", problem{vault.ErrConfig, "vault_url is not of the form https://HOST/", remedy}
+		return "", vault.NewProblem(vault.ErrConfig, "vault_url is not of the form https://HOST/", remedy)
 	}
 	if u.Scheme != "https" {
-		return "", problem{vault.ErrConfig, fmt.Sprintf("vault_url is %s, and tokens go over https only", address), "use https://" + u.Host + "/"}
+		return "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("vault_url is %s, and tokens go over https only", address), "use https://"+u.Host+"/")
 	}
 	return u.Host, nil
 }
@@ -64,7 +64,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 		// crypto/x509 follows the variable on some systems only.
 		pem, err := os.ReadFile(file)
 		if err != nil {
-			return nil, problem{vault.ErrConfig, "SSL_CERT_FILE: " + err.Error(), ""}
+			return nil, vault.NewProblem(vault.ErrConfig, "SSL_CERT_FILE: "+err.Error(), "")
 		}
 		roots, err := x509.SystemCertPool()
 		if err != nil {
@@ -117,7 +117,7 @@ func (g *guard) Do(req *policy.Request) (*http.Response, error) {
 // check refuses a challenge that is none of Key Vault, or that asks for a
 // token which is good elsewhere.
 func (g *guard) check(challenge string) error {
-	stranger := problem{vault.ErrConfig, "it does not ask to sign in as Key Vault does", "check vault_url"}
+	stranger := vault.NewProblem(vault.ErrConfig, "it does not ask to sign in as Key Vault does", "check vault_url")
 	authority := parameter(challenge, "authorization")
 	if u, err := url.Parse(authority); authority != "" && (err != nil || u.Host == "" || len(u.Path) < 2) {
 		return stranger
@@ -134,7 +134,7 @@ func (g *guard) check(challenge string) error {
 	}
 	u, err := url.Parse(resource)
 	if !isLocal(g.host) && (err != nil || u.Host == "" || !strings.HasSuffix(g.host, "."+u.Host)) {
-		return problem{vault.ErrConfig, fmt.Sprintf("it asks for a token for %q, which it is no part of", vaulthttp.OneLine(resource)), "check vault_url"}
+		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("it asks for a token for %q, which it is no part of", vaulthttp.OneLine(resource)), "check vault_url")
 	}
 	return nil
 }

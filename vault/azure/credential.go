@@ -64,8 +64,8 @@ func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
 	}
 	var err error
 	s.sources, err = b.sources(cfg.Credential)
-	if _, ok := errors.AsType[problem](err); err != nil && !ok {
-		err = problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the AZURE_ variables of the environment"}
+	if _, ok := errors.AsType[vault.Problem](err); err != nil && !ok {
+		err = vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the AZURE_ variables of the environment")
 	}
 	if secret := cfg.Getenv("AZURE_CLIENT_SECRET"); secret != "" {
 		s.secrets = append(s.secrets, secret)
@@ -106,7 +106,7 @@ func (b *builder) sources(credential string) ([]source, error) {
 	for _, kind := range chosen {
 		build, ok := kinds[kind]
 		if !ok {
-			return nil, problem{vault.ErrConfig, fmt.Sprintf("credential is %q, not auto, cli, environment, workload, managed or devcli", kind), ""}
+			return nil, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("credential is %q, not auto, cli, environment, workload, managed or devcli", kind), "")
 		}
 		s, err := build()
 		if err != nil {
@@ -144,16 +144,16 @@ func (b *builder) environment() (source, error) {
 		return s, err
 	}
 	if err := b.need("AZURE_CLIENT_CERTIFICATE_PATH"); err != nil {
-		return s, problem{vault.ErrConfig, "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set", ""}
+		return s, vault.NewProblem(vault.ErrConfig, "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set", "")
 	}
 	file := b.getenv("AZURE_CLIENT_CERTIFICATE_PATH")
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return s, problem{vault.ErrConfig, "AZURE_CLIENT_CERTIFICATE_PATH: " + err.Error(), ""}
+		return s, vault.NewProblem(vault.ErrConfig, "AZURE_CLIENT_CERTIFICATE_PATH: "+err.Error(), "")
 	}
 	certs, key, err := azidentity.ParseCertificates(pem, []byte(b.getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
-		return s, problem{vault.ErrConfig, fmt.Sprintf("%s holds no certificate with its key, or AZURE_CLIENT_CERTIFICATE_PASSWORD is not its password", file), ""}
+		return s, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s holds no certificate with its key, or AZURE_CLIENT_CERTIFICATE_PASSWORD is not its password", file), "")
 	}
 	s.cred, err = azidentity.NewClientCertificateCredential(tenant, client, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
@@ -190,7 +190,7 @@ func (b *builder) managed() (source, error) {
 func (b *builder) need(names ...string) error {
 	for _, name := range names {
 		if b.getenv(name) == "" {
-			return problem{vault.ErrConfig, name + " is not set", ""}
+			return vault.NewProblem(vault.ErrConfig, name+" is not set", "")
 		}
 	}
 	return nil
@@ -227,24 +227,24 @@ func (s *signIn) GetToken(ctx context.Context, want policy.TokenRequestOptions) 
 			s.secrets = append(s.secrets, token.Token)
 			return token, nil
 		}
-		p, final := errors.AsType[problem](err)
-		if !final || !errors.Is(p.kind, vault.ErrUnauthenticated) {
+		p, final := errors.AsType[vault.Problem](err)
+		if !final || !errors.Is(p.Kind, vault.ErrUnauthenticated) {
 			return azcore.AccessToken{}, err
 		}
-		details = append(details, from.name+": "+p.detail)
+		details = append(details, from.name+": "+p.Detail)
 		if !from.optional {
 			break
 		}
 	}
-	s.failure = problem{vault.ErrUnauthenticated, strings.Join(details, "; "), s.remedy()}
+	s.failure = vault.NewProblem(vault.ErrUnauthenticated, strings.Join(details, "; "), s.remedy())
 	return azcore.AccessToken{}, s.failure
 }
 
 // ask gets a token from one source.
 func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if from.tenant != "" && want.TenantID != "" && !strings.EqualFold(from.tenant, want.TenantID) {
-		return azcore.AccessToken{}, problem{vault.ErrUnauthenticated,
-			fmt.Sprintf("AZURE_TENANT_ID is %s, but the vault is of the tenant %s", vaulthttp.OneLine(from.tenant), vaulthttp.OneLine(want.TenantID)), ""}
+		return azcore.AccessToken{}, vault.NewProblem(vault.ErrUnauthenticated,
+			fmt.Sprintf("AZURE_TENANT_ID is %s, but the vault is of the tenant %s", vaulthttp.OneLine(from.tenant), vaulthttp.OneLine(want.TenantID)), "")
 	}
 	s.last = exchange{}
 	token, err := from.cred.GetToken(ctx, want)
@@ -254,7 +254,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	case errors.Is(ctx.Err(), context.Canceled):
 		return token, ctx.Err()
 	case ctx.Err() != nil:
-		return token, problem{vault.ErrTimeout, from.name + " gave no token in time", ""}
+		return token, vault.NewProblem(vault.ErrTimeout, from.name+" gave no token in time", "")
 	case s.last.err != nil:
 		return token, &transportError{s.last.err}
 	case s.last.resp != nil && s.last.resp.StatusCode >= 400:
@@ -264,7 +264,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	if _, after, ok := strings.Cut(text, "Credential: "); ok {
 		text = after
 	}
-	return token, problem{vault.ErrUnauthenticated, strings.TrimSuffix(vaulthttp.OneLine(vaulthttp.Redact(text, s.secrets...)), "."), ""}
+	return token, vault.NewProblem(vault.ErrUnauthenticated, strings.TrimSuffix(vaulthttp.OneLine(vaulthttp.Redact(text, s.secrets...)), "."), "")
 }
 
 // remedy is what helps the source in use, or the one that was in the way.

@@ -18,36 +18,25 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A problem is a failure whose kind is known where it happens.
-type problem struct {
-	kind   error
-	detail string
-	remedy string
-}
-
-func (p problem) Error() string { return p.detail }
-
 // fail makes err, whatever it is, the error of an operation, in which secrets
 // do not show.
 func (s *Store) fail(op, name string, err error, secrets ...string) error {
-	e := &vault.Error{Op: op, Vault: s.String(), Name: name}
-	var p problem
+	var p vault.Problem
 	switch refused, ok := errors.AsType[*azcore.ResponseError](err); {
 	case errors.As(err, &p):
 	case errors.Is(err, context.Canceled):
-		p.kind = context.Canceled // the caller's doing, not the vault's
+		p.Kind = context.Canceled // the caller's doing, not the vault's
 	case ok:
 		a := parseAnswer(refused)
 		credentials, remedy := s.signIn.inUse()
 		a.text = vaulthttp.OneLine(vaulthttp.Redact(a.text, append(secrets, credentials...)...))
-		if p = s.refusal(op, name, a); errors.Is(p.kind, vault.ErrUnauthenticated) {
-			p.remedy = remedy
+		if p = s.refusal(op, name, a); errors.Is(p.Kind, vault.ErrUnauthenticated) {
+			p.Remedy = remedy
 		}
 	default:
 		p = s.transportProblem(err)
 	}
-	e.Err, e.Detail, e.Remedy = p.kind, p.detail, p.remedy
-	return e
+	return p.Of(op, s.String(), name)
 }
 
 // An answer is a refusal of Key Vault, or of what stands in its place.
@@ -84,34 +73,34 @@ func (a answer) ours() bool { return a.code != "" }
 const outages = "try again; https://azure.status.microsoft tells of outages"
 
 // refusal gives an answer to a get or a put its kind.
-func (s *Store) refusal(op, name string, a answer) problem {
+func (s *Store) refusal(op, name string, a answer) vault.Problem {
 	at, _ := s.locate(name)
 	switch {
 	case a.status == http.StatusTooManyRequests:
-		return problem{vault.ErrUnavailable, vaulthttp.TooMany(a.retryAfter, strings.TrimSpace("status 429 "+a.text)), vaulthttp.FewerWorkers}
+		return vault.NewProblem(vault.ErrUnavailable, vaulthttp.TooMany(a.retryAfter, strings.TrimSpace("status 429 "+a.text)), vaulthttp.FewerWorkers)
 	case a.status == http.StatusRequestTimeout, a.status >= 500:
-		return problem{vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), outages}
+		return vault.NewProblem(vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), outages)
 	case a.status == http.StatusUnauthorized:
-		return problem{vault.ErrUnauthenticated, a.text, ""}
+		return vault.NewProblem(vault.ErrUnauthenticated, a.text, "")
 	case !a.ours():
-		return problem{vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of Key Vault", a.status), "check vault_url and the proxy"}
+		return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of Key Vault", a.status), "check vault_url and the proxy")
 	case a.status == http.StatusForbidden:
 		return s.denial(op, at.name, a)
 	case a.status == http.StatusNotFound:
-		return problem{vault.ErrNotFound, "", fmt.Sprintf("az keyvault secret list --vault-name %s; if it was deleted: az keyvault secret recover --vault-name %[1]s --name %s", s.shortName(), at.name)}
+		return vault.NewProblem(vault.ErrNotFound, "", fmt.Sprintf("az keyvault secret list --vault-name %s; if it was deleted: az keyvault secret recover --vault-name %[1]s --name %s", s.shortName(), at.name))
 	case a.inner == "ObjectIsDeletedButRecoverable":
-		return problem{vault.ErrConflict, "a deleted secret still holds the name",
-			fmt.Sprintf("az keyvault secret recover --vault-name %s --name %s", s.shortName(), at.name)}
+		return vault.NewProblem(vault.ErrConflict, "a deleted secret still holds the name",
+			fmt.Sprintf("az keyvault secret recover --vault-name %s --name %s", s.shortName(), at.name))
 	case a.status == http.StatusConflict:
-		return problem{vault.ErrConflict, a.text, ""}
+		return vault.NewProblem(vault.ErrConflict, a.text, "")
 	case op == "put" && (a.status == http.StatusBadRequest || a.status == http.StatusRequestEntityTooLarge):
-		return problem{vault.ErrMalformed, a.text, ""}
+		return vault.NewProblem(vault.ErrMalformed, a.text, "")
 	}
-	return problem{vault.ErrConfig, fmt.Sprintf("status %d: %s", a.status, a.text), ""}
+	return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("status %d: %s", a.status, a.text), "")
 }
 
 // denial says what stands between the caller and the secret.
-func (s *Store) denial(op, name string, a answer) problem {
+func (s *Store) denial(op, name string, a answer) vault.Problem {
 	role, permissions := "Key Vault Secrets User", "get"
 	if op == "put" {
 		role, permissions = "Key Vault Secrets Officer", "get set"
@@ -120,16 +109,16 @@ func (s *Store) denial(op, name string, a answer) problem {
 	byPolicy := fmt.Sprintf("az keyvault set-policy --name %s --secret-permissions %s --object-id ID", s.shortName(), permissions)
 	switch a.inner {
 	case "SecretDisabled":
-		return problem{vault.ErrDenied, "the secret is disabled",
-			fmt.Sprintf("az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.shortName(), name)}
+		return vault.NewProblem(vault.ErrDenied, "the secret is disabled",
+			fmt.Sprintf("az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.shortName(), name))
 	case "ForbiddenByFirewall", "ForbiddenByConnection":
-		return problem{vault.ErrDenied, a.text, "az keyvault network-rule add --name " + s.shortName() + " --ip-address ADDRESS, or use the vault's private network"}
+		return vault.NewProblem(vault.ErrDenied, a.text, "az keyvault network-rule add --name "+s.shortName()+" --ip-address ADDRESS, or use the vault's private network")
 	case "ForbiddenByRbac":
-		return problem{vault.ErrDenied, a.text, "grant the identity " + byRole}
+		return vault.NewProblem(vault.ErrDenied, a.text, "grant the identity "+byRole)
 	case "ForbiddenByPolicy":
-		return problem{vault.ErrDenied, a.text, byPolicy}
+		return vault.NewProblem(vault.ErrDenied, a.text, byPolicy)
 	}
-	return problem{vault.ErrDenied, a.text, "grant the identity " + byRole + "; where the vault has access policies: " + byPolicy}
+	return vault.NewProblem(vault.ErrDenied, a.text, "grant the identity "+byRole+"; where the vault has access policies: "+byPolicy)
 }
 
 // usable refuses what the vault's owner has said is not to be used.
@@ -139,11 +128,11 @@ func (s *Store) usable(at place, a *azsecrets.SecretAttributes, now time.Time) e
 	case a == nil:
 		return nil
 	case a.Enabled != nil && !*a.Enabled:
-		return problem{vault.ErrDenied, "the secret is disabled", set + "--enabled true"}
+		return vault.NewProblem(vault.ErrDenied, "the secret is disabled", set+"--enabled true")
 	case a.Expires != nil && !a.Expires.After(now):
-		return problem{vault.ErrDenied, "the secret expired on " + a.Expires.UTC().Format(time.RFC3339), set + "--expires DATE, or store it again"}
+		return vault.NewProblem(vault.ErrDenied, "the secret expired on "+a.Expires.UTC().Format(time.RFC3339), set+"--expires DATE, or store it again")
 	case a.NotBefore != nil && a.NotBefore.After(now):
-		return problem{vault.ErrDenied, "the secret is not to be used before " + a.NotBefore.UTC().Format(time.RFC3339), set + "--not-before DATE"}
+		return vault.NewProblem(vault.ErrDenied, "the secret is not to be used before "+a.NotBefore.UTC().Format(time.RFC3339), set+"--not-before DATE")
 	}
 	return nil
 }
@@ -155,7 +144,7 @@ func (s *Store) shortName() string {
 }
 
 // entraProblem says why a token was refused.
-func entraProblem(resp *http.Response, secrets []string) problem {
+func entraProblem(resp *http.Response, secrets []string) vault.Problem {
 	var body struct {
 		Error       string
 		Description string `json:"error_description"`
@@ -165,22 +154,22 @@ func entraProblem(resp *http.Response, secrets []string) problem {
 		err = json.Unmarshal(data, &body)
 	}
 	if err != nil || body.Error == "" || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
-		return problem{vault.ErrUnavailable, fmt.Sprintf("signing in: %s: status %d", resp.Request.URL.Host, resp.StatusCode), outages}
+		return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("signing in: %s: status %d", resp.Request.URL.Host, resp.StatusCode), outages)
 	}
 	text, _, _ := strings.Cut(body.Description, "Trace ID:")
 	if text == "" {
 		text = body.Error
 	}
-	return problem{vault.ErrUnauthenticated, vaulthttp.OneLine(vaulthttp.Redact(text, secrets...)), ""}
+	return vault.NewProblem(vault.ErrUnauthenticated, vaulthttp.OneLine(vaulthttp.Redact(text, secrets...)), "")
 }
 
 // transportProblem explains why there is no answer, or none that makes sense.
-func (s *Store) transportProblem(err error) problem {
+func (s *Store) transportProblem(err error) vault.Problem {
 	client := vaulthttp.Client{Address: "vault_url", CA: "SSL_CERT_FILE", Timeout: s.timeout}
 	at := ""
 	if _, ok := errors.AsType[*transportError](err); !ok && !vaulthttp.IsTimeout(err) {
 		// What the SDK could not make sense of is not shown: it may be a value.
-		return problem{vault.ErrUnavailable, "its answer is not one of Key Vault", "check vault_url and the proxy"}
+		return vault.NewProblem(vault.ErrUnavailable, "its answer is not one of Key Vault", "check vault_url and the proxy")
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		asked := ""
@@ -195,5 +184,5 @@ func (s *Store) transportProblem(err error) problem {
 		}
 	}
 	detail, remedy, kind := client.Explain(err)
-	return problem{kind, at + detail, remedy}
+	return vault.NewProblem(kind, at+detail, remedy)
 }

@@ -19,7 +19,7 @@ func (s *Store) locate(name string) (place, error) {
 	if id, ok := strings.CutPrefix(name, "https://"); ok {
 		host, path, _ := strings.Cut(id, "/")
 		if !strings.EqualFold(host, s.host) {
-			return place{}, problem{vault.ErrName, fmt.Sprintf("that is a secret of %q, another vault", host), ""}
+			return place{}, vault.NewProblem(vault.ErrName, fmt.Sprintf("that is a secret of %q, another vault", host), "")
 		}
 		short = strings.TrimPrefix(path, "secrets/")
 	}
@@ -28,10 +28,10 @@ func (s *Store) locate(name string) (place, error) {
 		short, version, pinned = strings.Cut(short, "/")
 	}
 	if !isName(short) {
-		return place{}, problem{vault.ErrName, "a name is 1 to 127 letters (a-z, A-Z), digits and hyphens", ""}
+		return place{}, vault.NewProblem(vault.ErrName, "a name is 1 to 127 letters (a-z, A-Z), digits and hyphens", "")
 	}
 	if pinned && !isVersion(version) {
-		return place{}, problem{vault.ErrName, fmt.Sprintf("%q is no version, which is 32 hexadecimal digits", version), ""}
+		return place{}, vault.NewProblem(vault.ErrName, fmt.Sprintf("%q is no version, which is 32 hexadecimal digits", version), "")
 	}
 	return place{short, version}, nil
 }

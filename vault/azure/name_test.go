@@ -60,9 +60,9 @@ func FuzzLocate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		got, err := (&Store{host: "team.vault.azure.net"}).locate(name)
-		var p problem
+		var p vault.Problem
 		switch {
-		case errors.As(err, &p) && p.kind == vault.ErrName && p.detail != "":
+		case errors.As(err, &p) && p.Kind == vault.ErrName && p.Detail != "":
 		case err != nil:
 			t.Errorf("locate(%q) = %v; want the rule, as ErrName", name, err)
 		case !isName(got.name), got.version != "" && !isVersion(got.version), !strings.Contains(name, got.name):
@@ -101,8 +101,8 @@ func TestGuard(t *testing.T) {
 	}
 	for _, tt := range tests {
 		err := (&guard{tt.host}).check(tt.challenge)
-		var p problem
-		if (err == nil) != tt.ok || err != nil && (!errors.As(err, &p) || p.kind != vault.ErrConfig) {
+		var p vault.Problem
+		if (err == nil) != tt.ok || err != nil && (!errors.As(err, &p) || p.Kind != vault.ErrConfig) {
 			t.Errorf("%s: check(%q) = %v; want ok %t, else ErrConfig", tt.name, tt.challenge, err, tt.ok)
 		}
 	}

@@ -18,63 +18,53 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A problem is a failure whose kind is known where it happens.
-type problem struct {
-	kind   error
-	detail string
-	remedy string
-}
-
-func (p problem) Error() string { return p.detail }
-
 // fail makes err, whatever it is, the error of an operation. What is secret
 // in the request may not come back in it.
 func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error {
-	e := &vault.Error{Op: op, Vault: s.String(), Name: name}
-	var p problem
+	var p vault.Problem
 	switch code := status.Code(err); {
 	case errors.As(err, &p):
 	case errors.Is(err, context.Canceled), code == codes.Canceled:
-		p.kind = context.Canceled // the caller's doing, not the vault's
+		p.Kind = context.Canceled // the caller's doing, not the vault's
 	case errors.Is(err, context.DeadlineExceeded), code == codes.DeadlineExceeded:
-		p = problem{vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), check + ", or raise timeout in [vault]"}
+		p = vault.NewProblem(vault.ErrTimeout, fmt.Sprintf("no answer within %v", s.link.timeout), check+", or raise timeout in [vault]")
 	default:
 		p = s.statusProblem(op, name, code, status.Convert(err).Message(), err)
 	}
 	for _, v := range secrets {
-		p.detail = strings.ReplaceAll(p.detail, v.Reveal(), "[redacted]")
+		p.Detail = strings.ReplaceAll(p.Detail, v.Reveal(), "[redacted]")
 	}
-	e.Err, e.Detail, e.Remedy = p.kind, vaulthttp.OneLine(p.detail), p.remedy
-	return e
+	p.Detail = vaulthttp.OneLine(p.Detail)
+	return p.Of(op, s.String(), name)
 }
 
 // statusProblem gives a server's refusal its kind.
-func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) problem {
+func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) vault.Problem {
 	r, _ := parse(name) // it was good enough to be sent
 	text = scrub(plain(text))
 	switch code {
 	case codes.NotFound:
-		return problem{vault.ErrNotFound, text, ""}
+		return vault.NewProblem(vault.ErrNotFound, text, "")
 	case codes.PermissionDenied:
-		return problem{vault.ErrDenied, text, s.grant(op, r, reason(err))}
+		return vault.NewProblem(vault.ErrDenied, text, s.grant(op, r, reason(err)))
 	case codes.Unauthenticated:
-		return problem{vault.ErrUnauthenticated, text, s.link.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, text, s.link.remedy())
 	case codes.FailedPrecondition:
 		if op == "put" { // a policy on where secrets may lie, or a key of Cloud KMS
-			return problem{vault.ErrDenied, text, "make the secret yourself, as the policy wants it: gcloud secrets create " + s.flags(r)}
+			return vault.NewProblem(vault.ErrDenied, text, "make the secret yourself, as the policy wants it: gcloud secrets create "+s.flags(r))
 		}
-		return problem{vault.ErrNotFound, text, s.enable(r)}
+		return vault.NewProblem(vault.ErrNotFound, text, s.enable(r))
 	case codes.InvalidArgument:
 		if op == "put" {
-			return problem{vault.ErrMalformed, text, ""}
+			return vault.NewProblem(vault.ErrMalformed, text, "")
 		}
-		return problem{vault.ErrName, text, ""}
+		return vault.NewProblem(vault.ErrName, text, "")
 	case codes.ResourceExhausted:
-		return problem{vault.ErrUnavailable, text, vaulthttp.FewerWorkers}
+		return vault.NewProblem(vault.ErrUnavailable, text, vaulthttp.FewerWorkers)
 	case codes.Unimplemented:
-		return problem{vault.ErrConfig, "not an answer of Secret Manager: " + text, "check endpoint in [vault.gcp]"}
+		return vault.NewProblem(vault.ErrConfig, "not an answer of Secret Manager: "+text, "check endpoint in [vault.gcp]")
 	}
-	return problem{vault.ErrUnavailable, text, check + "; https://status.cloud.google.com tells of outages"}
+	return vault.NewProblem(vault.ErrUnavailable, text, check+"; https://status.cloud.google.com tells of outages")
 }
 
 const check = "check endpoint in [vault.gcp], SSL_CERT_FILE, the proxy and the network"

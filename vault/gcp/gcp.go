@@ -89,11 +89,11 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	switch {
 	case err != nil:
 	case r.version != "":
-		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+		err = vault.NewProblem(vault.ErrName, "a pinned version cannot be written", "")
 	case value.IsEmpty():
-		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+		err = vault.NewProblem(vault.ErrMalformed, "the text to store is empty", "")
 	case len(value.Reveal()) > maxSize:
-		err = problem{vault.ErrMalformed, fmt.Sprintf("the text to store is longer than %d bytes", maxSize), ""}
+		err = vault.NewProblem(vault.ErrMalformed, fmt.Sprintf("the text to store is longer than %d bytes", maxSize), "")
 	}
 	if err != nil {
 		return "", s.fail("put", name, err)
@@ -111,7 +111,7 @@ func (s *Store) put(ctx context.Context, r ref, value secret.Value, base string)
 		return "", err
 	}
 	if seen != base {
-		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(seen), orNone(base)), ""}
+		return "", vault.Stale("newest", seen, base)
 	}
 	version, err := s.add(ctx, r, value)
 	if status.Code(err) != codes.NotFound {
@@ -122,13 +122,6 @@ func (s *Store) put(ctx context.Context, r ref, value secret.Value, base string)
 		return "", err
 	}
 	return s.add(ctx, r, value)
-}
-
-func orNone(version string) string {
-	if version == "" {
-		return "none"
-	}
-	return version
 }
 
 // seen returns the version that the caller of Put saw in a Get of r: none
@@ -143,10 +136,10 @@ func (s *Store) seen(ctx context.Context, r ref) (string, error) {
 		if !r.byNumber(s.link.knownProject()) {
 			return "", nil
 		}
-		return "", problem{vault.ErrName, fmt.Sprintf("nothing there tells whether %s is the number of project %s", r.project, s.link.knownProject()),
-			"use the secret's id alone: " + r.secret}
+		return "", vault.NewProblem(vault.ErrName, fmt.Sprintf("nothing there tells whether %s is the number of project %s", r.project, s.link.knownProject()),
+			"use the secret's id alone: "+r.secret)
 	}
-	if p, ok := err.(problem); ok && p.kind == vault.ErrMalformed {
+	if p, ok := err.(vault.Problem); ok && p.Kind == vault.ErrMalformed {
 		return "", nil
 	}
 	return "", err
@@ -174,11 +167,11 @@ func payloadText(p *secretmanagerpb.SecretPayload) (secret.Value, error) {
 	data := p.GetData()
 	switch {
 	case p != nil && p.DataCrc32C != nil && p.GetDataCrc32C() != checksum(data):
-		return secret.Value{}, problem{vault.ErrUnavailable, "the text arrived damaged: its checksum differs", ""}
+		return secret.Value{}, vault.NewProblem(vault.ErrUnavailable, "the text arrived damaged: its checksum differs", "")
 	case len(data) == 0:
-		return secret.Value{}, problem{vault.ErrMalformed, "the version is empty", ""}
+		return secret.Value{}, vault.NewProblem(vault.ErrMalformed, "the version is empty", "")
 	case !utf8.Valid(data):
-		return secret.Value{}, problem{vault.ErrMalformed, "the version holds binary data, not text", ""}
+		return secret.Value{}, vault.NewProblem(vault.ErrMalformed, "the version holds binary data, not text", "")
 	}
 	return secret.New(string(data)), nil
 }

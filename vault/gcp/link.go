@@ -73,7 +73,7 @@ func newLink(cfg vault.Config) (*link, error) {
 			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
 	}
 	if l.project != "" && !isProject(l.project) {
-		err, l.project = problem{vault.ErrConfig, fmt.Sprintf("project_id %q: a project's id is of lowercase letters, digits and -", l.project), ""}, ""
+		err, l.project = vault.NewProblem(vault.ErrConfig, fmt.Sprintf("project_id %q: a project's id is of lowercase letters, digits and -", l.project), ""), ""
 		return l, err
 	}
 	if l.project == "" && l.plaintext {
@@ -82,7 +82,7 @@ func newLink(cfg vault.Config) (*link, error) {
 	return l, nil
 }
 
-var errNoProject = problem{vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)", ""}
+var errNoProject = vault.NewProblem(vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)", "")
 
 // checkEndpoint returns endpoint as HOST:PORT. A token goes there with every
 // request, so it speaks TLS, or is a server on this machine, which gets none.
@@ -97,11 +97,11 @@ func checkEndpoint(endpoint string) (address string, plaintext bool, err error) 
 	u, err := url.Parse(scheme + "://" + strings.TrimSuffix(address, "/"))
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != u.String() {
 		// The text itself may hold a password.
-		return "", false, problem{vault.ErrConfig, "the endpoint is not of the form HOST[:PORT]", "set endpoint in [vault.gcp], or leave it out"}
+		return "", false, vault.NewProblem(vault.ErrConfig, "the endpoint is not of the form HOST[:PORT]", "set endpoint in [vault.gcp], or leave it out")
 	}
 	plaintext = vaulthttp.IsLoopback(u.Hostname())
 	if u.Scheme == "http" && !plaintext {
-		return "", false, problem{vault.ErrConfig, fmt.Sprintf("http://%s would send the token in clear text", u.Host), "use https://" + u.Host}
+		return "", false, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("http://%s would send the token in clear text", u.Host), "use https://"+u.Host)
 	}
 	port := vaulthttp.FirstOf(u.Port(), "443")
 	return net.JoinHostPort(u.Hostname(), port), plaintext, nil
@@ -174,7 +174,7 @@ func (l *link) connect(ctx context.Context) (*connection, error) {
 	var err error
 	// It dials in the background; not with ctx, which ends with this request.
 	if c.client, err = secretmanager.NewClient(context.WithoutCancel(ctx), options...); err != nil {
-		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), ""}
+		return nil, vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "")
 	}
 	l.made.Store(c)
 	return c, nil
@@ -194,15 +194,15 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !chosen:
 		if !metadata.OnGCEWithContext(ctx) {
-			return nil, problem{vault.ErrUnauthenticated, "there are no Application Default Credentials (gcloud auth login makes none)", l.remedy()}
+			return nil, vault.NewProblem(vault.ErrUnauthenticated, "there are no Application Default Credentials (gcloud auth login makes none)", l.remedy())
 		}
 		c, err := credentials.DetectDefault(options)
 		if err != nil {
-			return nil, problem{vault.ErrUnauthenticated, scrub(err.Error()), l.remedy()}
+			return nil, vault.NewProblem(vault.ErrUnauthenticated, scrub(err.Error()), l.remedy())
 		}
 		return c, nil
 	case err != nil:
-		return nil, problem{vault.ErrUnauthenticated, err.Error(), l.remedy()}
+		return nil, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), l.remedy())
 	}
 	var head struct {
 		Type credentials.CredType `json:"type"`
@@ -210,7 +210,7 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 	_ = json.Unmarshal(data, &head)
 	c, err := credentials.NewCredentialsFromJSON(head.Type, data, options)
 	if err != nil { // its text may quote from the file
-		return nil, problem{vault.ErrUnauthenticated, file + " holds no credentials that can be used", l.remedy()}
+		return nil, vault.NewProblem(vault.ErrUnauthenticated, file+" holds no credentials that can be used", l.remedy())
 	}
 	return c, nil
 }
@@ -254,10 +254,10 @@ func (l *link) signIn(ctx context.Context, c *auth.Credentials) error {
 		return ctx.Err()
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return problem{vault.ErrUnavailable, "no answer from the token server: " + scrub(e.Err.Error()), ""}
+		return vault.NewProblem(vault.ErrUnavailable, "no answer from the token server: "+scrub(e.Err.Error()), "")
 	}
 	if e, ok := errors.AsType[*auth.Error](err); ok && e.Temporary() {
-		return problem{vault.ErrUnavailable, "the token server answers with status " + e.Response.Status, ""}
+		return vault.NewProblem(vault.ErrUnavailable, "the token server answers with status "+e.Response.Status, "")
 	}
-	return problem{vault.ErrUnauthenticated, scrub(err.Error()), l.remedy()}
+	return vault.NewProblem(vault.ErrUnauthenticated, scrub(err.Error()), l.remedy())
 }

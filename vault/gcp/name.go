@@ -59,7 +59,7 @@ func split(name string) (ref, error) {
 	return r, nil
 }
 
-func nameProblem(rule string) error { return problem{vault.ErrName, rule, ""} }
+func nameProblem(rule string) error { return vault.NewProblem(vault.ErrName, rule, "") }
 
 func isID(s string, limit int) bool {
 	return s != "" && len(s) <= limit && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
@@ -86,8 +86,8 @@ func (r ref) check(ours string) error {
 func (r ref) byNumber(ours string) bool { return isNumber(r.project) && !isNumber(ours) }
 
 func notOurs(project, ours string) error {
-	return problem{vault.ErrName, fmt.Sprintf("the name is of project %s; this vault is project %s", project, ours),
-		"add a [vault.named.NAME] section with project_id = \"" + project + "\", and set the mapping's vault_name"}
+	return vault.NewProblem(vault.ErrName, fmt.Sprintf("the name is of project %s; this vault is project %s", project, ours),
+		"add a [vault.named.NAME] section with project_id = \""+project+"\", and set the mapping's vault_name")
 }
 
 func (r ref) secretName(project string) string {

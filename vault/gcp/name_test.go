@@ -19,7 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		r, err := parse(name)
 		if err != nil {
-			if p := (problem{}); !errors.As(err, &p) || p.kind != vault.ErrName || p.detail == "" || r != (ref{}) {
+			if p := (vault.Problem{}); !errors.As(err, &p) || p.Kind != vault.ErrName || p.Detail == "" || r != (ref{}) {
 				t.Errorf("parse(%q) = %+v, %v; want ErrName and the rule", name, r, err)
 			}
 			return

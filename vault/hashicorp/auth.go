@@ -40,14 +40,14 @@ func newSession(c *client, cfg vault.Config) (*session, error) {
 		return s, nil
 	case "approle", "kubernetes", "jwt":
 	default:
-		return nil, problem{vault.ErrConfig, fmt.Sprintf("auth is %q, not token, approle, kubernetes or jwt", cfg.Auth), ""}
+		return nil, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("auth is %q, not token, approle, kubernetes or jwt", cfg.Auth), "")
 	}
 	mount := cfg.Auth
 	if cfg.AuthMount != "" {
 		mount = strings.TrimPrefix(trimSlashes(cfg.AuthMount), "auth/")
 	}
 	if err := checkPath(mount); err != nil {
-		return nil, problem{vault.ErrConfig, fmt.Sprintf("auth_mount %q: %s", cfg.AuthMount, err), ""}
+		return nil, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("auth_mount %q: %s", cfg.AuthMount, err), "")
 	}
 	s.path = "auth/" + mount + "/login"
 	return s, nil
@@ -96,7 +96,7 @@ func (s *session) renew(ctx context.Context, generation int) (bool, error) {
 		return false, nil
 	}
 	if s.path == "" {
-		s.failure = problem{vault.ErrUnauthenticated, "the token is not valid: it has expired, was revoked, or is another server's", s.remedy()}
+		s.failure = vault.NewProblem(vault.ErrUnauthenticated, "the token is not valid: it has expired, was revoked, or is another server's", s.remedy())
 		return false, s.failure
 	}
 	return true, s.next(ctx)
@@ -121,9 +121,9 @@ func (s *session) next(ctx context.Context) error {
 	}
 	token, err := s.token(ctx)
 	if err == nil && !isPrintable(token.Reveal()) {
-		err = problem{vault.ErrUnauthenticated, "the token has a character that does not print", s.remedy()}
+		err = vault.NewProblem(vault.ErrUnauthenticated, "the token has a character that does not print", s.remedy())
 	}
-	if _, ok := errors.AsType[problem](err); ok {
+	if _, ok := errors.AsType[vault.Problem](err); ok {
 		s.failure = err
 	}
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *session) token(ctx context.Context) (secret.Value, error) {
 	case err != nil:
 		return secret.Value{}, err
 	case answer.Auth == nil || answer.Auth.ClientToken == "":
-		return secret.Value{}, problem{vault.ErrUnauthenticated, s.path + " gave no token; it may want a second factor", s.remedy()}
+		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, s.path+" gave no token; it may want a second factor", s.remedy())
 	}
 	return secret.New(answer.Auth.ClientToken), nil
 }
@@ -162,7 +162,7 @@ func (s *session) userToken() (secret.Value, error) {
 		return secret.New(token), nil
 	}
 	home := vaulthttp.FirstOf(s.getenv("HOME"), s.getenv("USERPROFILE"))
-	none := problem{vault.ErrUnauthenticated, "no token in VAULT_TOKEN or ~/.vault-token", s.remedy()}
+	none := vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_TOKEN or ~/.vault-token", s.remedy())
 	if home == "" {
 		return secret.Value{}, none
 	}
@@ -171,7 +171,7 @@ func (s *session) userToken() (secret.Value, error) {
 		return secret.Value{}, none
 	}
 	if err != nil {
-		return secret.Value{}, problem{vault.ErrUnauthenticated, err.Error(), s.remedy()}
+		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), s.remedy())
 	}
 	return token, nil
 }
@@ -181,7 +181,7 @@ func (s *session) credentials() (map[string]any, secret.Value, error) {
 	if s.auth == "approle" {
 		role := vaulthttp.FirstOf(s.role, s.getenv("VAULT_ROLE_ID"))
 		if role == "" {
-			return nil, secret.Value{}, problem{vault.ErrUnauthenticated, "no role id in role or VAULT_ROLE_ID", s.remedy()}
+			return nil, secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no role id in role or VAULT_ROLE_ID", s.remedy())
 		}
 		body, id := map[string]any{"role_id": role}, secret.New(vaulthttp.FirstOf(s.getenv("VAULT_SECRET_ID")))
 		if !id.IsEmpty() { // a role may do without
@@ -207,11 +207,11 @@ func (s *session) jwt() (secret.Value, error) {
 		file = serviceAccountToken
 	}
 	if file == "" {
-		return secret.Value{}, problem{vault.ErrUnauthenticated, "no token in VAULT_JWT, and no file in VAULT_JWT_FILE", s.remedy()}
+		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_JWT, and no file in VAULT_JWT_FILE", s.remedy())
 	}
 	jwt, err := readToken(file)
 	if err != nil {
-		return secret.Value{}, problem{vault.ErrUnauthenticated, err.Error(), s.remedy()}
+		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), s.remedy())
 	}
 	return jwt, nil
 }
@@ -225,10 +225,10 @@ func readToken(file string) (secret.Value, error) {
 func (s *session) refusal(st *statusError) error {
 	switch {
 	case st.unrouted():
-		return problem{vault.ErrConfig, fmt.Sprintf("no auth method is mounted at %q", strings.TrimSuffix(s.path, "/login")), "set auth_mount, or namespace"}
+		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("no auth method is mounted at %q", strings.TrimSuffix(s.path, "/login")), "set auth_mount, or namespace")
 	case st.foreign:
 	case st.code == http.StatusBadRequest, st.code == http.StatusUnauthorized, st.code == http.StatusForbidden, st.code == http.StatusNotFound:
-		return problem{vault.ErrUnauthenticated, st.Error(), s.remedy()}
+		return vault.NewProblem(vault.ErrUnauthenticated, st.Error(), s.remedy())
 	}
 	return st
 }

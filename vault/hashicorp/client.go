@@ -17,7 +17,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A client sends requests to one server. Its errors are a problem, a
+// A client sends requests to one server. Its errors are a [vault.Problem], a
 // *statusError, or what the transport says.
 type client struct {
 	api       *api.Client
@@ -49,7 +49,7 @@ func newClient(cfg vault.Config) (*client, error) {
 		return nil, err
 	}
 	if c.api, err = api.NewClient(conf); err != nil {
-		return nil, problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the VAULT_ variables of the environment"}
+		return nil, vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the VAULT_ variables of the environment")
 	}
 	// NewClient took token, namespace and headers from the process's
 	// environment; ours comes from cfg alone.
@@ -67,15 +67,15 @@ func newClient(cfg vault.Config) (*client, error) {
 func checkAddress(address string) (string, error) {
 	const remedy = "set url in [vault.hashicorp], --vault-url or VAULT_ADDR"
 	if address == "" {
-		return "", problem{vault.ErrConfig, "no address", remedy}
+		return "", vault.NewProblem(vault.ErrConfig, "no address", remedy)
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		// The text itself may hold a password.
-		return "", problem{vault.ErrConfig, "the address is not of the form https://HOST[:PORT]", remedy}
+		return "", vault.NewProblem(vault.ErrConfig, "the address is not of the form https://HOST[:PORT]", remedy)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
-		return "", problem{vault.ErrConfig, fmt.Sprintf("%s would send the token in clear text", address), "use https://" + u.Host}
+		return "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s would send the token in clear text", address), "use https://"+u.Host)
 	}
 	return strings.TrimRight(address, "/"), nil
 }
@@ -85,7 +85,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 	if proxy := vaulthttp.FirstOf(getenv(api.EnvVaultProxyAddr), getenv(api.EnvHTTPProxy)); proxy != "" {
 		u, err := url.Parse(proxy)
 		if err != nil {
-			return nil, problem{vault.ErrConfig, "VAULT_PROXY_ADDR is not a URL", ""}
+			return nil, vault.NewProblem(vault.ErrConfig, "VAULT_PROXY_ADDR is not a URL", "")
 		}
 		transport.Proxy = http.ProxyURL(u)
 	}
@@ -105,12 +105,12 @@ func configureTLS(conf *api.Config, getenv func(string) string) error {
 	if skip := getenv(api.EnvVaultSkipVerify); skip != "" {
 		var err error
 		if t.Insecure, err = strconv.ParseBool(skip); err != nil {
-			return problem{vault.ErrConfig, fmt.Sprintf("VAULT_SKIP_VERIFY is %q, not true or false", skip), ""}
+			return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("VAULT_SKIP_VERIFY is %q, not true or false", skip), "")
 		}
 	}
 	if err := conf.ConfigureTLS(t); err != nil {
-		return problem{vault.ErrConfig, vaulthttp.OneLine(err.Error()),
-			"check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"}
+		return vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()),
+			"check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY")
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (c *client) read(ctx context.Context, path string, query map[string][]strin
 func (c *client) write(ctx context.Context, path string, body map[string]any, secrets ...string) (*api.Secret, error) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return nil, problem{vault.ErrMalformed, "the record is no JSON", ""}
+		return nil, vault.NewProblem(vault.ErrMalformed, "the record is no JSON", "")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

@@ -13,15 +13,6 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A problem is a failure whose kind is known where it happens.
-type problem struct {
-	kind   error
-	detail string
-	remedy string
-}
-
-func (p problem) Error() string { return p.detail }
-
 // A statusError is an answer other than success.
 type statusError struct {
 	code       int
@@ -71,49 +62,47 @@ func newStatusError(refused *api.ResponseError, resp *api.Response, secrets []st
 
 // fail makes err, whatever it is, the error of an operation.
 func (s *Store) fail(op, name string, err error) error {
-	e := &vault.Error{Op: op, Vault: s.String(), Name: name}
-	var p problem
+	var p vault.Problem
 	switch st := asStatus(err); {
 	case errors.As(err, &p):
 	case st != nil:
 		p = s.statusProblem(op, name, st)
 	case errors.Is(err, context.Canceled):
-		p.kind = context.Canceled // the caller's doing, not the vault's
+		p.Kind = context.Canceled // the caller's doing, not the vault's
 	default:
-		p.detail, p.remedy, p.kind = vaulthttp.Client{
+		p.Detail, p.Remedy, p.Kind = vaulthttp.Client{
 			Address: "url and VAULT_ADDR", CA: "VAULT_CACERT", Timeout: s.client.timeout,
 		}.Explain(err)
 	}
-	e.Err, e.Detail, e.Remedy = p.kind, p.detail, p.remedy
-	return e
+	return p.Of(op, s.String(), name)
 }
 
 // statusProblem gives a server's refusal of a get or a put its kind.
-func (s *Store) statusProblem(op, name string, st *statusError) problem {
+func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 	switch {
 	case st.code == http.StatusTooManyRequests:
-		return problem{vault.ErrUnavailable, vaulthttp.TooMany(st.retryAfter, st.Error()), vaulthttp.FewerWorkers}
+		return vault.NewProblem(vault.ErrUnavailable, vaulthttp.TooMany(st.retryAfter, st.Error()), vaulthttp.FewerWorkers)
 	case st.foreign:
-		return problem{vault.ErrUnavailable, st.Error(), "check url, VAULT_ADDR and the proxy"}
+		return vault.NewProblem(vault.ErrUnavailable, st.Error(), "check url, VAULT_ADDR and the proxy")
 	case st.code == http.StatusServiceUnavailable && strings.Contains(st.text, "sealed"):
-		return problem{vault.ErrUnavailable, "the server is sealed", "vault operator unseal"}
+		return vault.NewProblem(vault.ErrUnavailable, "the server is sealed", "vault operator unseal")
 	case st.code >= 500,
 		st.code == http.StatusPreconditionFailed, // a standby that is behind
 		st.code == 472, st.code == 473,           // a standby that does not serve requests
 		strings.Contains(st.text, "Upgrading from non-versioned"):
-		return problem{vault.ErrUnavailable, st.Error(), "vault status, then try again; the server's log tells more"}
+		return vault.NewProblem(vault.ErrUnavailable, st.Error(), "vault status, then try again; the server's log tells more")
 	case st.code == http.StatusForbidden:
-		return problem{vault.ErrDenied, st.Error(), s.policyRemedy(op, name)}
+		return vault.NewProblem(vault.ErrDenied, st.Error(), s.policyRemedy(op, name))
 	case st.code == http.StatusNotFound && st.unrouted():
-		return problem{vault.ErrConfig, fmt.Sprintf("no KV engine is mounted at %q", s.mount), "set mount, or namespace"}
+		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("no KV engine is mounted at %q", s.mount), "set mount, or namespace")
 	case st.code == http.StatusNotFound:
-		return problem{vault.ErrNotFound, "", ""}
+		return vault.NewProblem(vault.ErrNotFound, "", "")
 	case strings.Contains(st.text, "check-and-set"):
-		return problem{vault.ErrConflict, "", ""}
+		return vault.NewProblem(vault.ErrConflict, "", "")
 	case st.code == http.StatusRequestEntityTooLarge:
-		return problem{vault.ErrMalformed, "too large for the server", ""}
+		return vault.NewProblem(vault.ErrMalformed, "too large for the server", "")
 	}
-	return problem{vault.ErrConfig, st.Error(), ""}
+	return vault.NewProblem(vault.ErrConfig, st.Error(), "")
 }
 
 // policyRemedy shows the line of a policy that would allow op.

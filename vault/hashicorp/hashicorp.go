@@ -57,10 +57,10 @@ func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 		s.mount = trimSlashes(cfg.Mount)
 	}
 	if err := checkPath(s.mount); err != nil {
-		return nil, s.fail("open", "", problem{vault.ErrConfig, fmt.Sprintf("mount %q: %s", cfg.Mount, err), ""})
+		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("mount %q: %s", cfg.Mount, err), ""))
 	}
 	if cfg.KVVersion < 0 || cfg.KVVersion > 2 {
-		return nil, s.fail("open", "", problem{vault.ErrConfig, fmt.Sprintf("kv_version is %d, not 1 or 2", cfg.KVVersion), ""})
+		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("kv_version is %d, not 1 or 2", cfg.KVVersion), ""))
 	}
 	s.kv.Store(int32(cfg.KVVersion))
 
@@ -120,9 +120,9 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	switch {
 	case err != nil:
 	case p.version != 0:
-		err = problem{vault.ErrName, "a pinned version cannot be written", ""}
+		err = vault.NewProblem(vault.ErrName, "a pinned version cannot be written", "")
 	case value.IsEmpty():
-		err = problem{vault.ErrMalformed, "the text to store is empty", ""}
+		err = vault.NewProblem(vault.ErrMalformed, "the text to store is empty", "")
 	}
 	if err != nil {
 		return "", s.fail("put", name, err)
@@ -155,7 +155,7 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 		return "", err
 	}
 	if seen := r.seen(s.field); seen != base {
-		return "", problem{vault.ErrConflict, fmt.Sprintf("the newest version is %s, not %s", orNone(seen), orNone(base)), ""}
+		return "", vault.Stale("newest", seen, base)
 	}
 	fields, err := r.with(s.field, value)
 	if err != nil {
@@ -169,13 +169,6 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 		return "", err
 	}
 	return record{version: number(answer.Data["version"])}.versionText(), nil
-}
-
-func orNone(version string) string {
-	if version == "" {
-		return "none"
-	}
-	return version
 }
 
 // read returns the record at p. Where the engine's version is not known, the
@@ -214,8 +207,8 @@ func (s *Store) read(ctx context.Context, p path) (record, error) {
 
 // What an engine of the other version answers.
 var (
-	errNotV1 = problem{vault.ErrConfig, "this is a KV engine of version 2", "set kv_version = 2, or leave it out"}
-	errNotV2 = problem{vault.ErrConfig, "this is not a KV engine of version 2", "set kv_version = 1, or leave it out"}
+	errNotV1 = vault.NewProblem(vault.ErrConfig, "this is a KV engine of version 2", "set kv_version = 2, or leave it out")
+	errNotV2 = vault.NewProblem(vault.ErrConfig, "this is not a KV engine of version 2", "set kv_version = 1, or leave it out")
 )
 
 func (s *Store) readV1(ctx context.Context, p path) (record, error) {
@@ -227,7 +220,7 @@ func (s *Store) readV1(ctx context.Context, p path) (record, error) {
 		return record{}, err
 	}
 	if p.version != 0 {
-		return record{}, problem{vault.ErrName, "a KV engine of version 1 keeps no versions", ""}
+		return record{}, vault.NewProblem(vault.ErrName, "a KV engine of version 1 keeps no versions", "")
 	}
 	return record{fields: answer.Data}, nil
 }

@@ -24,7 +24,7 @@ func (s *Store) locate(name string) (path, error) {
 	if pinned {
 		n, err := strconv.ParseUint(strings.TrimPrefix(query, "version="), 10, 31)
 		if err != nil || n == 0 || !strings.HasPrefix(query, "version=") {
-			return path{}, problem{vault.ErrName, fmt.Sprintf("after the ? stands %q, not version=NUMBER", query), ""}
+			return path{}, vault.NewProblem(vault.ErrName, fmt.Sprintf("after the ? stands %q, not version=NUMBER", query), "")
 		}
 		p.version = int(n)
 	}
@@ -34,7 +34,7 @@ func (s *Store) locate(name string) (path, error) {
 		p.data, p.plain = strings.TrimPrefix(below, "data/"), below
 	}
 	if err := checkPath(p.data); err != nil {
-		return path{}, problem{vault.ErrName, err.Error(), ""}
+		return path{}, vault.NewProblem(vault.ErrName, err.Error(), "")
 	}
 	return p, nil
 }
@@ -61,9 +61,9 @@ func trimSlashes(path string) string { return strings.Trim(strings.TrimSpace(pat
 // goneProblem says what became of a version and how to get it back.
 func (p path) goneProblem(mount string, r record) error {
 	if r.destroyed {
-		return problem{vault.ErrNotFound, fmt.Sprintf("version %d was destroyed", r.version),
-			"pin an older version (" + p.data + "?version=N), or store the secret again"}
+		return vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("version %d was destroyed", r.version),
+			"pin an older version ("+p.data+"?version=N), or store the secret again")
 	}
-	return problem{vault.ErrNotFound, fmt.Sprintf("version %d was deleted", r.version),
-		fmt.Sprintf("vault kv undelete -mount=%s -versions=%d %s", mount, r.version, p.data)}
+	return vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("version %d was deleted", r.version),
+		fmt.Sprintf("vault kv undelete -mount=%s -versions=%d %s", mount, r.version, p.data))
 }

@@ -65,9 +65,9 @@ func FuzzLocate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		got, err := (&Store{mount: "secret"}).locate(name)
-		var p problem
+		var p vault.Problem
 		switch {
-		case errors.As(err, &p) && p.kind == vault.ErrName && p.detail != "":
+		case errors.As(err, &p) && p.Kind == vault.ErrName && p.Detail != "":
 		case err != nil:
 			t.Errorf("locate(%q) = %v; want the rule, as ErrName", name, err)
 		case stdpath.Join("/v1/secret/data", got.data) != "/v1/secret/data/"+got.data,

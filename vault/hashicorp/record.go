@@ -39,7 +39,7 @@ func (r record) seen(field string) string {
 // text returns the one text of r that is the secret; see the package comment.
 func (r record) text(field string) (string, error) {
 	if len(r.fields) == 0 {
-		return "", problem{vault.ErrMalformed, "the record has no fields", ""}
+		return "", vault.NewProblem(vault.ErrMalformed, "the record has no fields", "")
 	}
 	if field == "" {
 		field = r.keyField()
@@ -49,14 +49,14 @@ func (r record) text(field string) (string, error) {
 	}
 	value, ok := r.fields[field]
 	if !ok {
-		return "", problem{vault.ErrNotFound, fmt.Sprintf("no field %q; the fields are %s", field, r.names()), "set field to one of them"}
+		return "", vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("no field %q; the fields are %s", field, r.names()), "set field to one of them")
 	}
 	text, ok := value.(string)
 	if !ok {
 		return encode(value)
 	}
 	if text == "" {
-		return "", problem{vault.ErrMalformed, fmt.Sprintf("the field %q is empty", field), ""}
+		return "", vault.NewProblem(vault.ErrMalformed, fmt.Sprintf("the field %q is empty", field), "")
 	}
 	if label, _, ok := strings.Cut(text, "="); isKeyName(field) && !(ok && isKeyName(label)) {
 		return field + "=" + text, nil
@@ -79,8 +79,8 @@ func (r record) with(field, text string) (map[string]any, error) {
 			field = keys[i]
 		}
 	default:
-		return nil, problem{vault.ErrMalformed, "the record keeps its keys in " + strings.Join(keys, ", ") +
-			", and the new text does not say which it is for", "set field, or store NAME=KEY"}
+		return nil, vault.NewProblem(vault.ErrMalformed, "the record keeps its keys in "+strings.Join(keys, ", ")+
+			", and the new text does not say which it is for", "set field, or store NAME=KEY")
 	}
 	if labelled && strings.EqualFold(label, field) {
 		text = rest
@@ -133,7 +133,7 @@ func encode(v any) (string, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return "", problem{vault.ErrMalformed, "the record is no JSON", ""}
+		return "", vault.NewProblem(vault.ErrMalformed, "the record is no JSON", "")
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }

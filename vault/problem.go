@@ -1,0 +1,36 @@
+package vault
+
+import "fmt"
+
+// A Problem is a failure whose kind a provider knows where it happens. The
+// operation that fails makes it an [*Error], with [Problem.Of].
+type Problem struct {
+	Kind   error
+	Detail string
+	Remedy string
+}
+
+// NewProblem returns a failure of a kind; see [Error] for the others.
+func NewProblem(kind error, detail, remedy string) Problem {
+	return Problem{Kind: kind, Detail: detail, Remedy: remedy}
+}
+
+// Stale returns the ErrConflict of a Put whose base is not the version that
+// the vault has. which says what that version is: "newest", "current".
+func Stale(which, seen, base string) Problem {
+	return Problem{Kind: ErrConflict, Detail: fmt.Sprintf("the %s version is %s, not %s", which, orNone(seen), orNone(base))}
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+func (p Problem) Error() string { return p.Detail }
+
+// Of returns the error of an operation that failed because of p.
+func (p Problem) Of(op, vault, name string) *Error {
+	return &Error{Op: op, Vault: vault, Name: name, Err: p.Kind, Detail: p.Detail, Remedy: p.Remedy}
+}
