@@ -107,7 +107,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // A Config says which vault is meant. Only the fields of its Provider count;
 // what each means stands in docs/configuration.md.
 type Config struct {
-	Provider string        // "age", "aws", "azure", "gcp", "hashicorp"
+	Provider string        // Provider.Name
 	Name     string        // how the configuration calls it; "" for the default
 	Timeout  time.Duration // of one request; 0 for 10 s
 	Dir      string        // absolute; relative paths of the configuration count from here
@@ -133,4 +133,6 @@ type Config struct {
 	VaultDir   string // age: default ".envdrift/vault"
 	Recipients string // age: file; default ".envdrift/recipients"
 	Identity   string // age: identity file; default the user's
+
+	Extra map[string]string // by key: settings of a provider that have no field here
 }

@@ -1,0 +1,159 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Provider is one kind of vault: its name, the settings it has, and how it is
+// opened. What reads, writes, documents or trusts a configuration does so from
+// the Settings. They need no SDK, so that a build without the provider's SDK
+// still understands a configuration that has them.
+type Provider struct {
+	Name     string
+	Settings []Setting // the keys of [vault.NAME], in the order of a trusted endpoint
+	Local    bool      // is sent no credential
+	Open     OpenFunc  // nil where the build tag no_NAME left the SDK out
+}
+
+// An OpenFunc returns the store that a configuration describes. It sends
+// nothing. Its errors are [*Error] of kind ErrConfig.
+type OpenFunc func(context.Context, Config) (Store, error)
+
+// Opener makes an OpenFunc of a provider's own Open. If that fails, there is no
+// store: a nil *S in a Store would not be nil.
+func Opener[S Store](open func(context.Context, Config) (S, error)) OpenFunc {
+	return func(ctx context.Context, cfg Config) (Store, error) {
+		s, err := open(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// A Kind says which values a [Setting] takes.
+type Kind int
+
+// The kinds of settings.
+const (
+	Text   Kind = iota
+	Mount       // text; slashes at its ends do not count
+	URL         // https, or http on this machine
+	Path        // below the configuration's directory
+	Enum        // one of Values
+	Number      // a whole number from Least to Most, above 0
+)
+
+// A Setting is one key of a provider's section.
+type Setting struct {
+	Key         string
+	Kind        Kind
+	Values      []string // of an Enum
+	Least, Most int64    // of a Number
+
+	// Field returns where a Config keeps the value, Int where it keeps that of
+	// a Number. With neither, Config.Extra has it.
+	Field func(*Config) *string
+	Int   func(*Config) *int
+
+	Required bool   // the provider's own tools cannot supply it
+	Flag     string // that sets it, as "--region"
+	Env      string // the variable that is read where nothing else states it
+	Token    string // the variable whose credential belongs to the address in Env
+	Example  string // for a new configuration; "" to leave the key out
+
+	// ByName returns the value for the vault called name, beside a vault whose
+	// value is like, or beside none. It is nil where names do not lead to vaults.
+	ByName func(name, like string) (value string, ok bool)
+
+	// What trust needs: every setting is part of a trusted endpoint unless it
+	// is Harmless.
+	Label    string // in the endpoint; default its key
+	Harmless bool   // has no influence on where a credential goes
+	Names    bool   // a user who states it by Flag or Env has named the vault
+	Diverts  bool   // sends the credential elsewhere than Names says
+}
+
+// Of returns the setting's value in cfg, or "".
+func (s Setting) Of(cfg Config) string {
+	switch {
+	case s.Field != nil:
+		return *s.Field(&cfg)
+	case s.Int == nil:
+		return cfg.Extra[s.Key]
+	}
+	if n := *s.Int(&cfg); n != 0 {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// Set changes the setting's value in cfg. That of an Int is a whole number.
+func (s Setting) Set(cfg *Config, value string) {
+	switch {
+	case s.Field != nil:
+		*s.Field(cfg) = value
+	case s.Int != nil:
+		*s.Int(cfg), _ = strconv.Atoi(value) // 0, as if not set, for anything else
+	default:
+		extra := maps.Clone(cfg.Extra) // another Config may share it
+		if extra == nil {
+			extra = map[string]string{}
+		}
+		extra[s.Key] = value
+		cfg.Extra = extra
+	}
+}
+
+// Providers are the kinds of vaults that a program knows. The first one is
+// meant where nothing names another.
+type Providers []Provider
+
+// Names returns the providers' names in their order.
+func (ps Providers) Names() []string {
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// Find returns the provider of that name.
+func (ps Providers) Find(name string) (Provider, bool) {
+	i := slices.IndexFunc(ps, func(p Provider) bool { return p.Name == name })
+	if i < 0 {
+		return Provider{}, false
+	}
+	return ps[i], true
+}
+
+// Open returns the store of cfg.Provider. It sends nothing. Errors are
+// [*Error] of kind ErrConfig.
+func (ps Providers) Open(ctx context.Context, cfg Config) (Store, error) {
+	p, known := ps.Find(cfg.Provider)
+	switch {
+	case !known:
+		return nil, notOpened(cfg.Provider, "envdrift knows "+list(ps.Names()))
+	case p.Open == nil:
+		return nil, notOpened(cfg.Provider, "left out of this build by the tag no_"+cfg.Provider)
+	}
+	return p.Open(ctx, cfg)
+}
+
+func notOpened(provider, why string) error {
+	return NewProblem(ErrConfig, why, "").Of("open", fmt.Sprintf("provider %q", provider), "")
+}
+
+// list writes words as a sentence does: a, b and c.
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
