@@ -1,3 +1,5 @@
+//go:build !no_aws
+
 // Package aws keeps secrets in AWS Secrets Manager. Credentials, region and
 // endpoint come from where the AWS tools take them when the configuration is
 // silent: the environment, profiles with or without SSO, web identity, and the

@@ -1,3 +1,5 @@
+//go:build !no_azure
+
 // Package azure keeps secrets in Azure Key Vault. Who asks is settled by
 // Microsoft Entra ID: by a signed-in az or azd, by a service principal or a
 // federated token that the environment describes, or by a managed identity.

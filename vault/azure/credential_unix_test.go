@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !no_azure
 
 package azure_test
 

@@ -1,3 +1,5 @@
+//go:build !no_gcp
+
 // Package gcp keeps secrets in Google Cloud Secret Manager. Credentials are
 // the Application Default Credentials, which gcloud, CI systems and Google's
 // own machines provide; the project is the configured one, else that of the

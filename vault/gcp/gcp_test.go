@@ -1,3 +1,5 @@
+//go:build !no_gcp
+
 package gcp_test
 
 import (

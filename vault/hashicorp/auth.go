@@ -1,3 +1,5 @@
+//go:build !no_hashicorp
+
 package hashicorp
 
 import (

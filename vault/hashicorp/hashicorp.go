@@ -1,3 +1,5 @@
+//go:build !no_hashicorp
+
 // Package hashicorp keeps secrets in HashiCorp Vault, or in OpenBao, which
 // speaks the same API: in a KV secrets engine of version 1 or 2. Address,
 // namespace, token and TLS settings come from where the vault command takes

@@ -1,0 +1,45 @@
+package azure
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/envdrift/envdrift/vault"
+)
+
+// Provider describes Azure Key Vault and its settings.
+func Provider() vault.Provider {
+	return vault.Provider{Name: "azure", Open: opener(), Settings: []vault.Setting{
+		{
+			Key: "vault_url", Kind: vault.URL, Required: true, Names: true,
+			Flag: "--vault-url", Example: "https://my-keyvault.vault.azure.net/", ByName: addressOf,
+			Field: func(c *vault.Config) *string { return &c.URL },
+		},
+		{
+			Key: "credential", Kind: vault.Enum, Values: []string{"auto", "cli", "environment", "workload", "managed", "devcli"},
+			Field: func(c *vault.Config) *string { return &c.Credential },
+		},
+	}}
+}
+
+var vaultName = regexp.MustCompile(`^[A-Za-z0-9-]{3,24}$`)
+
+// addressOf returns the address of the vault called name in the cloud of the
+// vault at like, or in the public one. A name that Azure would not allow could
+// be any address, so there is none for it.
+func addressOf(name, like string) (string, bool) {
+	if like == "" {
+		like = "https://x.vault.azure.net/"
+	}
+	u, err := url.Parse(like)
+	if err != nil || !vaultName.MatchString(name) {
+		return "", false
+	}
+	_, suffix, ok := strings.Cut(u.Host, ".")
+	if _, err := netip.ParseAddr(u.Hostname()); !ok || err == nil {
+		return "", false
+	}
+	return "https://" + name + "." + suffix + "/", true
+}
