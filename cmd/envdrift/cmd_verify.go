@@ -80,7 +80,7 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 		t, mapped := c.work.Target(file)
 		if secretName != "" {
 			t = mapping.ForFile(c.work.Tree, secretName, file, t)
-			if o := c.overrides; o.Provider != "" || o.VaultURL != "" || o.Region != "" || o.ProjectID != "" {
+			if c.overrides.NamesVault() {
 				t.Mapping.VaultName = "" // what was typed names the vault
 			}
 		} else if !mapped {

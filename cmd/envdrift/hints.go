@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/hooks/precommit"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -63,12 +64,9 @@ func (c *cli) keyLine(t mapping.Target, file string) string {
 	if len(t.Names) > 0 {
 		words = append(words, "--key", t.Names[0])
 	}
-	for _, flag := range []struct{ name, value string }{
-		{"-p", c.overrides.Provider}, {"--vault-url", c.overrides.VaultURL},
-		{"--region", c.overrides.Region}, {"--project-id", c.overrides.ProjectID},
-	} {
-		if flag.value != "" {
-			words = append(words, flag.name, quote(flag.value))
+	for _, flag := range append([]*config.Flag{{Name: "-p", Value: c.overrides.Provider}}, c.overrides.Flags...) {
+		if flag.Value != "" {
+			words = append(words, flag.Name, quote(flag.Value))
 		}
 	}
 	return c.commandLine(strings.Join(words, " ") + " --force")

@@ -22,7 +22,7 @@ func TestEarlierConfigurations(t *testing.T) {
 	for _, file := range append(files, "testdata/earlier.toml") {
 		var o config.Overrides
 		if filepath.Ext(file) == ".txt" {
-			o = config.Overrides{Provider: "azure", VaultURL: "https://my-keyvault.vault.azure.net/"}
+			o = config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--vault-url", "https://my-keyvault.vault.azure.net/"}}}
 		}
 		c, err := config.Load(file, o)
 		if err != nil {

@@ -22,13 +22,13 @@ func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	fmt.Fprintf(&b, "\n[vault.%s]\n", provider)
 	switch provider {
 	case "azure":
-		line("vault_url", o.VaultURL, "https://my-keyvault.vault.azure.net/")
+		line("vault_url", o.Stated("--vault-url"), "https://my-keyvault.vault.azure.net/")
 	case "aws":
-		line("region", o.Region, "eu-central-1")
+		line("region", o.Stated("--region"), "eu-central-1")
 	case "hashicorp":
-		line("url", o.VaultURL, "https://vault.example.com")
+		line("url", o.Stated("--vault-url"), "https://vault.example.com")
 	case "gcp":
-		line("project_id", o.ProjectID, "my-project")
+		line("project_id", o.Stated("--project-id"), "my-project")
 	case "age":
 		line("recipients", "", ".envdrift/recipients")
 	}

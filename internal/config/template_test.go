@@ -3,6 +3,7 @@ package config_test
 import (
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -15,7 +16,7 @@ func TestTemplate(t *testing.T) {
 		{SecretName: `quo"ted\`, Folder: "services/ü b", EnvFile: "post gres.env"},
 		{SecretName: "plain", Folder: "a", EnvFile: ".env"},
 	}
-	over := config.Overrides{VaultURL: "https://v.vault.azure.net/", Region: "eu-west-1", ProjectID: "p"}
+	over := config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v.vault.azure.net/"}, {"--region", "eu-west-1"}, {"--project-id", "p"}}}
 	// What stands commented out must be right as well.
 	commented := regexp.MustCompile(`(?m)^# (\w+ = |\[)`)
 	for _, provider := range []string{"age", "aws", "azure", "gcp", "hashicorp"} {
@@ -41,6 +42,33 @@ func TestTemplate(t *testing.T) {
 					t.Errorf("%s: with every comment active: %v", provider, err)
 				}
 			}
+		}
+	}
+}
+
+// Of a vault, a new configuration has what the flags say, or an example.
+func TestTemplateSections(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		provider, flag string
+		want           string
+	}{
+		{"age", "", "# recipients = \".envdrift/recipients\""},
+		{"aws", "", "# region = \"eu-central-1\""},
+		{"aws", "--region", "region = \"x\""},
+		{"azure", "", "# vault_url = \"https://my-keyvault.vault.azure.net/\""},
+		{"azure", "--vault-url", "vault_url = \"x\""},
+		{"gcp", "", "# project_id = \"my-project\""},
+		{"gcp", "--project-id", "project_id = \"x\""},
+		{"hashicorp", "", "# url = \"https://vault.example.com\""},
+		{"hashicorp", "--vault-url", "url = \"x\""},
+	}
+	for _, tt := range tests {
+		over := config.Overrides{Flags: []*config.Flag{{tt.flag, "x"}}}
+		text := string(config.Template(tt.provider, over, nil))
+		want := "\n[vault]\nprovider = \"" + tt.provider + "\"\n\n[vault." + tt.provider + "]\n" + tt.want + "\n\n[vault.sync]\n"
+		if !strings.Contains(text, want) {
+			t.Errorf("Template(%s) with %q =\n%s; want in it\n%s", tt.provider, tt.flag, text, want)
 		}
 	}
 }

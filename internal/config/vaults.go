@@ -24,9 +24,35 @@ const commandLine = "the command line"
 // They win over the file, and concern the vault of mappings without a
 // vault_name.
 type Overrides struct {
-	Provider, VaultURL, Region, ProjectID string
+	Provider string
+	Flags    []*Flag
 
 	Getenv func(string) string // nil: an empty environment
+}
+
+// A Flag is what the command line says of a provider's setting.
+type Flag struct{ Name, Value string } // Name as in [vault.Setting]: "--region"
+
+// Flag adds a flag and returns where its value is kept.
+func (o *Overrides) Flag(name string) *string {
+	f := &Flag{Name: name}
+	o.Flags = append(o.Flags, f)
+	return &f.Value
+}
+
+// Stated returns the value of a flag, or "". A setting without a flag has none.
+func (o Overrides) Stated(flag string) string {
+	for _, f := range o.Flags {
+		if f.Name == flag && flag != "" {
+			return strings.TrimSpace(f.Value)
+		}
+	}
+	return ""
+}
+
+// NamesVault reports whether the command line says anything of the vault.
+func (o Overrides) NamesVault() bool {
+	return o.Provider != "" || slices.ContainsFunc(o.Flags, func(f *Flag) bool { return f.Value != "" })
 }
 
 func (o Overrides) getenv(name string) string {
@@ -148,24 +174,27 @@ func (c *Config) applyFlags(r *reader) {
 		wrong("--provider", notOneOf(v.Provider, providers[:]), nearest(strings.ToLower(v.Provider), providers[:]))
 		return
 	}
-	for _, f := range []struct {
-		flag, value string
-		field       *string
-		of          []string
-	}{
-		{"--vault-url", strings.TrimSpace(o.VaultURL), &v.URL, []string{"azure", "hashicorp"}},
-		{"--region", strings.TrimSpace(o.Region), &v.Region, []string{"aws"}},
-		{"--project-id", strings.TrimSpace(o.ProjectID), &v.ProjectID, []string{"gcp"}},
-	} {
+	type setting struct {
+		field *string
+		of    []string
+	}
+	settings := map[string]setting{
+		"--vault-url":  {&v.URL, []string{"azure", "hashicorp"}},
+		"--region":     {&v.Region, []string{"aws"}},
+		"--project-id": {&v.ProjectID, []string{"gcp"}},
+	}
+	for _, f := range o.Flags {
+		value, s := strings.TrimSpace(f.Value), settings[f.Name]
 		switch {
-		case f.value == "":
+		case value == "":
 			continue
-		case !slices.Contains(f.of, v.Provider):
-			wrong(f.flag, fmt.Sprintf("is nothing that the provider %s has; give --provider too", v.Provider), "")
-		case f.field == &v.URL && badURL(f.value) != "":
-			wrong(f.flag, badURL(f.value), "")
+		case !slices.Contains(s.of, v.Provider):
+			wrong(f.Name, fmt.Sprintf("is nothing that the provider %s has; give --provider too", v.Provider), "")
+			continue
+		case s.field == &v.URL && badURL(value) != "":
+			wrong(f.Name, badURL(value), "")
 		}
-		*f.field = f.value
+		*s.field = value
 	}
 }
 

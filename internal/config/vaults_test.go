@@ -68,15 +68,15 @@ func TestVaultOf(t *testing.T) {
 		{name: "file before VAULT_ADDR", text: "[vault.hashicorp]\nurl = 'https://f'\n", over: config.Overrides{Getenv: env(map[string]string{"VAULT_ADDR": "https://v"})},
 			want: vault.Config{Provider: "hashicorp", URL: "https://f"}},
 		{name: "flag before both", text: "[vault.hashicorp]\nurl = 'https://f'\n",
-			over: config.Overrides{VaultURL: "https://flag", Getenv: env(map[string]string{"VAULT_ADDR": "https://v"})},
+			over: config.Overrides{Getenv: env(map[string]string{"VAULT_ADDR": "https://v"}), Flags: []*config.Flag{{"--vault-url", "https://flag"}}},
 			want: vault.Config{Provider: "hashicorp", URL: "https://flag"}},
-		{name: "flags name another provider", text: azure, over: config.Overrides{Provider: "gcp", ProjectID: "p"}, want: vault.Config{Provider: "gcp", ProjectID: "p"}},
+		{name: "flags name another provider", text: azure, over: config.Overrides{Provider: "gcp", Flags: []*config.Flag{{"--project-id", "p"}}}, want: vault.Config{Provider: "gcp", ProjectID: "p"}},
 		{name: "flag chooses one of several", text: azure + "[vault.aws]\nregion = 'us'\n", over: config.Overrides{Provider: "aws"}, want: vault.Config{Provider: "aws", Region: "us"}},
-		{name: "region of the default named one", text: named + defaultName + "'prod'\n", over: config.Overrides{Region: "us"},
+		{name: "region of the default named one", text: named + defaultName + "'prod'\n", over: config.Overrides{Flags: []*config.Flag{{"--region", "us"}}},
 			want: vault.Config{Provider: "aws", Name: "prod", Region: "us"}},
-		{name: "another provider than the default named one", text: named + defaultName + "'prod'\n", over: config.Overrides{Provider: "hashicorp", VaultURL: "https://h"},
+		{name: "another provider than the default named one", text: named + defaultName + "'prod'\n", over: config.Overrides{Provider: "hashicorp", Flags: []*config.Flag{{"--vault-url", "https://h"}}},
 			want: vault.Config{Provider: "hashicorp", URL: "https://h"}},
-		{name: "flags leave named ones alone", text: azure + named, vaultName: "prod", over: config.Overrides{VaultURL: "https://flag.vault.azure.net"},
+		{name: "flags leave named ones alone", text: azure + named, vaultName: "prod", over: config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://flag.vault.azure.net"}}},
 			want: vault.Config{Provider: "aws", Name: "prod", Region: "eu"}},
 	}
 	for _, tt := range tests {
@@ -125,7 +125,7 @@ func TestAddresses(t *testing.T) {
 				return err
 			},
 			"the command line: --vault-url: ": func() error {
-				_, err := config.Empty(".", config.Overrides{Provider: "hashicorp", VaultURL: tt.url})
+				_, err := config.Empty(".", config.Overrides{Provider: "hashicorp", Flags: []*config.Flag{{"--vault-url", tt.url}}})
 				return err
 			},
 		} {
@@ -147,8 +147,8 @@ func TestFlags(t *testing.T) {
 		want string
 	}{
 		{config.Overrides{Provider: "Azure"}, `the command line: --provider: "Azure" is none of age, aws, azure, gcp, hashicorp (did you mean "azure"?)`},
-		{config.Overrides{VaultURL: "https://v"}, "the command line: --vault-url: is nothing that the provider age has; give --provider too"},
-		{config.Overrides{Provider: "azure", Region: "eu", ProjectID: "p"}, "the command line: --region: is nothing that the provider azure has; give --provider too\n" +
+		{config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v"}}}, "the command line: --vault-url: is nothing that the provider age has; give --provider too"},
+		{config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--region", "eu"}, {"--project-id", "p"}}}, "the command line: --region: is nothing that the provider azure has; give --provider too\n" +
 			"the command line: --project-id: is nothing that the provider azure has; give --provider too"},
 	}
 	for _, tt := range tests {
@@ -161,7 +161,7 @@ func TestFlags(t *testing.T) {
 // A fault of the file is no reason to hide what is wrong with the flags.
 func TestFlagsAndFileTogether(t *testing.T) {
 	t.Parallel()
-	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), config.Overrides{Region: "eu"})
+	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), config.Overrides{Flags: []*config.Flag{{"--region", "eu"}}})
 	want := "the command line: --region: is nothing that the provider age has; give --provider too\nenvdrift.toml:2: hooks.x: unknown key"
 	if message(err) != want {
 		t.Errorf("Parse = %v; want %s", err, want)

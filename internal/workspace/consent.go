@@ -150,11 +150,11 @@ func (w *Workspace) userNamedVault(cfg vault.Config) bool {
 	}
 	switch cfg.Provider {
 	case "azure":
-		return sameAddress(w.options.Overrides.VaultURL, cfg.URL)
+		return sameAddress(w.options.Overrides.Stated("--vault-url"), cfg.URL)
 	case "hashicorp":
-		return sameAddress(w.options.Overrides.VaultURL, cfg.URL) || sameAddress(w.options.Env["VAULT_ADDR"], cfg.URL)
+		return sameAddress(w.options.Overrides.Stated("--vault-url"), cfg.URL) || sameAddress(w.options.Env["VAULT_ADDR"], cfg.URL)
 	case "gcp":
-		return w.options.Overrides.ProjectID != "" && w.options.Overrides.ProjectID == cfg.ProjectID && cfg.Endpoint == ""
+		return w.options.Overrides.Stated("--project-id") != "" && w.options.Overrides.Stated("--project-id") == cfg.ProjectID && cfg.Endpoint == ""
 	}
 	return false
 }
