@@ -123,6 +123,14 @@ func (ps Providers) Names() []string {
 	return names
 }
 
+// Default returns the name of the first provider.
+func (ps Providers) Default() string {
+	if len(ps) == 0 {
+		return ""
+	}
+	return ps[0].Name
+}
+
 // Find returns the provider of that name.
 func (ps Providers) Find(name string) (Provider, bool) {
 	i := slices.IndexFunc(ps, func(p Provider) bool { return p.Name == name })

@@ -33,6 +33,9 @@ func TestProviders(t *testing.T) {
 	if got, want := known().Names(), []string{"first", "second", "third"}; !slices.Equal(got, want) {
 		t.Errorf("Names() = %q; want %q", got, want)
 	}
+	if got, none := known().Default(), (vault.Providers{}).Default(); got != "first" || none != "" {
+		t.Errorf("Default() = %q, and %q of none; want first and nothing", got, none)
+	}
 	if p, ok := known().Find("third"); !ok || p.Name != "third" {
 		t.Errorf("Find(third) = %q, %t; want it", p.Name, ok)
 	}

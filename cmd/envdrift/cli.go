@@ -13,6 +13,7 @@ import (
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault/all"
 )
 
 // A cli is one run: the flags that every command knows, and the surroundings.
@@ -54,6 +55,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 
 	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
 	app.Flag("directory", "Work as if started in DIR.").Short('C').PlaceHolder("DIR").StringVar(&c.directory)
+	c.overrides.Providers = all.Providers()
 	app.Flag("provider", "The vault: age, aws, azure, gcp or hashicorp.").Short('p').PlaceHolder("NAME").StringVar(&c.overrides.Provider)
 	app.Flag("vault-url", "Address of an Azure Key Vault or a HashiCorp Vault.").PlaceHolder("URL").StringVar(c.overrides.Flag("--vault-url"))
 	app.Flag("region", "AWS region.").PlaceHolder("NAME").StringVar(c.overrides.Flag("--region"))

@@ -16,7 +16,7 @@ func BenchmarkLoad(b *testing.B) {
 		fmt.Fprintf(&text, "[[vault.sync.mappings]]\nsecret_name = \"s%d-key\"\nfolder_path = \"services/s%d\"\n", i, i)
 	}
 	for b.Loop() {
-		if _, err := config.Parse("envdrift.toml", []byte(text.String()), config.Overrides{}); err != nil {
+		if _, err := config.Parse("envdrift.toml", []byte(text.String()), known(config.Overrides{})); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ func TestEarlierConfigurations(t *testing.T) {
 		if filepath.Ext(file) == ".txt" {
 			o = config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--vault-url", "https://my-keyvault.vault.azure.net/"}}}
 		}
-		c, err := config.Load(file, o)
+		c, err := config.Load(file, known(o))
 		if err != nil {
 			t.Error(err)
 			continue
@@ -63,7 +63,7 @@ func TestEarlierMappings(t *testing.T) {
 		}, nil},
 	}
 	for _, tt := range tests {
-		c, err := config.Load(filepath.Join("testdata", tt.file), config.Overrides{})
+		c, err := config.Load(filepath.Join("testdata", tt.file), known(config.Overrides{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,13 +117,13 @@ func TestErrorsRepeatNoSecret(t *testing.T) {
 		"[[vault.sync.mappings]]\nsecret_name = 'a'\nfolder_path = '.'\nsecret_value = '" + secret + "'\n",
 		"[[vault.sync.mappings]]\nkey = ['" + secret + "']\n",
 	} {
-		_, err := config.Parse("envdrift.toml", []byte(text), config.Overrides{})
+		_, err := config.Parse("envdrift.toml", []byte(text), known(config.Overrides{}))
 		if err == nil || repeats(err, secret[:4]) {
 			t.Errorf("Parse(%q) = %v; want an error with nothing of the secret", text, err)
 		}
 	}
 	const digits = "98765432109876543210"
-	if _, err := config.Parse("envdrift.toml", []byte("secret = "+digits+"\n"), config.Overrides{}); repeats(err, digits) {
+	if _, err := config.Parse("envdrift.toml", []byte("secret = "+digits+"\n"), known(config.Overrides{})); repeats(err, digits) {
 		t.Errorf("Parse of a large number = %v; want it not repeated", err)
 	}
 	// A file that is no configuration at all.
@@ -131,7 +131,7 @@ func TestErrorsRepeatNoSecret(t *testing.T) {
 	if err := os.WriteFile(file, []byte("AGE-SECRET-KEY-1"+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(file, config.Overrides{}); err == nil || repeats(err, secret) {
+	if _, err := config.Load(file, known(config.Overrides{})); err == nil || repeats(err, secret) {
 		t.Errorf("Load of a key = %v; want an error without it", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/all"
 )
 
 func manual(t *testing.T) string {
@@ -77,8 +79,8 @@ func TestEverythingIsStated(t *testing.T) {
 			}
 		}
 	}
-	for _, provider := range []string{"age", "aws", "azure", "gcp", "hashicorp"} {
-		c, err := config.Parse("/repo/envdrift.toml", []byte(everything), config.Overrides{Provider: provider})
+	for _, provider := range all.Providers().Names() {
+		c, err := config.Parse("/repo/envdrift.toml", []byte(everything), known(config.Overrides{Provider: provider}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +96,46 @@ func TestEverythingIsStated(t *testing.T) {
 	}
 }
 
+// The rows of a provider's section are its settings, in any order.
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	types := map[vault.Kind]string{
+		vault.Text: "string", vault.Mount: "string", vault.URL: "address", vault.Path: "path", vault.Enum: "string", vault.Number: "number",
+	}
+	for _, p := range all.Providers() {
+		rows := rowsOf(t, "vault."+p.Name)
+		for _, s := range p.Settings {
+			row, ok := rows[s.Key]
+			if !ok || row.kind != types[s.Kind] {
+				t.Errorf("vault.%s.%s is documented as %q; want %q", p.Name, s.Key, row.kind, types[s.Kind])
+			}
+			for _, value := range append(s.Values, s.Env) {
+				if !strings.Contains(row.text, value) {
+					t.Errorf("vault.%s.%s: the manual does not mention %s", p.Name, s.Key, value)
+				}
+			}
+			delete(rows, s.Key)
+		}
+		for key := range rows {
+			t.Errorf("vault.%s.%s is documented and no setting", p.Name, key)
+		}
+	}
+}
+
+// A row is what the manual says of a key.
+type row struct{ kind, text string }
+
+// rowsOf returns the manual's rows for the keys of a section.
+func rowsOf(t *testing.T, section string) map[string]row {
+	t.Helper()
+	rows := map[string]row{}
+	pattern := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(section) + "\\.(\\w+)` \\| (\\w+) \\|(.*)$")
+	for _, m := range pattern.FindAllStringSubmatch(manual(t), -1) {
+		rows[m[1]] = row{m[2], m[3]}
+	}
+	return rows
+}
+
 // A date is a wrong value for every key, and says so of each that is known.
 func TestEveryDocumentedKeyIsKnown(t *testing.T) {
 	t.Parallel()
@@ -105,7 +147,7 @@ func TestEveryDocumentedKeyIsKnown(t *testing.T) {
 		if strings.HasPrefix(key, "vault.named.NAME.") && !strings.HasSuffix(key, ".provider") {
 			text += "vault.named.NAME.provider = 'age'\n"
 		}
-		_, err := config.Parse("envdrift.toml", []byte(text), config.Overrides{})
+		_, err := config.Parse("envdrift.toml", []byte(text), known(config.Overrides{}))
 		if got := message(err); !strings.Contains(got, "is a date, not") || strings.Contains(got, "unknown key") {
 			t.Errorf("%s: %v; want a complaint of its value alone", key, err)
 		}
@@ -127,7 +169,7 @@ func TestDocumentedExamples(t *testing.T) {
 			name = "pyproject.toml"
 		}
 		examples++
-		if _, err := config.Parse(name, []byte(block[2]), config.Overrides{}); err != nil {
+		if _, err := config.Parse(name, []byte(block[2]), known(config.Overrides{})); err != nil {
 			t.Errorf("%s\n%v", block[2], err)
 		}
 	}

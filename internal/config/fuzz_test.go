@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 		if name = path.Base(filepath.ToSlash(name)); strings.ContainsRune(name, 0) {
 			return
 		}
-		c, err := config.Parse(name, []byte(text), config.Overrides{Provider: provider})
+		c, err := config.Parse(name, []byte(text), known(config.Overrides{Provider: provider}))
 		if err != nil {
 			checkError(t, err, strings.Count(text, "\n")+1)
 			return

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// parsePairs reads pair.txt: a line for each mapping, "secret=folder" or, for
-// Azure, "vault/secret=folder"; # begins a line of comment.
+// parsePairs reads pair.txt: a line for each mapping, "secret=folder" or, where
+// the provider finds vaults by name, "vault/secret=folder"; # begins a line of
+// comment.
 func (c *Config) parsePairs(r *reader) error {
 	if err := r.check(); err != nil {
 		return err
@@ -16,7 +17,7 @@ func (c *Config) parsePairs(r *reader) error {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		m, problem := parsePair(line, c.override.Provider == "azure")
+		m, problem := parsePair(line, c.override.namesLead())
 		if problem != "" {
 			r.failAt(i+1, "", problem, "")
 			continue
@@ -27,7 +28,7 @@ func (c *Config) parsePairs(r *reader) error {
 	return nil
 }
 
-func parsePair(line string, azure bool) (m Mapping, problem string) {
+func parsePair(line string, namesLead bool) (m Mapping, problem string) {
 	if strings.HasPrefix(line, "[") {
 		return m, "is no secret-name=folder-path; the name of a TOML file ends in .toml"
 	}
@@ -36,7 +37,7 @@ func parsePair(line string, azure bool) (m Mapping, problem string) {
 		return m, "is no secret-name=folder-path"
 	}
 	m.SecretName, m.Folder = strings.TrimSpace(secret), strings.TrimSpace(folder)
-	if vaultName, rest, ok := strings.Cut(m.SecretName, "/"); azure && ok {
+	if vaultName, rest, ok := strings.Cut(m.SecretName, "/"); namesLead && ok {
 		m.VaultName, m.SecretName = strings.TrimSpace(vaultName), strings.TrimSpace(rest)
 		if m.VaultName == "" {
 			return m, "has no vault before the slash"

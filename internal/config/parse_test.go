@@ -93,7 +93,7 @@ func TestParseErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := config.Parse("envdrift.toml", []byte(tt.text), config.Overrides{})
+			c, err := config.Parse("envdrift.toml", []byte(tt.text), known(config.Overrides{}))
 			want := "envdrift.toml" + strings.Join(tt.want, "\nenvdrift.toml")
 			if message(err) != want || c != nil {
 				t.Errorf("Parse =\n%v; want\n%s", err, want)
@@ -139,7 +139,7 @@ func TestPaths(t *testing.T) {
 			if key != "folder_path" {
 				text += "folder_path = '.'\n"
 			}
-			_, err := config.Parse("envdrift.toml", []byte(text), config.Overrides{})
+			_, err := config.Parse("envdrift.toml", []byte(text), known(config.Overrides{}))
 			want := ""
 			if tt.want != "" {
 				want = "envdrift.toml:3: vault.sync.mappings[0]." + key + ": " + tt.want
@@ -160,7 +160,7 @@ func TestPyprojectErrors(t *testing.T) {
 		{"[tool.envdrift]\n# \xe9\n", "pyproject.toml:2: is not UTF-8"},
 	}
 	for _, tt := range tests {
-		if _, err := config.Parse("pyproject.toml", []byte(tt.text), config.Overrides{}); message(err) != tt.want {
+		if _, err := config.Parse("pyproject.toml", []byte(tt.text), known(config.Overrides{})); message(err) != tt.want {
 			t.Errorf("Parse(%q) = %v; want %s", tt.text, err, tt.want)
 		}
 	}
@@ -180,10 +180,10 @@ func TestHostileSizes(t *testing.T) {
 		{"large", strings.Repeat("#\n", 4*n), ": is larger than 1 MiB"},
 	}
 	for _, tt := range tests {
-		if _, err := config.Parse("envdrift.toml", []byte(tt.text), config.Overrides{}); message(err) != "envdrift.toml"+tt.want {
+		if _, err := config.Parse("envdrift.toml", []byte(tt.text), known(config.Overrides{})); message(err) != "envdrift.toml"+tt.want {
 			t.Errorf("%s: Parse = %.200v; want %s", tt.name, err, tt.want)
 		}
-		if _, err := config.Parse("pyproject.toml", []byte(tt.text), config.Overrides{}); !errors.Is(err, config.ErrNoConfig) {
+		if _, err := config.Parse("pyproject.toml", []byte(tt.text), known(config.Overrides{})); !errors.Is(err, config.ErrNoConfig) {
 			t.Errorf("%s: Parse(pyproject.toml) = %.200v; want ErrNoConfig", tt.name, err)
 		}
 	}
@@ -213,7 +213,7 @@ func TestLinesOfUnusualSpellings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Parse("envdrift.toml", []byte(tt.text), config.Overrides{})
+			_, err := config.Parse("envdrift.toml", []byte(tt.text), known(config.Overrides{}))
 			if want := "envdrift.toml" + tt.want + ": unknown key"; message(err) != want {
 				t.Errorf("Parse = %v; want %s", err, want)
 			}
@@ -241,7 +241,7 @@ func TestParsePairs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, name := range []string{"pair.txt", "pairs", "x.toml.txt"} {
-			c, err := config.Parse(name, []byte(text), config.Overrides{Provider: tt.provider})
+			c, err := config.Parse(name, []byte(text), known(config.Overrides{Provider: tt.provider}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +264,7 @@ f=../x
 g=h
 i=h
 `
-	_, err := config.Parse("pair.txt", []byte(text), config.Overrides{Provider: "azure"})
+	_, err := config.Parse("pair.txt", []byte(text), known(config.Overrides{Provider: "azure"}))
 	want := `pair.txt:1: is no secret-name=folder-path
 pair.txt:2: is no secret-name=folder-path; the name of a TOML file ends in .toml
 pair.txt:3: has no secret before =
@@ -276,7 +276,7 @@ pair.txt:9: vault.sync.mappings: h (production) is mapped twice, in line 8 too`
 	if message(err) != want {
 		t.Errorf("Parse =\n%v; want\n%s", err, want)
 	}
-	if _, err := config.Parse("pair.txt", []byte("a=b\n\xe9=c\n"), config.Overrides{}); message(err) != "pair.txt:2: is not UTF-8" {
+	if _, err := config.Parse("pair.txt", []byte("a=b\n\xe9=c\n"), known(config.Overrides{})); message(err) != "pair.txt:2: is not UTF-8" {
 		t.Errorf("Parse of Latin-1 = %v; want line 2", err)
 	}
 }

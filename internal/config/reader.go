@@ -7,10 +7,13 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/agnivade/levenshtein"
+
+	"github.com/envdrift/envdrift/vault"
 )
 
 // A reader collects what is wrong with one file.
@@ -188,6 +191,26 @@ func (t *table) duration(name string, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
+}
+
+// setting reads a provider's setting; "" if it is not there, or wrong.
+func (t *table) setting(s vault.Setting) string {
+	switch s.Kind {
+	case vault.Mount:
+		return strings.Trim(t.text(s.Key), "/")
+	case vault.URL:
+		return t.url(s.Key)
+	case vault.Path:
+		return t.path(s.Key, t.text(s.Key))
+	case vault.Enum:
+		return t.oneOf(s.Key, "", s.Values...)
+	case vault.Number:
+		if n := t.number(s.Key, s.Least, s.Most); n != 0 {
+			return strconv.Itoa(n)
+		}
+		return ""
+	}
+	return t.text(s.Key)
 }
 
 func (t *table) url(name string) string {

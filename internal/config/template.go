@@ -12,25 +12,13 @@ import (
 func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Which secret of the vault holds the private key of which env file.\n# Every key: docs/configuration.md of envdrift.\n\n[vault]\nprovider = %s\n", quoted(provider))
-	line := func(key, value, example string) {
-		if value != "" {
-			fmt.Fprintf(&b, "%s = %s\n", key, quoted(value))
-		} else {
-			fmt.Fprintf(&b, "# %s = %s\n", key, quoted(example))
-		}
-	}
 	fmt.Fprintf(&b, "\n[vault.%s]\n", provider)
-	switch provider {
-	case "azure":
-		line("vault_url", o.Stated("--vault-url"), "https://my-keyvault.vault.azure.net/")
-	case "aws":
-		line("region", o.Stated("--region"), "eu-central-1")
-	case "hashicorp":
-		line("url", o.Stated("--vault-url"), "https://vault.example.com")
-	case "gcp":
-		line("project_id", o.Stated("--project-id"), "my-project")
-	case "age":
-		line("recipients", "", ".envdrift/recipients")
+	for _, s := range o.settings(provider) {
+		if value := o.Stated(s.Flag); value != "" {
+			fmt.Fprintf(&b, "%s = %s\n", s.Key, quoted(value))
+		} else if s.Example != "" {
+			fmt.Fprintf(&b, "# %s = %s\n", s.Key, quoted(s.Example))
+		}
 	}
 	b.WriteString(syncTemplate)
 	if len(mappings) == 0 {

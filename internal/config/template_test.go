@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/vault/all"
 )
 
 func TestTemplate(t *testing.T) {
@@ -19,10 +20,10 @@ func TestTemplate(t *testing.T) {
 	over := config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v.vault.azure.net/"}, {"--region", "eu-west-1"}, {"--project-id", "p"}}}
 	// What stands commented out must be right as well.
 	commented := regexp.MustCompile(`(?m)^# (\w+ = |\[)`)
-	for _, provider := range []string{"age", "aws", "azure", "gcp", "hashicorp"} {
+	for _, provider := range all.Providers().Names() {
 		for _, over := range []config.Overrides{over, {}} {
 			for _, mappings := range [][]config.Mapping{mappings, nil} {
-				text := config.Template(provider, over, mappings)
+				text := config.Template(provider, known(over), mappings)
 				c := parse(t, "envdrift.toml", string(text))
 				if c.Vault.Provider != provider {
 					t.Errorf("%s: provider is %s", provider, c.Vault.Provider)
@@ -64,7 +65,7 @@ func TestTemplateSections(t *testing.T) {
 		{"hashicorp", "--vault-url", "url = \"x\""},
 	}
 	for _, tt := range tests {
-		over := config.Overrides{Flags: []*config.Flag{{tt.flag, "x"}}}
+		over := known(config.Overrides{Flags: []*config.Flag{{tt.flag, "x"}}})
 		text := string(config.Template(tt.provider, over, nil))
 		want := "\n[vault]\nprovider = \"" + tt.provider + "\"\n\n[vault." + tt.provider + "]\n" + tt.want + "\n\n[vault.sync]\n"
 		if !strings.Contains(text, want) {

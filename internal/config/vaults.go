@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,16 +13,15 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// providers are the vaults there are.
-var providers = [...]string{"age", "aws", "azure", "gcp", "hashicorp"}
-
 // commandLine stands for the file in errors about flags.
 const commandLine = "the command line"
 
-// Overrides are what the command line and the environment say of the vault.
-// They win over the file, and concern the vault of mappings without a
-// vault_name.
+// Overrides are what the program knows of vaults, and what the command line and
+// the environment say of them. They win over the file, and concern the vault of
+// mappings without a vault_name.
 type Overrides struct {
+	Providers vault.Providers // the first one is the default
+
 	Provider string
 	Flags    []*Flag
 
@@ -62,12 +60,18 @@ func (o Overrides) getenv(name string) string {
 	return strings.TrimSpace(o.Getenv(name))
 }
 
+// settings returns those of a provider; none for one that is not known.
+func (o Overrides) settings(provider string) []vault.Setting {
+	p, _ := o.Providers.Find(provider)
+	return p.Settings
+}
+
 // parseProviders reads the sections [vault.azure] and so on.
 func (c *Config) parseProviders(t *table, timeout time.Duration) map[string]vault.Config {
 	sections := map[string]vault.Config{}
-	for _, name := range providers {
-		if s := t.section(name); s != nil {
-			sections[name] = c.parseProvider(name, s, timeout)
+	for _, p := range c.override.Providers {
+		if s := t.section(p.Name); s != nil {
+			sections[p.Name] = c.parseProvider(p.Name, s, timeout)
 			s.rest()
 		}
 	}
@@ -84,7 +88,7 @@ func (c *Config) parseNamed(t *table, timeout time.Duration) {
 			s.fail("provider", "is missing", "")
 			continue
 		}
-		provider := s.oneOf("provider", "", providers[:]...)
+		provider := s.oneOf("provider", "", c.override.Providers.Names()...)
 		if provider == "" {
 			continue
 		}
@@ -98,24 +102,10 @@ func (c *Config) parseNamed(t *table, timeout time.Duration) {
 // parseProvider reads the keys of one provider from its section.
 func (c *Config) parseProvider(provider string, t *table, timeout time.Duration) vault.Config {
 	v := vault.Config{Provider: provider, Timeout: timeout, Dir: c.Dir}
-	switch provider {
-	case "azure":
-		v.URL = t.url("vault_url")
-		v.Credential = t.oneOf("credential", "", "auto", "cli", "environment", "workload", "managed", "devcli")
-	case "aws":
-		v.Region, v.Profile, v.Endpoint = t.text("region"), t.text("profile"), t.url("endpoint_url")
-	case "hashicorp":
-		v.URL, v.Namespace = t.url("url"), t.text("namespace")
-		v.Mount, v.AuthMount = strings.Trim(t.text("mount"), "/"), strings.Trim(t.text("auth_mount"), "/")
-		v.KVVersion = t.number("kv_version", 1, 2)
-		v.Auth = t.oneOf("auth", "", "token", "approle", "kubernetes", "jwt")
-		v.Role, v.Field = t.text("role"), t.text("field")
-	case "gcp":
-		v.ProjectID, v.Endpoint = t.text("project_id"), t.text("endpoint")
-	case "age":
-		v.VaultDir = t.path("dir", t.text("dir"))
-		v.Recipients = t.path("recipients", t.text("recipients"))
-		v.Identity = t.text("identity") // the person's own: anywhere
+	for _, setting := range c.override.settings(provider) {
+		if value := t.setting(setting); value != "" {
+			setting.Set(&v, value)
+		}
 	}
 	return v
 }
@@ -148,18 +138,35 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 func (c *Config) settle(r *reader) {
 	c.applyFlags(r)
 	c.findDuplicates(r)
-	v := &c.Vault
-	v.Dir = c.Dir
-	if v.URL == "" && v.Provider == "azure" {
-		v.URL, _ = azureURL(c.Sync.DefaultVaultName, "https://x.vault.azure.net/")
-	}
-	if v.URL == "" && v.Provider == "hashicorp" {
-		v.URL = c.override.getenv("VAULT_ADDR")
-	}
+	c.Vault.Dir = c.Dir
+	c.byDefaultName(&c.Vault)
+	c.fromEnvironment(&c.Vault)
 	for name, named := range c.Named {
-		if named.URL == "" && named.Provider == "hashicorp" {
-			named.URL = c.override.getenv("VAULT_ADDR")
-			c.Named[name] = named
+		c.fromEnvironment(&named)
+		c.Named[name] = named
+	}
+}
+
+// byDefaultName fills in what default_vault_name leads to.
+func (c *Config) byDefaultName(v *vault.Config) {
+	for _, s := range c.override.settings(v.Provider) {
+		if s.ByName == nil || s.Of(*v) != "" {
+			continue
+		}
+		if value, ok := s.ByName(c.Sync.DefaultVaultName, ""); ok {
+			s.Set(v, value)
+		}
+	}
+}
+
+// fromEnvironment fills in what neither file nor flag states.
+func (c *Config) fromEnvironment(v *vault.Config) {
+	for _, s := range c.override.settings(v.Provider) {
+		if s.Env == "" || s.Of(*v) != "" {
+			continue
+		}
+		if value := c.override.getenv(s.Env); value != "" {
+			s.Set(v, value)
 		}
 	}
 }
@@ -169,38 +176,42 @@ func (c *Config) applyFlags(r *reader) {
 	wrong := func(flag, problem, suggestion string) {
 		r.errs = append(r.errs, &Error{File: commandLine, Key: flag, Problem: problem, Suggestion: suggestion})
 	}
-	v.Provider = cmp.Or(strings.TrimSpace(o.Provider), v.Provider, "age")
-	if !slices.Contains(providers[:], v.Provider) {
-		wrong("--provider", notOneOf(v.Provider, providers[:]), nearest(strings.ToLower(v.Provider), providers[:]))
+	known := o.Providers.Names()
+	v.Provider = cmp.Or(strings.TrimSpace(o.Provider), v.Provider, o.Providers.Default())
+	if !slices.Contains(known, v.Provider) {
+		wrong("--provider", notOneOf(v.Provider, known), nearest(strings.ToLower(v.Provider), known))
 		return
 	}
-	type setting struct {
-		field *string
-		of    []string
-	}
-	settings := map[string]setting{
-		"--vault-url":  {&v.URL, []string{"azure", "hashicorp"}},
-		"--region":     {&v.Region, []string{"aws"}},
-		"--project-id": {&v.ProjectID, []string{"gcp"}},
-	}
 	for _, f := range o.Flags {
-		value, s := strings.TrimSpace(f.Value), settings[f.Name]
-		switch {
-		case value == "":
+		value := strings.TrimSpace(f.Value)
+		if value == "" {
 			continue
-		case !slices.Contains(s.of, v.Provider):
+		}
+		s, ok := o.byFlag(v.Provider, f.Name)
+		if !ok {
 			wrong(f.Name, fmt.Sprintf("is nothing that the provider %s has; give --provider too", v.Provider), "")
 			continue
-		case s.field == &v.URL && badURL(value) != "":
+		}
+		if s.Kind == vault.URL && badURL(value) != "" {
 			wrong(f.Name, badURL(value), "")
 		}
-		*s.field = value
+		s.Set(v, value)
 	}
+}
+
+// byFlag returns the provider's setting that a flag states.
+func (o Overrides) byFlag(provider, flag string) (vault.Setting, bool) {
+	for _, s := range o.settings(provider) {
+		if s.Flag == flag {
+			return s, true
+		}
+	}
+	return vault.Setting{}, false
 }
 
 // VaultOf gives the vault that a mapping's vault_name routes to: [vault.named.X];
 // or, where that is what default_vault_name calls it, the vault of mappings
-// without one; or, beside an Azure vault, that of this name in the same cloud.
+// without one; or, beside a vault whose provider finds vaults by name, the one of that name.
 // Anything else is an [*Error] that shows the section to write, as is a vault
 // that lacks a setting.
 func (c *Config) VaultOf(m Mapping) (vault.Config, error) {
@@ -211,60 +222,64 @@ func (c *Config) VaultOf(m Mapping) (vault.Config, error) {
 	if named, ok := c.Named[name]; ok {
 		return named, c.complete(named)
 	}
-	v := c.Vault
-	if v.Provider == "azure" {
-		if u, ok := azureURL(name, v.URL); ok {
-			v.Name, v.URL = name, u
-			return v, nil
-		}
+	if v, ok := c.beside(name); ok {
+		return v, nil
 	}
 	return vault.Config{}, &Error{
 		File: c.File, Line: m.Line, Key: "vault_name",
-		Problem:    fmt.Sprintf("no vault is called %q; write [vault.named.%s] with provider = %q and its settings", name, tomlKey(name), v.Provider),
+		Problem:    fmt.Sprintf("no vault is called %q; write [vault.named.%s] with provider = %q and its settings", name, tomlKey(name), c.Vault.Provider),
 		Suggestion: nearest(name, slices.Sorted(maps.Keys(c.Named))),
 	}
 }
 
-var azureName = regexp.MustCompile(`^[A-Za-z0-9-]{3,24}$`)
-
-// azureURL gives the address of the vault called name in the cloud that like
-// lies in. A name that Azure would not allow could be any address, so there is
-// none for it.
-func azureURL(name, like string) (string, bool) {
-	u, err := url.Parse(like)
-	if err != nil || !azureName.MatchString(name) {
-		return "", false
+// beside returns the vault that its mere name leads to from the default one.
+func (c *Config) beside(name string) (vault.Config, bool) {
+	v := c.Vault
+	for _, s := range c.override.settings(v.Provider) {
+		like := s.Of(v)
+		if s.ByName == nil || like == "" {
+			continue
+		}
+		if value, ok := s.ByName(name, like); ok {
+			s.Set(&v, value)
+			v.Name = name
+			return v, true
+		}
 	}
-	_, suffix, ok := strings.Cut(u.Host, ".")
-	if _, err := netip.ParseAddr(u.Hostname()); !ok || err == nil {
-		return "", false
-	}
-	return "https://" + name + "." + suffix + "/", true
+	return vault.Config{}, false
 }
 
-// complete reports that the vault's address is missing. What other providers
-// need, the machine's own configuration may know.
+// namesLead reports whether the vaults of the provider that a flag names are
+// found by their name.
+func (o Overrides) namesLead() bool {
+	return slices.ContainsFunc(o.settings(o.Provider), func(s vault.Setting) bool { return s.ByName != nil })
+}
+
+// complete reports a setting that is missing. What is not required, the
+// machine's own configuration may know.
 func (c *Config) complete(v vault.Config) error {
-	key, or := "", ""
-	switch {
-	case v.URL != "":
-		return nil
-	case v.Provider == "azure":
-		key = "vault_url"
-	case v.Provider == "hashicorp":
-		key, or = "url", ", or VAULT_ADDR"
-	default:
-		return nil
+	for _, s := range c.override.settings(v.Provider) {
+		if s.Required && s.Of(v) == "" {
+			return c.missing(v, s)
+		}
 	}
-	section, flag := "named."+tomlKey(v.Name), ""
-	if v.Name == "" || v.Name == c.Sync.DefaultVaultName {
-		flag = "--vault-url, or "
+	return nil
+}
+
+// missing shows every way to state s.
+func (c *Config) missing(v vault.Config, s vault.Setting) error {
+	section, flag, variable := "named."+tomlKey(v.Name), "", ""
+	if s.Flag != "" && (v.Name == "" || v.Name == c.Sync.DefaultVaultName) {
+		flag = s.Flag + ", or "
 	}
 	if v.Name == "" {
 		section = v.Provider
 	}
-	problem := fmt.Sprintf("is missing: the %s provider needs %s%s in [vault.%s]%s", v.Provider, flag, key, section, or)
-	return &Error{File: cmp.Or(c.File, commandLine), Key: "vault." + section + "." + key, Problem: problem}
+	if s.Env != "" {
+		variable = ", or " + s.Env
+	}
+	problem := fmt.Sprintf("is missing: the %s provider needs %s%s in [vault.%s]%s", v.Provider, flag, s.Key, section, variable)
+	return &Error{File: cmp.Or(c.File, commandLine), Key: "vault." + section + "." + s.Key, Problem: problem}
 }
 
 // badURL says what is wrong with a vault's address. It does not repeat the

@@ -82,7 +82,7 @@ func TestVaultOf(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := config.Parse("envdrift.toml", []byte(tt.text), tt.over)
+			c, err := config.Parse("envdrift.toml", []byte(tt.text), known(tt.over))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,11 +121,11 @@ func TestAddresses(t *testing.T) {
 	for _, tt := range tests {
 		for prefix, read := range map[string]func() error{
 			"envdrift.toml:2: vault.hashicorp.url: ": func() error {
-				_, err := config.Parse("envdrift.toml", []byte("[vault.hashicorp]\nurl = '"+tt.url+"'\n"), config.Overrides{})
+				_, err := config.Parse("envdrift.toml", []byte("[vault.hashicorp]\nurl = '"+tt.url+"'\n"), known(config.Overrides{}))
 				return err
 			},
 			"the command line: --vault-url: ": func() error {
-				_, err := config.Empty(".", config.Overrides{Provider: "hashicorp", Flags: []*config.Flag{{"--vault-url", tt.url}}})
+				_, err := config.Empty(".", known(config.Overrides{Provider: "hashicorp", Flags: []*config.Flag{{"--vault-url", tt.url}}}))
 				return err
 			},
 		} {
@@ -152,7 +152,7 @@ func TestFlags(t *testing.T) {
 			"the command line: --project-id: is nothing that the provider azure has; give --provider too"},
 	}
 	for _, tt := range tests {
-		if c, err := config.Empty(".", tt.over); message(err) != tt.want || c != nil {
+		if c, err := config.Empty(".", known(tt.over)); message(err) != tt.want || c != nil {
 			t.Errorf("Empty(%+v) = %v; want %s", tt.over, err, tt.want)
 		}
 	}
@@ -161,7 +161,7 @@ func TestFlags(t *testing.T) {
 // A fault of the file is no reason to hide what is wrong with the flags.
 func TestFlagsAndFileTogether(t *testing.T) {
 	t.Parallel()
-	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), config.Overrides{Flags: []*config.Flag{{"--region", "eu"}}})
+	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), known(config.Overrides{Flags: []*config.Flag{{"--region", "eu"}}}))
 	want := "the command line: --region: is nothing that the provider age has; give --provider too\nenvdrift.toml:2: hooks.x: unknown key"
 	if message(err) != want {
 		t.Errorf("Parse = %v; want %s", err, want)
