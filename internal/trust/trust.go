@@ -16,37 +16,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
-	"github.com/envdrift/envdrift/vault"
 )
-
-// An Endpoint is all that decides where a credential goes, in words: the
-// provider, the address, and what selects an account there.
-type Endpoint string
-
-// EndpointOf describes the vault of cfg. It is empty for a vault that is sent
-// no credential.
-func EndpointOf(cfg vault.Config) Endpoint {
-	if cfg.Provider == "age" {
-		return ""
-	}
-	words := []string{cfg.Provider}
-	for _, part := range []struct{ name, value string }{
-		{"", cfg.URL}, {"region", cfg.Region}, {"profile", cfg.Profile}, {"endpoint", cfg.Endpoint},
-		{"project", cfg.ProjectID}, {"mount", cfg.Mount}, {"namespace", cfg.Namespace},
-		{"auth", cfg.Auth}, {"auth mount", cfg.AuthMount}, {"role", cfg.Role}, {"credential", cfg.Credential},
-	} {
-		if part.value != "" {
-			words = append(words, strings.TrimSpace(part.name+" "+part.value))
-		}
-	}
-	return Endpoint(strings.Join(words, ", "))
-}
 
 // A Pins file holds the endpoints that the user agreed to, by repository.
 type Pins struct{ file string }

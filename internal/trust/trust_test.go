@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/trust"
-	"github.com/envdrift/envdrift/vault"
 )
 
 func pins(t *testing.T) (trust.Pins, string) {
@@ -93,29 +94,73 @@ func TestDamagedFileIsAnError(t *testing.T) {
 	}
 }
 
-func TestEndpointOf(t *testing.T) {
+func TestAt(t *testing.T) {
 	t.Parallel()
-	base := vault.Config{Provider: "hashicorp", URL: "https://vault.example.com", Mount: "secret"}
-	changes := map[string]func(*vault.Config){
-		"provider":  func(c *vault.Config) { c.Provider = "azure" },
-		"url":       func(c *vault.Config) { c.URL = "https://evil.example.com" },
-		"mount":     func(c *vault.Config) { c.Mount = "other" },
-		"namespace": func(c *vault.Config) { c.Namespace = "other" },
-		"auth":      func(c *vault.Config) { c.Auth = "jwt" },
-		"role":      func(c *vault.Config) { c.Role = "other" },
-		"endpoint":  func(c *vault.Config) { c.Endpoint = "https://evil.example.com" },
-		"region":    func(c *vault.Config) { c.Region = "other" },
-		"profile":   func(c *vault.Config) { c.Profile = "other" },
-		"project":   func(c *vault.Config) { c.ProjectID = "other" },
+	dir := t.TempDir()
+	tests := []struct {
+		name string
+		vars map[string]string
+		want string // below dir; "" for an error
+	}{
+		{"state directory", map[string]string{"XDG_STATE_HOME": dir, "HOME": "/elsewhere"}, "envdrift/trust.json"},
+		{"Windows", map[string]string{"LocalAppData": dir}, "envdrift/trust.json"},
+		{"home", map[string]string{"HOME": dir, "XDG_STATE_HOME": "relative"}, ".local/state/envdrift/trust.json"},
+		{"relative home", map[string]string{"HOME": "home"}, ""},
+		{"nothing", nil, ""},
 	}
-	for name, change := range changes {
-		cfg := base
-		change(&cfg)
-		if trust.EndpointOf(cfg) == trust.EndpointOf(base) {
-			t.Errorf("another %s gives the same endpoint %q", name, trust.EndpointOf(cfg))
-		}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, err := trust.At(func(name string) string { return tt.vars[name] })
+			if tt.want == "" {
+				if err == nil {
+					t.Errorf("At(%v) = %v; want an error", tt.vars, p)
+				}
+				return
+			}
+			if err == nil {
+				err = p.Pin(t.Context(), "/"+tt.name, "e")
+			}
+			file := filepath.Join(dir, filepath.FromSlash(tt.want))
+			if data, readErr := os.ReadFile(file); err != nil || !strings.Contains(string(data), tt.name) {
+				t.Errorf("after At(%v) and Pin, %s holds %q, %v, %v", tt.vars, file, data, err, readErr)
+			}
+		})
 	}
-	if got := trust.EndpointOf(vault.Config{Provider: "age", VaultDir: "x"}); got != "" {
-		t.Errorf("EndpointOf(age) = %q; want none: it is sent nothing", got)
+}
+
+// Another user could agree in this one's place.
+func TestWritableFileIsAnError(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("permissions are no such bits there")
+	}
+	p, file := pins(t)
+	if err := p.Pin(t.Context(), "/a", "e"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o620); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Of("/a"); err == nil || len(got) != 0 {
+		t.Errorf("Of, with a file that the group can write = %v, %v; want an error", got, err)
+	}
+}
+
+func TestFileThatCannotBe(t *testing.T) {
+	t.Parallel()
+	p, file := pins(t)
+	if err := os.WriteFile(filepath.Dir(file), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Pin(t.Context(), "/a", "e"); err == nil {
+		t.Error("Pin below a file = nil; want an error")
+	}
+	p, file = pins(t)
+	if err := os.MkdirAll(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.All(); err == nil {
+		t.Error("All of a directory = nil; want an error")
 	}
 }

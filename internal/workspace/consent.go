@@ -47,7 +47,7 @@ func (w *Workspace) Endpoints(include func(vault.Config) bool) ([]trust.Endpoint
 		if err != nil {
 			return nil, err
 		}
-		if e := trust.EndpointOf(cfg); e != "" && include(cfg) {
+		if e := trust.EndpointOf(w.options.Overrides.Providers, cfg); e != "" && include(cfg) {
 			endpoints = append(endpoints, e)
 		}
 	}
@@ -90,7 +90,7 @@ func (w *Workspace) TrustAll(ctx context.Context) error {
 // trusts returns nil if the user agreed that the vault gets credentials, or
 // does so now. A hook neither asks nor agrees.
 func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
-	endpoint := trust.EndpointOf(cfg)
+	endpoint := trust.EndpointOf(w.options.Overrides.Providers, cfg)
 	if endpoint == "" || w.userNamedVault(cfg) {
 		return nil
 	}
@@ -148,29 +148,11 @@ func (w *Workspace) userNamedVault(cfg vault.Config) bool {
 	if w.options.Consent == Given || w.options.Env["ENVDRIFT_TRUST"] == "1" {
 		return true
 	}
-	switch cfg.Provider {
-	case "azure":
-		return sameAddress(w.options.Overrides.Stated("--vault-url"), cfg.URL)
-	case "hashicorp":
-		return sameAddress(w.options.Overrides.Stated("--vault-url"), cfg.URL) || sameAddress(w.options.Env["VAULT_ADDR"], cfg.URL)
-	case "gcp":
-		return w.options.Overrides.Stated("--project-id") != "" && w.options.Overrides.Stated("--project-id") == cfg.ProjectID && cfg.Endpoint == ""
-	}
-	return false
+	return trust.NamedByUser(w.options.Overrides.Providers, cfg, w.options.Overrides.Stated, w.Getenv)
 }
 
-// tokenForOtherAddress gives the address that the user's token belongs to, if it is
-// another than the configuration'w.
+// tokenForOtherAddress returns the address that the user's token belongs to, if
+// it is another than the configuration's.
 func (w *Workspace) tokenForOtherAddress(cfg vault.Config) string {
-	address := w.options.Env["VAULT_ADDR"]
-	if cfg.Provider != "hashicorp" || address == "" || w.options.Env["VAULT_TOKEN"] == "" || sameAddress(address, cfg.URL) {
-		return ""
-	}
-	return "VAULT_ADDR " + address
-}
-
-// sameAddress reports whether a, which may be missing, is the address b.
-func sameAddress(a, b string) bool {
-	a, b = strings.TrimRight(strings.TrimSpace(a), "/"), strings.TrimRight(b, "/")
-	return a != "" && a == b
+	return trust.TokenForOtherAddress(w.options.Overrides.Providers, cfg, w.Getenv)
 }

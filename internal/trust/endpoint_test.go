@@ -1,0 +1,133 @@
+package trust_test
+
+import (
+	"testing"
+
+	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/all"
+)
+
+// These are in the files of users, who would have to agree again.
+func TestEndpointOf(t *testing.T) {
+	t.Parallel()
+	const url = "https://vault.example.com"
+	tests := []struct {
+		cfg  vault.Config
+		want trust.Endpoint
+	}{
+		{vault.Config{Provider: "age", VaultDir: "x", Recipients: "y", Identity: "z"}, ""},
+		{vault.Config{Provider: "aws"}, "aws"},
+		{vault.Config{Provider: "aws", Region: "eu", Profile: "team", Endpoint: "https://e"}, "aws, region eu, profile team, endpoint https://e"},
+		{vault.Config{Provider: "azure", URL: url}, "azure, " + url},
+		{vault.Config{Provider: "azure", URL: url, Credential: "cli"}, "azure, " + url + ", credential cli"},
+		{vault.Config{Provider: "gcp", ProjectID: "p"}, "gcp, project p"},
+		{vault.Config{Provider: "gcp", ProjectID: "p", Endpoint: "e:443"}, "gcp, endpoint e:443, project p"},
+		{vault.Config{Provider: "hashicorp", URL: url}, "hashicorp, " + url},
+		{vault.Config{
+			Provider: "hashicorp", URL: url, Mount: "kv", KVVersion: 2, Namespace: "n",
+			Auth: "jwt", AuthMount: "am", Role: "r", Field: "f",
+		}, "hashicorp, " + url + ", mount kv, namespace n, auth jwt, auth mount am, role r"},
+		{vault.Config{Provider: "unheard-of", URL: url}, "unheard-of"},
+	}
+	for _, tt := range tests {
+		if got := trust.EndpointOf(all.Providers(), tt.cfg); got != tt.want {
+			t.Errorf("EndpointOf(%+v) = %q; want %q", tt.cfg, got, tt.want)
+		}
+	}
+}
+
+// Whatever is not called harmless is part of the endpoint.
+func TestEverySettingIsInTheEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, p := range all.Providers() {
+		base := vault.Config{Provider: p.Name}
+		for _, s := range p.Settings {
+			cfg := base
+			s.Set(&cfg, "2")
+			changed := trust.EndpointOf(all.Providers(), cfg) != trust.EndpointOf(all.Providers(), base)
+			if changed == (s.Harmless || p.Local) {
+				t.Errorf("%s: with another %s, the endpoint changes: %t", p.Name, s.Key, changed)
+			}
+		}
+	}
+}
+
+func lookup(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestNamedByUser(t *testing.T) {
+	t.Parallel()
+	const url = "https://vault.example.com"
+	tests := []struct {
+		name       string
+		cfg        vault.Config
+		flags, env map[string]string
+		want       bool
+	}{
+		{name: "azure by flag", cfg: vault.Config{Provider: "azure", URL: url + "/"}, flags: map[string]string{"--vault-url": " " + url}, want: true},
+		{name: "azure, another", cfg: vault.Config{Provider: "azure", URL: url}, flags: map[string]string{"--vault-url": url + ".evil.example"}},
+		{name: "azure, no flag", cfg: vault.Config{Provider: "azure", URL: url}, env: map[string]string{"VAULT_ADDR": url}},
+		{name: "azure, no address", cfg: vault.Config{Provider: "azure"}},
+		{name: "hashicorp by flag", cfg: vault.Config{Provider: "hashicorp", URL: url}, flags: map[string]string{"--vault-url": url}, want: true},
+		{name: "hashicorp by variable", cfg: vault.Config{Provider: "hashicorp", URL: url}, env: map[string]string{"VAULT_ADDR": url + "/"}, want: true},
+		{name: "hashicorp, other variable", cfg: vault.Config{Provider: "hashicorp", URL: url}, env: map[string]string{"VAULT_ADDR": "https://v"}},
+		{name: "gcp by flag", cfg: vault.Config{Provider: "gcp", ProjectID: "p"}, flags: map[string]string{"--project-id": "p"}, want: true},
+		{name: "gcp elsewhere", cfg: vault.Config{Provider: "gcp", ProjectID: "p", Endpoint: "e:1"}, flags: map[string]string{"--project-id": "p"}},
+		{name: "gcp, another", cfg: vault.Config{Provider: "gcp", ProjectID: "p"}, flags: map[string]string{"--project-id": "q"}},
+		{name: "aws: a region is no vault", cfg: vault.Config{Provider: "aws", Region: "eu"}, flags: map[string]string{"--region": "eu"}},
+		{name: "not known", cfg: vault.Config{Provider: "unheard-of", URL: url}, flags: map[string]string{"--vault-url": url}},
+		{name: "variables without a name", cfg: vault.Config{Provider: "azure", URL: url}, env: map[string]string{"": url}, flags: map[string]string{"": url}},
+	}
+	for _, tt := range tests {
+		if got := trust.NamedByUser(all.Providers(), tt.cfg, lookup(tt.flags), lookup(tt.env)); got != tt.want {
+			t.Errorf("%s: NamedByUser = %t; want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTokenForOtherAddress(t *testing.T) {
+	t.Parallel()
+	cfg := vault.Config{Provider: "hashicorp", URL: "https://vault.example.com"}
+	azure := vault.Config{Provider: "azure", URL: cfg.URL}
+	other := map[string]string{"VAULT_ADDR": "https://other.example.com", "VAULT_TOKEN": "t"}
+	tests := []struct {
+		name string
+		cfg  vault.Config
+		env  map[string]string
+		want string
+	}{
+		{"another address", cfg, other, "VAULT_ADDR https://other.example.com"},
+		{"the same address", cfg, map[string]string{"VAULT_ADDR": cfg.URL + "/", "VAULT_TOKEN": "t"}, ""},
+		{"no token", cfg, map[string]string{"VAULT_ADDR": "https://other.example.com"}, ""},
+		{"no address", cfg, map[string]string{"VAULT_TOKEN": "t"}, ""},
+		{"another provider", azure, other, ""},
+	}
+	for _, tt := range tests {
+		if got := trust.TokenForOtherAddress(all.Providers(), tt.cfg, lookup(tt.env)); got != tt.want {
+			t.Errorf("%s: TokenForOtherAddress = %q; want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A provider is nothing but its value; the parser's test has the rest of it.
+func TestMadeUpProvider(t *testing.T) {
+	t.Parallel()
+	server := vault.Setting{Key: "server", Kind: vault.URL, Names: true, Flag: "--server", Env: "MADEUP_ADDR", Token: "MADEUP_TOKEN"}
+	shelf := vault.Setting{Key: "shelf"}
+	known := vault.Providers{{Name: "madeup", Settings: []vault.Setting{server, shelf}}}
+	cfg := vault.Config{Provider: "madeup"}
+	server.Set(&cfg, "https://a")
+	shelf.Set(&cfg, "3")
+	if got, want := trust.EndpointOf(known, cfg), trust.Endpoint("madeup, https://a, shelf 3"); got != want {
+		t.Errorf("EndpointOf = %q; want %q", got, want)
+	}
+	if !trust.NamedByUser(known, cfg, lookup(map[string]string{"--server": "https://a"}), lookup(nil)) {
+		t.Error("NamedByUser by --server = false")
+	}
+	env := lookup(map[string]string{"MADEUP_ADDR": "https://b", "MADEUP_TOKEN": "t"})
+	if got, want := trust.TokenForOtherAddress(known, cfg, env), "MADEUP_ADDR https://b"; got != want {
+		t.Errorf("TokenForOtherAddress = %q; want %q", got, want)
+	}
+}
