@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Every script is a leak test: each envdrift that it starts, itself or through
+// With -leaks, as in CI, every script is a leak test: each envdrift that it starts, itself or through
 // git, runs as a witness, which looks for the script's secrets in what is
 // printed, what is written and what the programs that it starts are given. A
 // command that fails is told twice more, with -v and with --json, in a copy of
