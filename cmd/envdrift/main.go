@@ -1,10 +1,11 @@
 // Envdrift proves that every encrypted env file of a repository decrypts with
-// the key in the team's vault, mends what does not, and runs programs with the
+// the key in the team's vault, repairs what does not, and runs programs with the
 // decrypted values.
 //
-// Each subcommand has a file of its own. What they share: cli.go, the flags;
-// session.go, the repository, its configuration and its vaults; write.go, what
-// is changed on disk; report.go and advice.go, what a person or a program reads.
+// A command parses its flags, makes one call and puts what comes back into a
+// report. It is in a file of its own, cmd_*.go. What the commands share: cli.go,
+// the flags; ui.go, the workspace and the user at the terminal; report.go,
+// report_hooks.go, hints.go and advice.go, the words.
 package main
 
 import (
