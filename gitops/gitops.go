@@ -29,7 +29,7 @@ var (
 	ErrOldGit        = errors.New("git is older than 2.31")
 	ErrMissing       = errors.New("object is missing")
 	ErrTooLarge      = errors.New("object is too large")
-	ErrLocked        = errors.New("another envdrift is at work in this repository")
+	ErrLocked        = errors.New("another envdrift is running in this repository")
 )
 
 // A RefusedError says that there is a repository git will not open, as one that

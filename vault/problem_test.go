@@ -16,8 +16,8 @@ func TestProblem(t *testing.T) {
 	}{
 		{vault.NewProblem(vault.ErrDenied, "no grant", "ask"), vault.ErrDenied, "V: k: access denied: no grant"},
 		{vault.NewProblem(vault.ErrNotFound, "", ""), vault.ErrNotFound, "V: k: secret not found"},
-		{vault.Stale("newest", "3", ""), vault.ErrConflict, "V: k: secret was changed by somebody else: the newest version is 3, not none"},
-		{vault.Stale("current", "", "2"), vault.ErrConflict, "V: k: secret was changed by somebody else: the current version is none, not 2"},
+		{vault.Stale("newest", "3", ""), vault.ErrConflict, "V: k: secret was changed by another user or process: the newest version is 3, not none"},
+		{vault.Stale("current", "", "2"), vault.ErrConflict, "V: k: secret was changed by another user or process: the current version is none, not 2"},
 	}
 	for _, tt := range tests {
 		err := tt.problem.Of("get", "V", "k")

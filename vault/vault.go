@@ -24,7 +24,7 @@ var (
 	ErrUnauthenticated = errors.New("not signed in")
 	ErrUnavailable     = errors.New("vault unavailable") // network, throttling, sealed: worth a retry
 	ErrMalformed       = errors.New("malformed secret")
-	ErrConflict        = errors.New("secret was changed by somebody else")
+	ErrConflict        = errors.New("secret was changed by another user or process")
 	ErrName            = errors.New("invalid secret name") // the vault's rule is in the error's Detail
 	ErrConfig          = errors.New("vault configuration")
 )

@@ -71,7 +71,7 @@ func (c *cli) advice(err error) []string {
 		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
 	}
 	if e := (*keyring.UnknownKeyError)(nil); errors.As(err, &e) {
-		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   makes a new pair"}
+		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   creates a new key pair"}
 	}
 	if e := (*workspace.TrackedKeysError)(nil); errors.As(err, &e) {
 		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours"}
@@ -83,36 +83,36 @@ func (c *cli) advice(err error) []string {
 		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   or another activate_to"}
 	}
 	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
-		return []string{"work there: envdrift -C " + quote(e.Dir) + " …"}
+		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
 	}
 	if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
-		return []string{"if that is meant: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
+		return []string{"if you want that: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
 	}
 	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
-		return []string{c.commandLine("trust") + "   agrees to it, if that is right"}
+		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
 	}
 	if e := (*overwriteError)(nil); errors.As(err, &e) {
-		return []string{"look first: envdrift verify; then the same command with --force overwrites it"}
+		return []string{"check first: envdrift verify; then the same command with --force overwrites it"}
 	}
 	if e := (*keyring.UnmappedError)(nil); errors.As(err, &e) {
 		return []string{"add a mapping for it to envdrift.toml, or name the secret: envdrift decrypt FILE --verify-vault --secret NAME"}
 	}
 	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
-		return []string{"look at the file, then run the same command again"}
+		return []string{"review the file, then run the same command again"}
 	}
 	switch {
 	case errors.Is(err, gitops.ErrLocked):
-		return []string{"let it end, or end it, then run the same command again"}
+		return []string{"wait for it, or stop it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):
 		return []string{c.commandLine("init") + " writes envdrift.toml; or name one with -c FILE"}
 	case errors.Is(err, mapping.ErrKeysFile):
-		return []string{"private keys are never encrypted nor committed; name the env file beside it"}
+		return []string{"private keys are never encrypted or committed; name the env file instead"}
 	case errors.Is(err, gitops.ErrNotRepository):
-		return []string{"stand in the repository, or name it: envdrift -C DIR …"}
+		return []string{"change to the repository, or name it: envdrift -C DIR …"}
 	case errors.Is(err, fs.ErrNotExist):
 		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("init") + " maps those that there are"}
 	case errors.Is(err, fs.ErrPermission):
-		return []string{"see who owns it and its mode: ls -l"}
+		return []string{"check its owner and mode: ls -l"}
 	}
 	return c.hookAdvice(err)
 }
@@ -126,9 +126,9 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 	}
 	switch {
 	case errors.Is(e, vault.ErrNotFound):
-		return append(hints, c.storeLine(e.Name)+"   stores it, by whoever has it")
+		return append(hints, c.storeLine(e.Name)+"   stores it; whoever has the key runs this")
 	case errors.Is(e, vault.ErrMalformed) && e.Op != "put" && len(hints) == 0:
-		return []string{c.storeLine(e.Name) + " --force   stores it anew, by whoever has it"}
+		return []string{c.storeLine(e.Name) + " --force   replaces it; whoever has the key runs this"}
 	}
 	return hints
 }

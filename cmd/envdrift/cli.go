@@ -44,7 +44,7 @@ type cli struct {
 type command func(context.Context) error
 
 func (c *cli) application() (*kingpin.Application, map[string]command) {
-	app := kingpin.New("envdrift", "Proves that encrypted env files decrypt with the key in the team's vault, mends what does not, and runs programs with the values.")
+	app := kingpin.New("envdrift", "Proves that encrypted env files decrypt with the key in the team's vault, repairs those that do not, and runs programs with the values.")
 	c.app = app
 	app.UsageTemplate(usageTemplate).UsageFuncs(usageFuncs)
 	app.UsageWriter(c.stdout)

@@ -23,8 +23,8 @@ type decryptFlags struct {
 func (c *cli) addDecrypt(app *kingpin.Application) (string, command) {
 	var f decryptFlags
 	cmd := app.Command("decrypt", "Decrypt env files in place, or prove that the vault's key would.").HelpLong(`
-Every value of a file is decrypted or none. The key is one at hand that fits
-the file's header, from the environment or .env.keys, else the vault's.
+Every value of a file is decrypted, or none. The key is a local one that fits the
+file's header, from the environment or .env.keys, else the vault's.
 
 With --verify-vault nothing is written: the vault's key alone is tried on every
 value, and the repair steps are printed if it does not fit.

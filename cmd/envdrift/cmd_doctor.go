@@ -26,13 +26,13 @@ import (
 
 func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
 	fix := false
-	cmd := app.Command("doctor", "Find what is wrong with this machine and this clone, and the command that mends it.").HelpLong(`
-Sends nothing: vaults are asked by status and verify. With --fix it does what
-can do no harm: file modes and .gitignore.
+	cmd := app.Command("doctor", "Find problems of this machine and this clone, and the commands that fix them.").HelpLong(`
+Contacts no vault: status and verify do. With --fix it does what can do no
+harm: it corrects file modes and .gitignore.
 
-Statuses: 0 nothing found · 1 something is wrong · 2 wrong usage
+Statuses: 0 no problem · 1 a problem · 2 wrong usage
 Example:  envdrift doctor --fix`)
-	cmd.Flag("fix", "Mend what can be mended without harm.").BoolVar(&fix)
+	cmd.Flag("fix", "Fix what can be fixed without harm.").BoolVar(&fix)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.doctor(ctx, fix) }
 }
 
@@ -47,7 +47,7 @@ type diagnosis struct {
 
 func (c *cli) doctor(ctx context.Context, fix bool) error {
 	if err := c.open(); err != nil {
-		c.add(report.Row{Status: "wrong", What: "configuration", Err: err})
+		c.add(report.Row{Status: report.Problem, What: "configuration", Err: err})
 		return nil
 	}
 	var found []diagnosis
@@ -57,12 +57,12 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 		found = append(found, examine(ctx)...)
 	}
 	for _, d := range found {
-		r := report.Row{Status: "fine", What: d.what, Note: d.detail}
+		r := report.Row{Status: report.OK, What: d.what, Note: d.detail}
 		if d.err != nil {
-			r.Status, r.Err, r.Hints = "wrong", d.err, d.hints
+			r.Status, r.Err, r.Hints = report.Problem, d.err, d.hints
 			if fix && d.mend != nil {
 				if r.Err = d.mend(); r.Err == nil {
-					r.Status, r.Note, r.Hints = "mended", d.err.Error(), nil
+					r.Status, r.Note, r.Hints = report.Fixed, d.err.Error(), nil
 				}
 			}
 		}
@@ -130,10 +130,10 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 }
 
 var (
-	errBlind   = errors.New("in this working tree git finds no hooks: core.hooksPath is relative and leads nowhere there")
-	errTracked = errors.New("private keys are tracked by git: every clone has them")
+	errBlind   = errors.New("git finds no hooks in this working tree: core.hooksPath is relative and does not exist there")
+	errTracked = errors.New("private keys are tracked by git, so every clone has them")
 	errOpen    = errors.New("private keys are readable by other users of this machine")
-	errShown   = errors.New("git does not ignore it: a git add would take the private keys along")
+	errShown   = errors.New("git does not ignore it: git add would add the private keys")
 )
 
 // examineKeys looks at the keys files that there are.

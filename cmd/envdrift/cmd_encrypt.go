@@ -25,9 +25,9 @@ type encryptFlags struct {
 func (c *cli) addEncrypt(app *kingpin.Application) (string, command) {
 	var f encryptFlags
 	cmd := app.Command("encrypt", "Encrypt the plaintext values of env files, in place.").HelpLong(`
-The public key is the one that the file's header names, else the one whose
-private key the vault holds for the file's mapping, else the one beside the
-file in .env.keys. Only where there is none is a new pair made.
+The public key is the one in the file's header, else the one whose private key
+the vault holds for the file's mapping, else the one next to the file in
+.env.keys. If there is none, a new key pair is created.
 
 Statuses: 0 encrypted, or nothing to do · 1 could not, or --check found
 plaintext · 2 wrong usage · 3 the vault could not be used
@@ -116,7 +116,7 @@ func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) erro
 		c.addChange(ch)
 	}
 	if key.Generated && plan[0].Err == nil {
-		c.say("a new key pair was made: bring its private key where your team finds it, then commit")
+		c.say("Created a new key pair. Store its private key in the vault before you commit:")
 		c.say("  %s", c.pushLine(file, key.Private))
 	}
 	return nil
@@ -138,7 +138,7 @@ func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selec
 type companionError struct{ file string }
 
 func (e *companionError) Error() string {
-	return e.file + ": by its name a companion of an env file, which stays in plain text"
+	return e.file + ": looks like a template (as .env.example), so it is not encrypted"
 }
 
 // pushLine is the command that brings a new key into the vault.

@@ -28,9 +28,9 @@ type envFlags struct {
 
 func (c *cli) addEnv(app *kingpin.Application) (string, command) {
 	var f envFlags
-	cmd := app.Command("env", "Print the decrypted values, for what exec cannot wrap.").HelpLong(`
-Files, keys and values are those of exec; only the names that the files set are
-printed. A value that a format cannot hold is an error, and nothing is printed.
+	cmd := app.Command("env", "Print the decrypted values, for programs that exec cannot run.").HelpLong(`
+Uses the same files, keys and values as exec, and prints only the names that the
+files set. A value that the format cannot hold is an error; nothing is printed.
 
   shell   for eval in a POSIX shell     dotenv  as an env file
   json    one object                    docker  for docker run --env-file
@@ -49,7 +49,7 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 		case c.json && f.format != "shell":
 			err = errors.New("--json and --format exclude each other")
 		case terminal.IsTerminal(c.stdout) && !f.yes:
-			err = errors.New("this would show secrets on the terminal: send the output elsewhere, or say --yes")
+			err = errors.New("this would show secrets on the terminal: redirect the output, or pass --yes")
 		}
 		if err != nil {
 			return &usageError{err: err, command: c.name}

@@ -25,18 +25,18 @@ type execFlags struct {
 func (c *cli) addExec(app *kingpin.Application) (string, command) {
 	var f execFlags
 	cmd := app.Command("exec", "Run a program with the decrypted values in its environment.").HelpLong(`
-Nothing is written and nothing of envdrift stays: the program takes its place.
-The values come from the -f files, else from the mappings of the service that
-this directory lies in, else from .env. What the environment has already wins,
-unless --override. The program sees neither private keys nor vault tokens.
---mask and --watch, and Windows, leave envdrift in between as a parent.
+Nothing is written. The program replaces envdrift; with --mask or --watch, and on
+Windows, envdrift stays as its parent. The values come from the -f files, else
+from the mappings of the service that this directory is in, else from .env. The
+environment wins over the files, unless --override. The program sees neither
+private keys nor vault tokens.
 
 Statuses: the program's own · 125 envdrift failed before it started · 126 it
 could not be invoked · 127 it was not found
 Example:  envdrift exec -f .env.production -- npm start`)
 	f.environFlags.add(cmd)
 	cmd.Flag("mask", "Replace the files' values in what the program prints.").BoolVar(&f.mask)
-	cmd.Flag("watch", "Start the program again when a file, or the vault's key, gives other values.").BoolVar(&f.watch)
+	cmd.Flag("watch", "Restart the program when the values change: a file was edited, or the vault has another key.").BoolVar(&f.watch)
 	cmd.Flag("interval", "With --watch: how often the vault is asked.").Default("60s").DurationVar(&f.interval)
 	cmd.Arg("CMD", "The program and its arguments, after --.").Required().StringsVar(&f.argv)
 	return cmd.FullCommand(), func(ctx context.Context) error {

@@ -20,30 +20,30 @@ import (
 )
 
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
-	hook := app.Command("hook", "Put envdrift behind git's hooks, take it away, or be one.")
-	install := hook.Command("install", "Install the hooks of this clone, beside those of others.").HelpLong(`
-A hook that somebody else put there keeps running; nothing is overwritten. It
-also trusts the vaults that the configuration names: hooks never ask.
+	hook := app.Command("hook", "Install, remove or run envdrift's git hooks.")
+	install := hook.Command("install", "Install envdrift's hooks in this clone; other hooks keep running.").HelpLong(`
+Hooks that are there keep running; nothing is overwritten. The vaults that the
+configuration names become trusted, because hooks never ask.
 
 Statuses: 0 installed · 1 could not · 2 wrong usage
 Example:  envdrift hook install`)
 	commands[install.FullCommand()] = c.installHooks
 
-	uninstall := hook.Command("uninstall", "Take the hooks away; what was there before comes back.").HelpLong(`
-Statuses: 0 taken away, or not there · 1 could not · 2 wrong usage
+	uninstall := hook.Command("uninstall", "Remove envdrift's hooks; those that were there before come back.").HelpLong(`
+Statuses: 0 removed, or not installed · 1 could not · 2 wrong usage
 Example:  envdrift hook uninstall`)
 	commands[uninstall.FullCommand()] = func(ctx context.Context) error { return c.changeHooks(ctx, hooks.Uninstall) }
 
-	status := hook.Command("status", "Tell which hooks git will really run.").HelpLong(`
+	status := hook.Command("status", "Report which hooks git really runs.").HelpLong(`
 Statuses: 0 all hooks run · 1 one does not · 2 wrong usage
 Example:  envdrift hook status`)
 	commands[status.FullCommand()] = c.hookStatus
 
-	run := hook.Command("run", "What the installed hooks call.").HelpLong(`
+	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
 Statuses: pre-commit 0 proven, 1 to 3 as verify; the others always 0
 Example:  envdrift hook run pre-commit`)
 	name := run.Arg("NAME", "The hook: pre-commit, post-checkout, post-merge or post-rewrite.").Required().Enum(hooks.Names()...)
-	args := run.Arg("ARG", "What git gave to the hook.").Strings()
+	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
 }
@@ -126,10 +126,10 @@ func (c *cli) hookStatus(ctx context.Context) error {
 func hookRow(h hooks.Hook, status report.Status) report.Row {
 	var notes []string
 	if h.Manager != hooks.Nobody {
-		notes = append(notes, "beside "+h.Manager.String())
+		notes = append(notes, "with "+h.Manager.String())
 	}
 	if h.Configured {
-		notes = append(notes, "git 2.54 and later run it by their configuration, too")
+		notes = append(notes, "git 2.54 and later also run it from their configuration")
 	}
 	return report.Row{Status: status, What: h.Name, Note: strings.Join(notes, "; ")}
 }
@@ -151,21 +151,21 @@ func (e *hookError) Error() string {
 func (c *cli) hookRemedy(h hooks.Hook) string {
 	switch h.Problem {
 	case hooks.NoStub:
-		return "set the hook manager up in this working tree, as with npm install or lefthook install"
+		return "set up the hook manager in this working tree, for example with npm install or lefthook install"
 	case hooks.HooksOff:
 		return hooksOffRemedy
 	}
 	return c.commandLine("hook install")
 }
 
-const hooksOffRemedy = "git config --show-origin core.hooksPath   tells where that is set; unset it there, then envdrift hook install"
+const hooksOffRemedy = "git config --show-origin core.hooksPath   shows where that is set; unset it there, then envdrift hook install"
 
 // hookAdvice tells how a hook that install left alone comes to call us.
 func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
 		switch e.Manager {
 		case hooks.Earlier:
-			return []string{"take the lines of the earlier envdrift out of it, or move it away, then " + c.commandLine("hook install")}
+			return []string{"remove the lines of the earlier envdrift from it, or move it away, then " + c.commandLine("hook install")}
 		case hooks.Lefthook:
 			return []string{fmt.Sprintf("add a job for %s there that runs: envdrift hook run %[1]s {0}", e.Name)}
 		}
@@ -173,8 +173,8 @@ func (c *cli) hookAdvice(err error) []string {
 	}
 	if e := (*hooks.SharedError)(nil); errors.As(err, &e) {
 		return []string{
-			"to check the commits of them all, add to the hooks there, each with its name: envdrift hook run pre-commit, with the arguments that it is given",
-			`or give this clone hooks of its own: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
+			"to check the commits of all of them, add this to each hook there, with the hook's own name: envdrift hook run pre-commit, with the arguments that it is given",
+			`or use separate hooks for this clone: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
 		}
 	}
 	if errors.Is(err, hooks.ErrHooksOff) {
@@ -186,7 +186,7 @@ func (c *cli) hookAdvice(err error) []string {
 // offerHooks asks whether git is to check every commit, or says how it would.
 func (c *cli) offerHooks(ctx context.Context) error {
 	if !c.canAsk() {
-		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE") + "; " + c.commandLine("hook install") + " lets git check every commit"
+		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE") + "; " + c.commandLine("hook install") + " makes git check every commit"
 		return nil
 	}
 	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {

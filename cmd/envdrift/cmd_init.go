@@ -22,9 +22,9 @@ const configName = "envdrift.toml"
 
 func (c *cli) addInit(app *kingpin.Application) (string, command) {
 	cmd := app.Command("init", "Write envdrift.toml with a mapping for every env file found.").HelpLong(`
-Puts .env.keys into .gitignore. For the age vault, which is the default and
-lives in the repository, it also makes your identity, unless you have one, and
-adds it to the recipients. Nothing that exists is overwritten.
+Adds .env.keys to .gitignore. For the age vault, the default, which is in the
+repository, it also creates your identity, unless you have one, and adds you to
+the recipients. Nothing is overwritten.
 
 Statuses: 0 written · 1 could not · 2 wrong usage, or envdrift.toml is there
 Example:  envdrift init --provider hashicorp --vault-url https://vault.example.com`)
@@ -83,7 +83,7 @@ func (c *cli) initAge() error {
 		return err
 	}
 	if created {
-		c.add(report.Row{Status: report.Status(drift.Created), File: identity, Note: "your identity: whoever has it reads the vault; keep a copy in a safe place"})
+		c.add(report.Row{Status: report.Status(drift.Created), File: identity, Note: "your identity: whoever has this file can read the vault; keep a copy in a safe place"})
 	}
 	added, err := age.AddRecipient(c.work.Root(), age.DefaultRecipients, recipient, c.userName())
 	if err != nil {

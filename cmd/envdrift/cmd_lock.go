@@ -22,16 +22,16 @@ type lockFlags struct {
 func (c *cli) addLock(app *kingpin.Application) (string, command) {
 	var f lockFlags
 	cmd := app.Command("lock", "Encrypt every mapped env file, ready to commit.").HelpLong(`
-The reverse of pull: only what was edited gets a new ciphertext, so that a diff
-shows just that. A new key pair is never made here; that is encrypt's.
+The reverse of pull: only values that were edited get a new ciphertext, so a diff
+shows just those. lock never creates a key pair; encrypt does.
 
 Statuses: 0 all encrypted · 1 a file could not be, or --check found plaintext,
 or --verify-vault drift · 2 wrong usage or configuration · 3 a vault could not
 be used
 Example:  envdrift lock --verify-vault`)
 	cmd.Flag("check", "Write nothing; status 1 if a file is not encrypted.").BoolVar(&f.check)
-	cmd.Flag("verify-vault", "First prove that the vault's keys are those of the files; encrypt nothing if one is not.").BoolVar(&f.verifyVault)
-	cmd.Flag("sync-keys", "First bring the vault's keys, as sync; implies --verify-vault.").BoolVar(&f.syncKeys)
+	cmd.Flag("verify-vault", "First prove that the vault's keys are those of the files; if one is not, encrypt nothing.").BoolVar(&f.verifyVault)
+	cmd.Flag("sync-keys", "Run sync first; implies --verify-vault.").BoolVar(&f.syncKeys)
 	cmd.Flag("force", "With --sync-keys: replace keys that differ without asking.").Short('f').BoolVar(&f.force)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.lockAll(ctx, f) }
 }
@@ -116,7 +116,7 @@ func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drif
 		*ch = c.work.Encrypt(requests[n], key.Pair, dotenv.Selection{})
 		ch.Mapping = targets[places[n]].Mapping
 		if key.Unkept != nil && ch.Write {
-			ch.Note = strings.TrimPrefix(ch.Note+"; not compared with HEAD, for want of the key: "+key.Unkept.Error(), "; ")
+			ch.Note = strings.TrimPrefix(ch.Note+"; not compared with HEAD, because the key is missing: "+key.Unkept.Error(), "; ")
 		}
 	}
 	return plan, ctx.Err()
@@ -128,7 +128,7 @@ func (c *cli) lockable(t mapping.Target) drift.Change {
 	ch, done := c.unreadable(t)
 	if !done {
 		if state := t.Doc.State(); state == dotenv.Encrypted || state == dotenv.Empty {
-			ch.Action, ch.Note = drift.Unchanged, "encrypted already"
+			ch.Action, ch.Note = drift.Unchanged, "already encrypted"
 		}
 	}
 	return ch

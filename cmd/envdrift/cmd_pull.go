@@ -22,16 +22,16 @@ type pullFlags struct {
 
 func (c *cli) addPull(app *kingpin.Application) (string, command) {
 	var f pullFlags
-	cmd := app.Command("pull", "Bring the keys, then decrypt every mapped env file in place.").HelpLong(`
-What a new colleague types first. Values that are in plain text already are left
-as they are, so that no edit is lost. A mapping with activate_to gets its
-decrypted copy there, which git ignores.
+	cmd := app.Command("pull", "Fetch the keys, then decrypt every mapped env file in place.").HelpLong(`
+The first command in a new clone. Values that are already plaintext stay as they
+are, so no edit is lost. A mapping with activate_to also gets a decrypted copy
+there, which git ignores.
 
-Statuses: 0 all there · 1 a file does not decrypt or could not be written ·
+Statuses: 0 all decrypted · 1 a file does not decrypt or could not be written ·
 2 wrong usage or configuration · 3 a vault could not be used
 Example:  envdrift pull --profile local`)
 	cmd.Flag("force", "Replace keys that differ, and files in the way of activate_to, without asking.").Short('f').BoolVar(&f.force)
-	cmd.Flag("skip-sync", "Use the keys at hand; ask no vault.").BoolVar(&f.skipSync)
+	cmd.Flag("skip-sync", "Use local keys; contact no vault.").BoolVar(&f.skipSync)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.pull(ctx, f) }
 }
 
@@ -98,10 +98,10 @@ func (c *cli) decryptTarget(t mapping.Target, key keyring.Answer) drift.Change {
 	ch.Mapping = t.Mapping
 	switch {
 	case ch.Action == drift.Skipped:
-		ch.Note = "in plain text already"
+		ch.Note = "already plaintext"
 		ch.New = t.Doc.Bytes()
 	case mixed && ch.Write:
-		ch.Note = "values that were in plain text are kept as they are"
+		ch.Note = "values that were already plaintext stay as they are"
 	}
 	return ch
 }

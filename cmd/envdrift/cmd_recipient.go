@@ -13,21 +13,21 @@ import (
 )
 
 func (c *cli) addRecipient(app *kingpin.Application, commands map[string]command) {
-	cmd := app.Command("recipient", "Who may read the age vault of this repository.")
-	show := cmd.Command("show", "Print your recipient, for a teammate to add; makes your identity if you have none.").HelpLong(`
+	cmd := app.Command("recipient", "Show or change who can read the age vault of this repository.")
+	show := cmd.Command("show", "Print your recipient, for a teammate to add; creates your identity if you have none.").HelpLong(`
 Statuses: 0 printed · 1 could not · 2 wrong usage
 Example:  envdrift recipient show`)
 	commands[show.FullCommand()] = func(context.Context) error { return c.showRecipient() }
 
-	add := cmd.Command("add", "Let somebody read the age vault: add a recipient and encrypt every secret anew.").HelpLong(`
-Review and commit what it changes. Whoever is added can read what the vault
-holds from now on; to take somebody away, remove the line, and rotate the keys.
+	add := cmd.Command("add", "Give a teammate access to the age vault: add a recipient and re-encrypt every secret.").HelpLong(`
+Review and commit what it changes. The recipient can read every secret of the
+vault. To remove one, delete the line, re-encrypt, and rotate the keys.
 
-Statuses: 0 added, or there already · 1 could not · 2 wrong usage · 3 the vault
+Statuses: 0 added, or already a recipient · 1 could not · 2 wrong usage · 3 the vault
 could not be read
 Example:  envdrift recipient add age1… --label ben@example.com`)
 	recipient := add.Arg("RECIPIENT", "age1…, or an SSH public key in quotes.").Required().String()
-	label := add.Flag("label", "Whose it is, for those who read the file.").PlaceHolder("TEXT").String()
+	label := add.Flag("label", "Whose it is, as a comment in the file.").PlaceHolder("TEXT").String()
 	commands[add.FullCommand()] = func(ctx context.Context) error { return c.newRecipient(ctx, *recipient, *label) }
 }
 
@@ -41,7 +41,7 @@ func (c *cli) showRecipient() error {
 		return err
 	}
 	if created {
-		c.say("made %s: whoever has it reads the vault; keep a copy in a safe place", file)
+		c.say("created %s: whoever has this file can read the vault; keep a copy in a safe place", file)
 	}
 	if c.json {
 		c.report.Data = map[string]string{"recipient": recipient, "identity": file}
@@ -80,13 +80,13 @@ func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
 		return &usageError{err: err, command: "recipient add"}
 	}
 	if !added {
-		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "stands there already"})
+		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "already a recipient"})
 	} else {
 		c.add(report.Row{Status: report.Status(drift.Updated), File: file})
 	}
 	names, err := store.Rewrap(ctx)
 	for _, name := range names {
-		c.add(report.Row{Status: report.Status(drift.Updated), Secret: name, Vault: store.String(), Note: name + " encrypted anew"})
+		c.add(report.Row{Status: report.Status(drift.Updated), Secret: name, Vault: store.String(), Note: name + " re-encrypted"})
 	}
 	return err
 }

@@ -22,14 +22,14 @@ type repairFlags struct {
 
 func (c *cli) addRepair(app *kingpin.Application) (string, command) {
 	var f repairFlags
-	cmd := app.Command("repair", "Mend env files that the vault's key does not decrypt, without losing an edit.").HelpLong(`
-What was encrypted with another key is encrypted anew for the vault's, by a key
-at hand that decrypts it: in the environment, or in a .env.keys. Values that did
-not change keep their ciphertext. If no key fits, the last committed version
-comes back. What is staged is mended where it is staged, the rest in the working
-tree; the old version is kept as a backup.
+	cmd := app.Command("repair", "Repair env files that the vault's key does not decrypt, without losing an edit.").HelpLong(`
+Values that were encrypted with another key are re-encrypted for the vault's, if
+a local key decrypts them: from the environment, or from a .env.keys. Values that
+did not change keep their ciphertext. If no local key fits, the last committed
+version is restored. Staged files are repaired in the index, the others in the
+working tree; the old version is kept as a backup.
 
-Statuses: 0 mended, or nothing to mend · 1 a file could not be, or --dry-run
+Statuses: 0 repaired, or nothing to repair · 1 a file could not be, or --dry-run
 found one · 2 wrong usage or configuration · 3 a vault could not be used
 Example:  envdrift repair --dry-run`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
@@ -91,7 +91,7 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 		case dry:
 			row.Note, row.Err = "would be "+string(r.Action)+" in the index", errWouldRepair
 		default:
-			row.Note = repairedIn(r) + "; as it was: " + c.underCwd(r.Backup)
+			row.Note = repairedIn(r) + "; the old version: " + c.underCwd(r.Backup)
 		}
 		c.add(row)
 	}

@@ -21,8 +21,8 @@ import (
 
 func (c *cli) addStatus(app *kingpin.Application) (string, command) {
 	offline := false
-	cmd := app.Command("status", "Tell the state of each mapping: its file, its key, its vault; and of the hooks.").HelpLong(`
-Statuses: 0 all in order · 1 something is not · 2 wrong usage or configuration ·
+	cmd := app.Command("status", "Show the state of each mapping (file, key, vault) and of the hooks.").HelpLong(`
+Statuses: 0 no problem · 1 a problem · 2 wrong usage or configuration ·
 3 a vault could not be used
 Example:  envdrift status --offline`)
 	cmd.Flag("offline", "Ask no vault.").BoolVar(&offline)
@@ -36,7 +36,7 @@ type mappingStatus struct {
 	Environment string `json:"environment"`
 	State       string `json:"state"`   // absent, plaintext, encrypted, partly encrypted, empty
 	Changed     string `json:"changed"` // since HEAD: "", changed, untracked
-	Key         string `json:"key"`     // at hand, differs from the vault's, not at hand, ephemeral
+	Key         string `json:"key"`     // local, differs from the vault's, not local, ephemeral
 	Vault       string `json:"vault"`   // decrypts the file, DRIFT, not asked, or why not
 	err         error
 }
@@ -114,7 +114,7 @@ func (c *cli) localKey(t mapping.Target, vault ecies.Keys) string {
 	case t.Mapping.Ephemeral:
 		return "ephemeral, though " + c.relPath(t.KeysFile) + " is there"
 	case missing:
-		return "not at hand"
+		return "not local"
 	}
 	if err != nil {
 		return "unreadable"
@@ -124,13 +124,13 @@ func (c *cli) localKey(t mapping.Target, vault ecies.Keys) string {
 	held := ring.Named(t.Names[0])
 	switch {
 	case len(held) == 0:
-		return "not at hand"
+		return "not local"
 	case len(vault) > 0 && held.Reveal() != vault.Reveal():
 		return "differs from the vault's"
 	case t.Doc != nil && len(drift.UnknownKeys(t.Doc, held)) > 0:
-		return "at hand, but not the file's"
+		return "local, but not the file's"
 	}
-	return "at hand"
+	return "local"
 }
 
 // changedSinceHead tells which files differ from HEAD's version.

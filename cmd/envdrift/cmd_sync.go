@@ -19,12 +19,12 @@ type syncFlags struct {
 
 func (c *cli) addSync(app *kingpin.Application) (string, command) {
 	var f syncFlags
-	cmd := app.Command("sync", "Bring the vault's keys into .env.keys, beside each mapped env file.").HelpLong(`
+	cmd := app.Command("sync", "Fetch the vault's keys into .env.keys, next to each mapped env file.").HelpLong(`
 A key that differs from the vault's is replaced with --force, or after a
 question on a terminal; the old file is kept as a backup. Ephemeral mappings
 are fetched and not written.
 
-Statuses: 0 in step · 1 a key differs, or a check or a write failed · 2 wrong
+Statuses: 0 up to date · 1 a key differs, or a check or a write failed · 2 wrong
 usage or configuration · 3 a vault could not be used
 Example:  envdrift sync --check-decryption --ci`)
 	cmd.Flag("verify", "Write nothing; status 1 if something would change.").BoolVar(&f.verify)
@@ -44,7 +44,7 @@ Example:  envdrift sync --check-decryption --ci`)
 }
 
 // errOutOfStep reports, under --verify, a key that sync would write.
-var errOutOfStep = errors.New("not in step with the vault")
+var errOutOfStep = errors.New("differs from the vault")
 
 // sync brings the keys of the targets into their keys files and reports each
 // mapping. It returns the keys, for what is done with them next.

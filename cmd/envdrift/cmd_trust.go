@@ -20,17 +20,18 @@ type trustFlags struct {
 
 func (c *cli) addTrust(app *kingpin.Application) (string, command) {
 	var f trustFlags
-	cmd := app.Command("trust", "Agree that this repository's vaults get your credentials.").HelpLong(`
-The configuration lies in the repository, so a branch can name another vault.
-What you agreed to is kept outside of it; a vault that you did not agree to is
-never contacted. The first command you type in a clone agrees by itself, or
-asks on a terminal; a change needs this command.
+	cmd := app.Command("trust", "Allow this repository's vaults to receive your credentials.").HelpLong(`
+The configuration is in the repository, so a branch can name another vault. The
+vaults that you trust are remembered outside of it; no other vault is contacted.
+The first command in a clone trusts the vaults that it names, or asks on a
+terminal. A changed vault is asked about on a terminal, else it needs this
+command.
 
 Statuses: 0 done · 1 could not · 2 wrong usage or configuration
 Example:  envdrift trust --list`)
 	cmd.Flag("list", "Print what is trusted, for every repository.").BoolVar(&f.list)
 	cmd.Flag("revoke", "Forget this repository.").BoolVar(&f.revoke)
-	cmd.Flag("move", "Take over what was agreed for the clone that lay at OLD.").PlaceHolder("OLD").StringVar(&f.move)
+	cmd.Flag("move", "Keep the trust of a clone that was moved from OLD.").PlaceHolder("OLD").StringVar(&f.move)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.trust(ctx, f) }
 }
 

@@ -16,11 +16,11 @@ type pullKeyFlags struct {
 
 func (c *cli) addVaultPull(app *kingpin.Application) (string, command) {
 	var f pullKeyFlags
-	cmd := app.Command("vault-pull", "Bring one key from the vault into a folder's .env.keys.").HelpLong(`
+	cmd := app.Command("vault-pull", "Fetch one key from the vault into a folder's .env.keys.").HelpLong(`
 Works without a configuration, with -p and the vault's flags. Nothing is
 decrypted.
 
-Statuses: 0 written, or there already · 1 another key is there · 2 wrong usage ·
+Statuses: 0 written, or already there · 1 another key is there · 2 wrong usage ·
 3 the vault could not be used
 Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 	cmd.Arg("FOLDER", "The folder for .env.keys.").Required().StringVar(&f.folder)

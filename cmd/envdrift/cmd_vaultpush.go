@@ -32,7 +32,7 @@ func (c *cli) addVaultPush(app *kingpin.Application) (string, command) {
 Another key in the vault is overwritten only with --force. What was stored is
 read back. The key never appears on a command line.
 
-Statuses: 0 stored, or there already · 1 another key is there, or none to push ·
+Statuses: 0 stored, or already there · 1 another key is there, or none to push ·
 2 wrong usage or configuration · 3 the vault could not be used
 Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 	cmd.Arg("FOLDER", "The folder with .env.keys.").StringVar(&f.folder)
@@ -166,7 +166,7 @@ func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool)
 	case held.Err != nil && !unreadable:
 		return held.Err
 	case held.Keys.Reveal() == keys.Reveal():
-		r.Status, r.Note = report.Status(drift.Unchanged), "the vault has this key already"
+		r.Status, r.Note = report.Status(drift.Unchanged), "the vault already has this key"
 		c.add(r)
 		return nil
 	case !force:
@@ -185,7 +185,7 @@ func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool)
 		return fmt.Errorf("read back: %w", err)
 	}
 	if got, err := keyring.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
-		return &vault.Error{Op: "put", Vault: store.String(), Name: secretName, Err: vault.ErrConflict, Detail: "what was read back is not what was stored"}
+		return &vault.Error{Op: "put", Vault: store.String(), Name: secretName, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
 	}
 	r.Status, r.Note = "pushed", "to "+store.String()+", read back"
 	if version != "" {
@@ -204,9 +204,9 @@ type overwriteError struct {
 
 func (e *overwriteError) Error() string {
 	if len(e.there) == 0 {
-		return fmt.Sprintf("%s: %s holds something else already: %v", e.vault, e.name, e.err)
+		return fmt.Sprintf("%s: %s already holds something else: %v", e.vault, e.name, e.err)
 	}
-	return fmt.Sprintf("%s: %s holds another key already (public key %s)", e.vault, e.name, e.there[0].PublicKey().Short())
+	return fmt.Sprintf("%s: %s already holds another key (public key %s)", e.vault, e.name, e.there[0].PublicKey().Short())
 }
 
 // A noSuchKeyError reports a keys file without the key that was asked for.
@@ -231,5 +231,5 @@ func (e *noSuchKeyError) Error() string {
 type pushMismatchError struct{ file, name, header, key string }
 
 func (e *pushMismatchError) Error() string {
-	return fmt.Sprintf("%s is the key of %s, but %s is encrypted for %s: pushing it would lock everybody out", e.name, e.key, e.file, e.header)
+	return fmt.Sprintf("%s is the key of %s, but %s is encrypted for %s: pushing it would lock everyone out", e.name, e.key, e.file, e.header)
 }

@@ -26,8 +26,8 @@ func (c *cli) addVerify(app *kingpin.Application) (string, command) {
 	var f verifyFlags
 	cmd := app.Command("verify", "Prove that the vault's keys decrypt every value of every mapped env file.").HelpLong(`
 The check for CI: it reads and writes nothing. What could not be checked counts
-as a failure. A range A..B proves every version that its commits brought, so
-that a key which drifted and came back is found. In GitHub Actions each failure
+as a failure. A range A..B proves every version in its commits, so drift that
+came and went is found. In GitHub Actions each failure
 is an annotation.
 
 Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
@@ -35,7 +35,7 @@ Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
 Example:  envdrift verify --ci --rev origin/main..HEAD`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
 	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
-	cmd.Flag("rev", "A commit, or every version that the commits of A..B brought.").PlaceHolder("REV").StringVar(&f.rev)
+	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").StringVar(&f.rev)
 	cmd.Flag("format", "What standard output gets: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }

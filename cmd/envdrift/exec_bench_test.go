@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkExec measures what a program waits for its start: bare, under
-// exec with the key at hand and from a vault on this machine, and under dotenvx
+// exec with a local key and from a vault on this machine, and under dotenvx
 // if DOTENVX_2_38_2 names it.
 //
 //	go test ./cmd/envdrift -run '^$' -bench Exec -benchtime 100x

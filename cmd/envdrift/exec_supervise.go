@@ -105,7 +105,7 @@ func (w *watcher) watch(ctx context.Context) {
 		}
 		text := fmt.Sprint(err)
 		if err != nil && text != told {
-			w.messages.PrintFault(w.fault(fmt.Errorf("the program runs on with what it has: %w", err)))
+			w.messages.PrintFault(w.fault(fmt.Errorf("the program keeps running with the values that it has: %w", err)))
 		}
 		told = text
 	}
@@ -118,7 +118,7 @@ func (w *watcher) renew(env environ.Environ) error {
 		w.messages.Detail("no value changed")
 		return nil
 	}
-	w.messages.Say("%s changed: starting the program again", drift.List(names))
+	w.messages.Say("%s changed: restarting the program", drift.List(names))
 	if err := w.replace(env); err != nil {
 		return err
 	}

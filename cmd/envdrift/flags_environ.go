@@ -19,13 +19,13 @@ type environFlags struct {
 func (f *environFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("file", "Env file; repeatable, the first to set a name wins.").Short('f').PlaceHolder("FILE").StringsVar(&f.Files)
 	cmd.Flag("env", "The mappings of this environment only.").PlaceHolder("NAME").StringVar(&f.Env)
-	cmd.Flag("keys", "auto: a key at hand that proves itself, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, "auto", "vault", "local")
+	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, "auto", "vault", "local")
 	cmd.Flag("override", "The files win over the environment, later ones over earlier.").BoolVar(&f.Override)
 	cmd.Flag("overload", "The same as --override.").Hidden().BoolVar(&f.Override)
 	cmd.Flag("only", "Of the files, only names that match this glob; repeatable, or with commas.").PlaceHolder("GLOB").StringsVar(&f.Selection.Only)
 	cmd.Flag("except", "Of the files, no names that match this glob.").PlaceHolder("GLOB").StringsVar(&f.Selection.Except)
-	cmd.Flag("allow", "Let the files set this name although programs load code by it; repeatable.").PlaceHolder("NAME").StringsVar(&f.Allow)
-	cmd.Flag("pristine", "Of the environment keep only PATH, HOME, TERM and the like.").BoolVar(&f.Pristine)
+	cmd.Flag("allow", "Let the files set this name, although it can make programs run code; repeatable.").PlaceHolder("NAME").StringsVar(&f.Allow)
+	cmd.Flag("pristine", "Keep only PATH, HOME, TERM and the like of the environment.").BoolVar(&f.Pristine)
 	cmd.Flag("keep-env", "Leave vault credentials such as VAULT_TOKEN in the environment.").BoolVar(&f.KeepEnv)
 }
 

@@ -250,7 +250,7 @@ var matrixStates = []struct {
 	values string // of A in the working tree at the end
 }{
 	{name: "clean", file: func(f *fixture) []byte { return f.edited }, key: rightKey, passes: 1, values: "2"},
-	{name: "drift, key at hand", file: func(f *fixture) []byte { return f.strays }, key: strangeKey, passes: 2, backup: true, values: "2"},
+	{name: "drift, local key", file: func(f *fixture) []byte { return f.strays }, key: strangeKey, passes: 2, backup: true, values: "2"},
 	{name: "drift, no key", file: func(f *fixture) []byte { return f.strays }, backup: true, values: "1"},
 	{name: "plaintext", file: func(*fixture) []byte { return []byte("A=2\nB=1\n") }, values: "2"},
 	{name: "keys file", key: rightKey, values: "1"},
@@ -284,7 +284,7 @@ func TestHookMatrix(t *testing.T) {
 				if kind.name == "conflict elsewhere" && way.name != "staged" {
 					continue // git does not commit parts of a merge
 				}
-				if !everyCell && kind.name != "plain" && state.name != "drift, key at hand" {
+				if !everyCell && kind.name != "plain" && state.name != "drift, local key" {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", kind.name, state.name, way.name), func(t *testing.T) {

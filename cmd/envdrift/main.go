@@ -69,7 +69,7 @@ func run(ctx context.Context, sys *system, args []string) int {
 	}
 	err = commands[name](ctx)
 	if ctx.Err() != nil && c.wasCut(err) {
-		c.say("interrupted; files are as they were or as they should be, never in between")
+		c.say("interrupted; each file has its old content or its new content, nothing in between")
 		return statusInterrupt
 	}
 	return c.finish(err)
@@ -82,10 +82,10 @@ func discreet(err error, args []string) error {
 	const longestWord = 24 // of ours are shorter; keys and tokens are longer
 	for _, arg := range args {
 		if err.Error() == "unexpected "+arg {
-			return errors.New("too many arguments; a key is never given as one")
+			return errors.New("too many arguments; a key is never passed as one")
 		}
 		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
-			return errors.New("an argument is not understood; it is not repeated here, for it may be secret")
+			return errors.New("an argument is not understood; it is not repeated here, because it may be secret")
 		}
 	}
 	return err

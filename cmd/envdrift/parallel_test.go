@@ -255,5 +255,5 @@ func TestParallelWithoutClone(t *testing.T) {
 // another one wrote the file first, and said what to do.
 func onlyMeanwhile(out string) bool {
 	failed := strings.Count(out, "\nfailed ") + strings.Count(out, "\ndiffers ")
-	return failed > 0 && strings.Count(out, "was changed by somebody else meanwhile") == failed && strings.Contains(out, "run the same command again")
+	return failed > 0 && strings.Count(out, "was changed by another program in the meantime") == failed && strings.Contains(out, "run the same command again")
 }

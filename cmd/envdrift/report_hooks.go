@@ -53,11 +53,11 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
 	switch {
 	case repaired == 0:
 	case check.Framework():
-		sum += fmt.Sprintf("; %d mended in the working tree: look, git add, and commit again", repaired)
+		sum += fmt.Sprintf("; %d repaired in the working tree: review, git add, and commit again", repaired)
 	case check.NothingLeft(ctx):
 		sum += "; nothing is left to commit"
 	default:
-		sum += fmt.Sprintf("; %d mended: look, and commit again", repaired)
+		sum += fmt.Sprintf("; %d repaired: review, and commit again", repaired)
 	}
 	c.report.Summary = sum
 }
@@ -96,18 +96,18 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	case r == nil: // on_drift = "block"
 		return c.repairSteps(f.Target, file, f.Err, true)
 	case errors.Is(r.Err, precommit.ErrEdited):
-		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   mends the working tree", "2. commit again"}
+		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
 	case r.Err != nil && !f.HasHead():
 		return []string{
-			"not mended: " + r.Err.Error(),
+			"not repaired: " + r.Err.Error(),
 			"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
 			"or take it out of the commit: git rm --cached " + name,
 		}
 	case r.Err != nil:
-		return append([]string{"not mended: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
+		return append([]string{"not repaired: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
 	case r.Action == drift.Restored:
 		return []string{
-			"no key at hand decrypts this version: HEAD's is back " + repairedIn(r) + "; yours is kept as " + c.underCwd(r.Backup),
+			"no local key decrypts this version: HEAD's is restored " + repairedIn(r) + "; yours is kept as " + c.underCwd(r.Backup),
 			"1. " + c.keyLine(f.Target, file),
 			"2. make the edit again, " + c.commandLine("encrypt "+name) + " && git add " + name,
 		}
@@ -117,11 +117,11 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		look = "git diff " + name
 	}
 	steps := []string{
-		"encrypted for the vault's key now, " + repairedIn(r) + "; as it was: " + c.underCwd(r.Backup),
-		"look: " + look,
+		"encrypted for the vault's key now, " + repairedIn(r) + "; the old version: " + c.underCwd(r.Backup),
+		"review: " + look,
 	}
 	if !r.Tree {
-		steps = append(steps, "your further edits in the working tree are as they were: "+c.commandLine("repair "+name)+" mends them")
+		steps = append(steps, "your further edits in the working tree are as they were: "+c.commandLine("repair "+name)+" repairs them")
 	}
 	return steps
 }

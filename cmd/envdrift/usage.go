@@ -53,7 +53,7 @@ Commands:
 {{template "commands" .App}}
 Flags of every command:
 {{.App.Flags|flags|FormatTwoColumns}}
-"envdrift COMMAND --help" tells more of a command.
+"envdrift COMMAND --help" describes a command.
 {{end -}}
 `
 

@@ -149,10 +149,10 @@ func (f *StagedFile) legible() error {
 
 // Why a staged file cannot be judged.
 var (
-	ErrConflict = errors.New("is in conflict: there is no one version to check")
-	ErrLink     = errors.New("is a symbolic link: map the file that it leads to")
-	ErrMarkers  = errors.New("holds git's conflict markers: choose between the versions, then git add it")
-	ErrPointer  = errors.New("is kept by Git LFS: the commit does not hold what would have to be checked")
+	ErrConflict = errors.New("has a merge conflict, so there is no version to check")
+	ErrLink     = errors.New("is a symbolic link: map the file that it points to")
+	ErrMarkers  = errors.New("contains conflict markers: resolve the conflict, then git add it")
+	ErrPointer  = errors.New("is stored by Git LFS, so the commit does not contain what has to be checked")
 )
 
 // Why a staged file that is not wrong was not proven either.
@@ -250,4 +250,4 @@ func (f *StagedFile) owners() []string {
 // A KeysError reports private keys that were about to be committed.
 type KeysError struct{ File string }
 
-func (e *KeysError) Error() string { return "holds private keys and must never be committed" }
+func (e *KeysError) Error() string { return "contains private keys and must never be committed" }

@@ -27,7 +27,7 @@ type Repair struct {
 
 // ErrEdited reports that a repair would not last: git drops the index of this
 // commit when the hook fails, and the working tree has more than is staged.
-var ErrEdited = errors.New("the working tree has further edits, so this commit cannot be mended for you")
+var ErrEdited = errors.New("the working tree has further edits, so this commit cannot be repaired for you")
 
 // repair repairs the files that drifted where the configuration wants it. The
 // commit does not go on: the user is to look at it first.

@@ -196,8 +196,8 @@ func descend(at *os.Root, name string) (*os.Root, error) {
 // Errors that Write wraps where a symbolic link leads to what is not ours.
 var (
 	ErrLeaves = errors.New("symbolic link leads out of the repository")
-	ErrGit    = errors.New("lies in .git, which is git's")
-	errMoved  = errors.New("the folder was replaced meanwhile")
+	ErrGit    = errors.New("is in .git, which belongs to git")
+	errMoved  = errors.New("the folder was replaced in the meantime")
 )
 
 // IsGit reports whether name is, on any file system, that of the repository's

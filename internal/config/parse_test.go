@@ -124,10 +124,10 @@ func TestPaths(t *testing.T) {
 		{`\\host\share`, `"\\\\host\\share" has a backslash; write / on every system`},
 		{"a\x00b", "holds a control character"},
 		{"a\x1b[0mb", "holds a control character"},
-		{".git/hooks", `".git/hooks" lies in .git`},
-		{"a/.GIT/x", `"a/.GIT/x" lies in .git`},
-		{"a/.git. /x", `"a/.git. /x" lies in .git`},
-		{"GIT~1/x", `"GIT~1/x" lies in .git`},
+		{".git/hooks", `".git/hooks" is in .git`},
+		{"a/.GIT/x", `"a/.GIT/x" is in .git`},
+		{"a/.git. /x", `"a/.git. /x" is in .git`},
+		{"GIT~1/x", `"GIT~1/x" is in .git`},
 		{"a\u202eb", "holds a control character"},
 	}
 	quote := func(s string) string {

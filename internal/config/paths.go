@@ -25,7 +25,7 @@ func badPath(p string) string {
 	case slices.Contains(strings.Split(p, "/"), "..") || !filepath.IsLocal(filepath.FromSlash(p)):
 		return fmt.Sprintf("%q leaves the folder", p)
 	case slices.ContainsFunc(strings.Split(p, "/"), atomicfile.IsGit):
-		return fmt.Sprintf("%q lies in .git", p)
+		return fmt.Sprintf("%q is in .git", p)
 	}
 	return ""
 }

@@ -54,7 +54,7 @@ func TestMadeUpProvider(t *testing.T) {
 		{name: "bad flag", text: file, over: config.Overrides{Flags: []*config.Flag{{"--server", "b"}}},
 			wantErr: "the command line: --server: has no scheme; write https://…"},
 		{name: "another's flag", text: file, over: config.Overrides{Flags: []*config.Flag{{"--region", "b"}}},
-			wantErr: "the command line: --region: is nothing that the provider madeup has; give --provider too"},
+			wantErr: "the command line: --region: does not apply to the provider madeup; give --provider too"},
 		{name: "bad number", text: file + "[vault.named.x]\nprovider = 'madeup'\nshelf = 10\n",
 			wantErr: "envdrift.toml:6: vault.named.x.shelf: is 10, not from 1 to 9"},
 		{name: "unknown key", text: file + "shelv = 1\n",

@@ -54,7 +54,7 @@ const syncTemplate = `
 
 const hooksTemplate = `
 # [hooks]
-# on_drift = "repair"       # or "block": mend nothing, only stop the commit
+# on_drift = "repair"       # or "block": only stop the commit
 # on_unmapped = "warn"      # or "block": an encrypted file that no mapping names
 # on_unreachable = "block"  # or "warn": what the vault could not be asked about
 # post_checkout = "pull"    # or "sync": private keys only; or "off"

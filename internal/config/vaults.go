@@ -189,7 +189,7 @@ func (c *Config) applyFlags(r *reader) {
 		}
 		s, ok := o.byFlag(v.Provider, f.Name)
 		if !ok {
-			wrong(f.Name, fmt.Sprintf("is nothing that the provider %s has; give --provider too", v.Provider), "")
+			wrong(f.Name, fmt.Sprintf("does not apply to the provider %s; give --provider too", v.Provider), "")
 			continue
 		}
 		if s.Kind == vault.URL && badURL(value) != "" {

@@ -147,9 +147,9 @@ func TestFlags(t *testing.T) {
 		want string
 	}{
 		{config.Overrides{Provider: "Azure"}, `the command line: --provider: "Azure" is none of age, aws, azure, gcp, hashicorp (did you mean "azure"?)`},
-		{config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v"}}}, "the command line: --vault-url: is nothing that the provider age has; give --provider too"},
-		{config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--region", "eu"}, {"--project-id", "p"}}}, "the command line: --region: is nothing that the provider azure has; give --provider too\n" +
-			"the command line: --project-id: is nothing that the provider azure has; give --provider too"},
+		{config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v"}}}, "the command line: --vault-url: does not apply to the provider age; give --provider too"},
+		{config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--region", "eu"}, {"--project-id", "p"}}}, "the command line: --region: does not apply to the provider azure; give --provider too\n" +
+			"the command line: --project-id: does not apply to the provider azure; give --provider too"},
 	}
 	for _, tt := range tests {
 		if c, err := config.Empty(".", known(tt.over)); message(err) != tt.want || c != nil {
@@ -162,7 +162,7 @@ func TestFlags(t *testing.T) {
 func TestFlagsAndFileTogether(t *testing.T) {
 	t.Parallel()
 	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), known(config.Overrides{Flags: []*config.Flag{{"--region", "eu"}}}))
-	want := "the command line: --region: is nothing that the provider age has; give --provider too\nenvdrift.toml:2: hooks.x: unknown key"
+	want := "the command line: --region: does not apply to the provider age; give --provider too\nenvdrift.toml:2: hooks.x: unknown key"
 	if message(err) != want {
 		t.Errorf("Parse = %v; want %s", err, want)
 	}

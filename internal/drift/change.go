@@ -68,7 +68,7 @@ type Change struct {
 type ChangedError struct{ File string }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s was changed by somebody else meanwhile; nothing was written to it", e.File)
+	return fmt.Sprintf("%s was changed by another program in the meantime; nothing was written to it", e.File)
 }
 
 // A BackupFunc keeps the old content of a file that is about to be replaced and

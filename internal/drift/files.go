@@ -32,7 +32,7 @@ func Decrypt(file string, doc *dotenv.Document, keys ecies.Keys, sel dotenv.Sele
 
 // ErrSOPS reports a file that SOPS encrypted: encrypted once more it would be
 // of use to nobody.
-var ErrSOPS = errors.New("already encrypted by SOPS; only the dotenvx format is written and read here")
+var ErrSOPS = errors.New("encrypted by SOPS; envdrift reads and writes the dotenvx format only")
 
 // Encrypt plans to encrypt the plaintext values of an env file for pub. Values
 // that opt.Previous holds already encrypted keep their ciphertext.

@@ -33,19 +33,19 @@ type Repair struct {
 	Names  []string // of the values that are not as they were in Head
 }
 
-// A LockedOutError reports a drifted version that no key at hand decrypts, and
+// A LockedOutError reports a drifted version that no local key decrypts, and
 // before which there is none that the right key decrypts.
 type LockedOutError struct{ NoHead bool }
 
 func (e *LockedOutError) Error() string {
 	if e.NoHead {
-		return "no key at hand decrypts this version, and there is no earlier one"
+		return "no local key decrypts this version, and there is no earlier one"
 	}
-	return "no key at hand decrypts this version, and the right key does not decrypt the earlier one"
+	return "no local key decrypts this version, and the vault's key does not decrypt the earlier one"
 }
 
 // Repair encrypts the values of the drifted version for the right key. What did
-// not change since Head keeps Head's ciphertext. If no key at hand decrypts the
+// not change since Head keeps Head's ciphertext. If no local key decrypts the
 // drifted version, Head comes back. The error is a [*LockedOutError], or says
 // why the result would not have been what it should be.
 func (d Drifted) Repair() (Repair, error) {

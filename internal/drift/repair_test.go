@@ -75,14 +75,14 @@ func TestRepair(t *testing.T) {
 		want  string // values; "" for an error
 		names string
 	}{
-		{"edit with a key at hand", locked(t, stranger, edit, nil), head, ecies.Keys{right}, ecies.Keys{older, stranger}, edit, "B C"},
+		{"edit with a local key", locked(t, stranger, edit, nil), head, ecies.Keys{right}, ecies.Keys{older, stranger}, edit, "B C"},
 		{"new file", locked(t, stranger, edit, nil), nil, ecies.Keys{right}, ecies.Keys{stranger}, edit, "A B C"},
 		{"head at the older key of the vault", locked(t, stranger, edit, nil), locked(t, older, "A=1\n", nil), ecies.Keys{right, older}, ecies.Keys{stranger}, edit, "B C"},
 		{"some values are right already", mixed, head, ecies.Keys{right}, ecies.Keys{stranger}, "A=1\nB=x\n", "B"},
-		{"no key at hand", locked(t, stranger, edit, nil), head, ecies.Keys{right}, nil, "A=1\nB=2\n", ""},
-		{"no key at hand, new file", locked(t, stranger, edit, nil), nil, ecies.Keys{right}, nil, "", ""},
-		{"no key at hand, head drifted too", locked(t, stranger, edit, nil), locked(t, older, "A=1\n", nil), ecies.Keys{right}, nil, "", ""},
-		{"no key at hand, head in plain text", locked(t, stranger, edit, nil), dotenv.Parse([]byte("A=1\n")), ecies.Keys{right}, nil, "", ""},
+		{"no local key", locked(t, stranger, edit, nil), head, ecies.Keys{right}, nil, "A=1\nB=2\n", ""},
+		{"no local key, new file", locked(t, stranger, edit, nil), nil, ecies.Keys{right}, nil, "", ""},
+		{"no local key, head drifted too", locked(t, stranger, edit, nil), locked(t, older, "A=1\n", nil), ecies.Keys{right}, nil, "", ""},
+		{"no local key, head in plain text", locked(t, stranger, edit, nil), dotenv.Parse([]byte("A=1\n")), ecies.Keys{right}, nil, "", ""},
 		{"odd quotes, CRLF", locked(t, stranger, "A='x y'\r\nB=\"l1\nl2\"\r\n# c\r\n", nil), nil, ecies.Keys{right}, ecies.Keys{stranger}, "A=x y\nB=l1\nl2\n", "A B"},
 		{"plain text on purpose", locked(t, stranger, "A=1\nB_PLAIN=p\n", nil), nil, ecies.Keys{right}, ecies.Keys{stranger}, "A=1\nB_PLAIN=p\n", "A B_PLAIN"},
 	}

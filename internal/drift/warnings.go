@@ -38,9 +38,9 @@ func unread(doc *dotenv.Document) string {
 	case 0:
 		return ""
 	case 1:
-		return "line " + numbers[0] + " is no assignment and stays in plain text"
+		return "line " + numbers[0] + " is not NAME=value and was NOT encrypted"
 	}
-	return "lines " + List(numbers) + " are no assignments and stay in plain text"
+	return "lines " + List(numbers) + " are not NAME=value and were NOT encrypted"
 }
 
 // copies tells of values with the same ephemeral key.
@@ -85,7 +85,7 @@ func moved(doc, head *dotenv.Document) (odd []string) {
 		_, kept := doc.Get(e.Name)
 		plain, ok := doc.Get(e.Name + "_PLAIN")
 		if e.Encrypted() && !kept && ok && !plain.Encrypted() {
-			odd = append(odd, fmt.Sprintf("%s was encrypted and is plain text now, as %s", e.Name, plain.Name))
+			odd = append(odd, fmt.Sprintf("%s was encrypted and is now plaintext, as %s", e.Name, plain.Name))
 		}
 	}
 	return odd

@@ -98,7 +98,7 @@ func (o Options) inherits(name string) bool {
 type DangerousNameError struct{ Variable dotenv.Variable }
 
 func (e *DangerousNameError) Error() string {
-	return fmt.Sprintf("%s:%d: %s would make programs load code of the file's author", e.Variable.File, e.Variable.Line, e.Variable.Name)
+	return fmt.Sprintf("%s:%d: %s can make programs run code of the file's author", e.Variable.File, e.Variable.Line, e.Variable.Name)
 }
 
 // Secrets returns the values that must not be shown: all that the files name,

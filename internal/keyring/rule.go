@@ -245,7 +245,7 @@ func (e *NoKeyError) Error() string {
 	text := fmt.Sprintf("%s: no private key: %s is neither in the environment nor in .env.keys, and no mapping names the file",
 		e.File, strings.Join(e.Names, " or "))
 	if len(e.Held) > 0 && len(e.Public) > 0 {
-		text = fmt.Sprintf("%s: no private key for %s; at hand are", e.File, strings.Join(e.Public, ", "))
+		text = fmt.Sprintf("%s: no private key for %s; the local keys are", e.File, strings.Join(e.Public, ", "))
 		for i, held := range e.Held {
 			text += fmt.Sprintf("%s %s for %s", strings.Repeat(",", min(i, 1)), held.Name, held.Key.PublicKey().Short())
 		}

@@ -39,7 +39,7 @@ func ParseEnvFile(name string, data []byte) (*dotenv.Document, error) {
 }
 
 // ErrKeysFile reports private keys where an env file was expected.
-var ErrKeysFile = errors.New("holds private keys: this is no env file")
+var ErrKeysFile = errors.New("contains private keys, so it is not an env file")
 
 // A Target is one mapping as it lies in a tree.
 type Target struct {

@@ -25,8 +25,8 @@ const (
 	Drift       Status = "drift"
 	Plaintext   Status = "plaintext"
 	PrivateKey  Status = "private key"
-	OK          Status = "fine"
-	Problem     Status = "wrong"
+	OK          Status = "ok"
+	Problem     Status = "problem"
 )
 
 // The statuses of commands that change something beside env files.
@@ -34,7 +34,7 @@ const (
 	Mapped  Status = "mapped"
 	Pushed  Status = "pushed"
 	Trusted Status = "trusted"
-	Fixed   Status = "mended"
+	Fixed   Status = "fixed"
 )
 
 // A Row is what a command reports of one file, mapping or thing.

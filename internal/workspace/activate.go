@@ -36,7 +36,7 @@ func (w *Workspace) PlanCopy(ctx context.Context, c *drift.Change, remembered st
 	case err != nil:
 		return err
 	case bytes.Equal(c.Old, c.New):
-		c.Action, c.Note = drift.Unchanged, "activated already"
+		c.Action, c.Note = drift.Unchanged, "already activated"
 		return nil
 	case remembered.Activated[c.File] != state.Sum(c.Old) && !force:
 		return &ActivateError{c.File, "was not written by envdrift, or was edited since", true}

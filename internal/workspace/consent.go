@@ -63,13 +63,13 @@ type TrustError struct {
 
 func (e *TrustError) Error() string {
 	if len(e.Pinned) == 0 {
-		return fmt.Sprintf("not contacted: %s was never agreed to in this clone", e.Endpoint)
+		return fmt.Sprintf("not contacted: you have not trusted %s in this clone", e.Endpoint)
 	}
 	words := make([]string, len(e.Pinned))
 	for i, p := range e.Pinned {
 		words[i] = string(p)
 	}
-	return fmt.Sprintf("not contacted: this repository names %s, but you agreed to %s", e.Endpoint, strings.Join(words, "; "))
+	return fmt.Sprintf("not contacted: this repository names %s, but you trusted %s", e.Endpoint, strings.Join(words, "; "))
 }
 
 // TrustAll agrees to every vault of the configuration, as far as a typed

@@ -120,7 +120,7 @@ func (w *Workspace) ownKeys(ctx context.Context, folder string) error {
 type TrackedKeysError struct{ File string }
 
 func (e *TrackedKeysError) Error() string {
-	return e.File + " is tracked by git: its keys are known to whoever has the repository"
+	return e.File + " is tracked by git, so everyone who has the repository knows its keys"
 }
 
 // Encrypt plans the encryption of a file for a pair. Values that HEAD's version

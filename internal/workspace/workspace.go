@@ -222,7 +222,7 @@ type OutsideError struct {
 }
 
 func (e *OutsideError) Error() string {
-	return fmt.Sprintf("%s lies outside %s", e.File, e.Top)
+	return fmt.Sprintf("%s is outside %s", e.File, e.Top)
 }
 
 // Debug shows a line to a user who wants to know what goes on.

@@ -297,7 +297,7 @@ func TestPutNeedsRecipients(t *testing.T) {
 	}
 	r.wantErr(put(), vault.ErrConfig, "there is no .envdrift/recipients", "envdrift recipient add")
 	r.write(file, "# nobody yet\n", 0o644)
-	r.wantErr(put(), vault.ErrConfig, "names nobody")
+	r.wantErr(put(), vault.ErrConfig, "lists no recipient")
 	r.write(file, "\nage1nonsense\n", 0o644)
 	r.wantErr(put(), vault.ErrConfig, "line 2 is neither")
 	if _, err := os.Stat(r.file("key")); !errors.Is(err, os.ErrNotExist) {

@@ -38,7 +38,7 @@ func (s *Store) readRecipients(root *os.Root) ([]age.Recipient, error) {
 		return nil, fmt.Errorf("%s: %w", s.recipients, err)
 	}
 	if len(lines) == 0 {
-		return nil, fmt.Errorf("%s names nobody", s.recipients)
+		return nil, fmt.Errorf("%s lists no recipient", s.recipients)
 	}
 	var recipients []age.Recipient
 	for _, l := range lines {
@@ -104,7 +104,7 @@ func parseRecipient(line string) (recipient, error) {
 
 // AddRecipient adds a recipient to a file below root, which is made if it is
 // not there, under a comment that says whose it is. It reports false if the
-// recipient stands there already.
+// recipient already a recipient.
 func AddRecipient(root *os.Root, file, line, label string) (added bool, err error) {
 	line = strings.TrimSpace(line)
 	r, err := parseRecipient(line)
