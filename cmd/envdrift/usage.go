@@ -10,9 +10,30 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
+// commandGroups are the parts of the list of commands, as in the README.
+var commandGroups = [...]struct{ Title, Commands string }{
+	{"Start", "init hook"},
+	{"Daily", "exec env pull lock encrypt decrypt"},
+	{"Check", "verify status doctor repair"},
+	{"Team", "sync vault-push vault-pull recipient trust"},
+	{"CI and shell", "completion man version help"},
+}
+
+// inGroup returns those of all commands that a group names, in its order.
+func inGroup(group string, all []*kingpin.CmdModel) (commands []*kingpin.CmdModel) {
+	for _, name := range strings.Fields(group) {
+		for _, cmd := range all {
+			if strings.Fields(cmd.FullCommand)[0] == name && !cmd.Hidden {
+				commands = append(commands, cmd)
+			}
+		}
+	}
+	return commands
+}
+
 // usageFuncs are what usageTemplate needs beside kingpin's own: its list of
-// flags shows every switch as --[no-]switch.
-var usageFuncs = template.FuncMap{"flags": func(flags []*kingpin.FlagModel) [][2]string {
+// flags shows every switch as --[no-]switch, and knows no groups.
+var usageFuncs = template.FuncMap{"groups": func() any { return commandGroups }, "inGroup": inGroup, "flags": func(flags []*kingpin.FlagModel) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
 		if f.Hidden {
@@ -33,7 +54,7 @@ var usageFuncs = template.FuncMap{"flags": func(flags []*kingpin.FlagModel) [][2
 // usageTemplate shows a command's own flags first: the common ones would push
 // them off the screen.
 const usageTemplate = `{{define "args"}}{{range .Args}} {{if not .Required}}[{{end}}{{if .PlaceHolder}}{{.PlaceHolder}}{{else}}{{.Name}}{{end}}{{if .Value|IsCumulative}}…{{end}}{{if not .Required}}]{{end}}{{end}}{{end -}}
-{{define "commands"}}{{range .FlattenedCommands}}{{if not .Hidden}}  {{.FullCommand}}{{template "args" .}}
+{{define "commands"}}{{range .}}{{if not .Hidden}}  {{.FullCommand}}{{template "args" .}}
 {{.Help|Wrap 6}}{{end}}{{end}}{{end -}}
 {{if .Context.SelectedCommand -}}
 usage: {{.App.Name}} {{.Context.SelectedCommand}} [FLAG…]{{template "args" .Context.SelectedCommand}}
@@ -41,16 +62,16 @@ usage: {{.App.Name}} {{.Context.SelectedCommand}} [FLAG…]{{template "args" .Co
 {{.Context.SelectedCommand.Help|Wrap 0}}{{with .Context.SelectedCommand.HelpLong}}{{.}}
 {{end}}{{with .Context.SelectedCommand.Commands}}
 Commands:
-{{template "commands" $.Context.SelectedCommand}}{{end}}{{with .Context.SelectedCommand.Flags|flags}}
+{{template "commands" $.Context.SelectedCommand.FlattenedCommands}}{{end}}{{with .Context.SelectedCommand.Flags|flags}}
 Flags:
 {{.|FormatTwoColumns}}{{end}}
 Flags of every command:
 {{.App.Flags|flags|FormatTwoColumns}}{{else -}}
 usage: {{.App.Name}} [FLAG…] COMMAND [ARG…]
 
-{{.App.Help|Wrap 0}}
-Commands:
-{{template "commands" .App}}
+{{.App.Help|Wrap 0}}{{range groups}}
+{{.Title}}:
+{{template "commands" (inGroup .Commands $.App.FlattenedCommands)}}{{end}}
 Flags of every command:
 {{.App.Flags|flags|FormatTwoColumns}}
 "envdrift COMMAND --help" describes a command.
