@@ -104,10 +104,14 @@ type EncodingError struct {
 
 func (e *EncodingError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
-// Check returns an [*EncodingError] if the document is not UTF-8 text. NUL
-// counts as such: no environment can hold it, and it is what UTF-16 without a
-// byte order mark is full of. Methods that change a document refuse it.
+// Check returns an [*EncodingError] if the document is not UTF-8 text, or a
+// [*ConflictError] if it holds conflict markers. NUL counts as no text: no
+// environment can hold it, and it is what UTF-16 without a byte order mark is
+// full of. Methods that change a document refuse it.
 func (d *Document) Check() error {
+	if line := conflict(d.text); line > 0 {
+		return &ConflictError{line}
+	}
 	if isUTF16(d.data) {
 		return &EncodingError{1, "is UTF-16, not UTF-8"}
 	}

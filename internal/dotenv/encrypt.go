@@ -148,6 +148,15 @@ func (opt EncryptOptions) kept(pub ecies.PublicKey) map[occurrence]keptValue {
 	return kept
 }
 
+// EndLine returns the document with a line end at its end: what is appended to a
+// ciphertext without one would pass for a part of it.
+func (d *Document) EndLine() *Document {
+	if len(d.data) == 0 || lineEnd(d.data[len(d.data)-1:]) > 0 {
+		return d
+	}
+	return Parse(append(d.Bytes(), d.lineEnding()...))
+}
+
 // names returns the names of entries, each once.
 func (d *Document) names(indexes []int) []string {
 	var names []string

@@ -71,6 +71,25 @@ func (e *CiphertextError) Error() string { return "malformed encrypted value: " 
 // does not mean that it can be decrypted.
 func IsEncrypted(value string) bool { return strings.HasPrefix(value, Prefix) }
 
+// IsWellFormed reports whether value is laid out as an encrypted value, by the
+// lenient base64 that Decrypt reads.
+func IsWellFormed(value string) bool {
+	_, err := parse(value)
+	return err == nil
+}
+
+// IsCanonical reports whether value is an encrypted value as Encrypt writes one,
+// with nothing before, in or behind its base64. Decrypt is more lenient: like
+// dotenvx it passes over what is no base64, and over all behind the padding.
+func IsCanonical(value string) bool {
+	text, ok := strings.CutPrefix(value, Prefix)
+	if !ok {
+		return false
+	}
+	data, err := base64.StdEncoding.Strict().DecodeString(text)
+	return err == nil && len(data) >= minSize && base64.StdEncoding.EncodeToString(data) == text
+}
+
 // Encrypt returns plaintext encrypted to p, each time differently. It fails with
 // a *KeyError if p is no point of the curve, which [ParsePublicKey] rules out.
 func (p PublicKey) Encrypt(plaintext []byte) (string, error) {
