@@ -74,6 +74,9 @@ func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) erro
 	if config.IsCompanion(path.Base(file)) {
 		return &companionError{c.relPath(file)}
 	}
+	if err := doc.CheckForm(); err != nil {
+		return err
+	}
 	if len(doc.Plaintext(f.selection)) == 0 {
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "nothing to encrypt"})
 		return nil
@@ -123,6 +126,10 @@ func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) erro
 }
 
 func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) error {
+	if err := doc.CheckForm(); err != nil {
+		c.add(report.Row{Status: statusFor(err), File: file, Err: err})
+		return nil
+	}
 	if plain := doc.Plaintext(sel); len(plain) > 0 {
 		c.add(report.Row{
 			Status: "plaintext", File: file, Err: drift.NewPlaintextError(plain),

@@ -127,8 +127,13 @@ func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drif
 func (c *cli) lockable(t mapping.Target) drift.Change {
 	ch, done := c.unreadable(t)
 	if !done {
-		if state := t.Doc.State(); state == dotenv.Encrypted || state == dotenv.Empty {
+		switch state := t.Doc.State(); {
+		case t.Doc.CheckForm() != nil:
+			ch.Action, ch.Err = drift.Failed, t.Doc.CheckForm()
+		case state == dotenv.Encrypted:
 			ch.Action, ch.Note = drift.Unchanged, "already encrypted"
+		case state == dotenv.Empty:
+			ch.Action, ch.Note = drift.Unchanged, "holds no values"
 		}
 	}
 	return ch

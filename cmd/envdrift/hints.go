@@ -7,6 +7,7 @@ import (
 
 	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -17,8 +18,10 @@ func statusFor(err error) report.Status {
 	switch {
 	case drift.IsDrift(err):
 		return report.Drift
-	case errors.As(err, new(*drift.PlaintextError)):
+	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)):
 		return report.Plaintext
+	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, precommit.ErrConflict):
+		return report.Conflict
 	case errors.As(err, new(*precommit.KeysError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
 	}
@@ -41,10 +44,16 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
 		}
 	case report.Plaintext:
+		line := c.commandLine("encrypt " + name)
 		if staged {
-			return []string{c.commandLine("encrypt "+name) + " && git add " + name}
+			line += " && git add " + name
 		}
-		return []string{c.commandLine("encrypt " + name)}
+		if errors.As(err, new(*dotenv.FormError)) {
+			line += "   after editing the file"
+		}
+		return []string{line}
+	case report.Conflict:
+		return []string{"git mergetool " + name + "   or edit the file, then git add " + name}
 	case report.PrivateKey:
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 	}

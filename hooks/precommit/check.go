@@ -137,38 +137,37 @@ func (f *StagedFile) legible() error {
 		return ErrLink
 	case f.data == nil:
 		return &fs.PathError{Op: "read", Path: f.Change.Path, Err: atomicfile.ErrTooLarge}
-	case isPointer(f.data):
-		return ErrPointer
-	case hasMarkers(f.data):
-		return ErrMarkers
-	case f.Mapped && f.Target.Err != nil:
-		return f.Target.Err
+	case mapping.IsPointer(f.data):
+		return mapping.ErrPointer
 	}
-	return f.doc.Check()
+	if err := f.doc.Check(); err != nil || !f.Mapped {
+		return err
+	}
+	return f.Target.Err
 }
 
 // Why a staged file cannot be judged.
 var (
 	ErrConflict = errors.New("has a merge conflict, so there is no version to check")
 	ErrLink     = errors.New("is a symbolic link: map the file that it points to")
-	ErrMarkers  = errors.New("contains conflict markers: resolve the conflict, then git add it")
-	ErrPointer  = errors.New("is stored by Git LFS, so the commit does not contain what has to be checked")
 )
 
 // Why a staged file that is not wrong was not proven either.
 var (
-	ErrNoValues = errors.New("no values")
 	ErrUnmapped = errors.New("no mapping of envdrift.toml names this file")
 )
 
 // decide decides what can be decided without a vault.
 func (f *StagedFile) decide() (ask bool) {
+	if f.Err = f.doc.CheckForm(); f.Err != nil {
+		return false
+	}
 	if plain := f.doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
 		f.Err = drift.NewPlaintextError(plain)
 		return false
 	}
 	if !f.doc.State().HasCiphertext() {
-		f.Verified, f.Unproven = true, ErrNoValues
+		f.Err = drift.ErrNoValues
 		return false
 	}
 	request := keyring.Request{Target: f.Target, Head: f.head}

@@ -190,18 +190,6 @@ func holdsOurs(data []byte) bool {
 	return bytes.Contains(data, []byte(ecies.Prefix)) || dotenv.IsKeysFile(data)
 }
 
-// isPointer reports whether a blob is Git LFS's stand-in for a file.
-func isPointer(data []byte) bool {
-	return bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
-}
-
-// hasMarkers reports whether a merge was left half done in a file: dotenv would
-// read over the lines, and take whichever version comes last.
-func hasMarkers(data []byte) bool {
-	data = append([]byte("\n"), data...)
-	return bytes.Contains(data, []byte("\n<<<<<<< ")) && bytes.Contains(data, []byte("\n>>>>>>> "))
-}
-
 // renamedFrom gives the encrypted file that this commit deletes and data comes
 // from: at least half of its names are there. So a file that is decrypted and
 // renamed at once is seen for what it is, and one that is renamed is proven as

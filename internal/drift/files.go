@@ -38,6 +38,10 @@ var ErrSOPS = errors.New("encrypted by SOPS; envdrift reads and writes the doten
 // that opt.Previous holds already encrypted keep their ciphertext.
 func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.EncryptOptions) Change {
 	c := Change{File: file}
+	if err := doc.CheckForm(); err != nil {
+		c.Action, c.Err = Failed, err
+		return c
+	}
 	for _, e := range doc.Plaintext(opt.Selection) {
 		if strings.HasPrefix(e.Value, "ENC[AES256_GCM,") {
 			c.Action, c.Err = Failed, ErrSOPS
@@ -52,7 +56,7 @@ func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.
 		c.Action, c.Note = Unchanged, "nothing to encrypt"
 	default:
 		c.Action, c.Names, c.Note = Encrypted, names, unread(doc)
-		c.Write, c.Old, c.New = true, doc.Bytes(), locked.Bytes()
+		c.Write, c.Old, c.New = true, doc.Bytes(), locked.EndLine().Bytes()
 	}
 	return c
 }

@@ -15,6 +15,7 @@ type Verdict struct {
 	Values    int              // encrypted values
 	Failures  []dotenv.Failure // those that the keys do not decrypt, in the file's order
 	Plain     []string         // names whose values are not encrypted and should be
+	Form      error            // readable text beside the values, as of [dotenv.Document.CheckForm]
 	HeaderErr error            // a header that is no public key
 	Unknown   []string         // public keys of the header that none of the keys derives, in short
 	Mixed     *MixedError      // it takes several of the keys to decrypt the file; else nil
@@ -33,9 +34,13 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	v.Plain = NewPlaintextError(doc.Plaintext(dotenv.Selection{})).Names
 	_, v.HeaderErr = doc.PublicKeys()
 	v.Unknown = UnknownKeys(doc, keys)
+	v.Form = doc.CheckForm()
 	var failed *dotenv.DecryptError
-	if _, _, err := doc.Decrypt(keys, dotenv.Selection{}); errors.As(err, &failed) {
+	plain, _, err := doc.Decrypt(keys, dotenv.Selection{})
+	if errors.As(err, &failed) {
 		v.Failures = failed.Failures
+	} else if err == nil && v.Form == nil {
+		v.Form = plain.CheckForm() // a value that begins with a PEM block's first line shows only now
 	}
 	if v.KeyErr() == nil {
 		v.Mixed = mixedKeys(doc, keys)
@@ -46,9 +51,10 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	return v
 }
 
-// Err is nil if the keys decrypt every value, one key alone does, no value is
-// in plain text, and the header names no other key. Otherwise it is a
-// [*DriftError], a [*MixedError], a [*PlaintextError] or the HeaderErr.
+// Err is nil if there is at least one value, the keys decrypt every value, one
+// key alone does, nothing is in plain text, and the header names no other key.
+// Otherwise it is a [*DriftError], a [*MixedError], a [*PlaintextError],
+// [ErrNoValues], the Form or the HeaderErr.
 func (v Verdict) Err() error {
 	if err := v.KeyErr(); err != nil {
 		return err
@@ -56,12 +62,21 @@ func (v Verdict) Err() error {
 	if len(v.Plain) > 0 {
 		return &PlaintextError{Names: v.Plain}
 	}
+	if v.Values == 0 {
+		return ErrNoValues
+	}
 	return nil
 }
+
+// ErrNoValues reports an env file in which nothing is encrypted, so that there is
+// nothing to prove: an empty file, or one that holds something else.
+var ErrNoValues = errors.New("holds no encrypted value, so there is nothing to verify")
 
 // KeyErr is Err for a file whose plaintext is about to be encrypted.
 func (v Verdict) KeyErr() error {
 	switch {
+	case v.Form != nil:
+		return v.Form
 	case v.HeaderErr != nil:
 		return v.HeaderErr
 	case len(v.Failures) > 0 || len(v.Unknown) > 0:

@@ -4,6 +4,7 @@
 package mapping
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,9 @@ func ParseEnvFile(name string, data []byte) (*dotenv.Document, error) {
 	if dotenv.IsKeysFile(data) {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrKeysFile}
 	}
+	if IsPointer(data) {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrPointer}
+	}
 	doc := dotenv.Parse(data)
 	if err := doc.Check(); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
@@ -40,6 +44,14 @@ func ParseEnvFile(name string, data []byte) (*dotenv.Document, error) {
 
 // ErrKeysFile reports private keys where an env file was expected.
 var ErrKeysFile = errors.New("contains private keys, so it is not an env file")
+
+// ErrPointer reports Git LFS's stand-in for a file.
+var ErrPointer = errors.New("is stored by Git LFS: what is here is a pointer, not the env file")
+
+// IsPointer reports whether data is Git LFS's stand-in for a file.
+func IsPointer(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
+}
 
 // A Target is one mapping as it lies in a tree.
 type Target struct {

@@ -25,6 +25,7 @@ const (
 	Drift       Status = "drift"
 	Plaintext   Status = "plaintext"
 	PrivateKey  Status = "private key"
+	Conflict    Status = "merge conflict"
 	OK          Status = "ok"
 	Problem     Status = "problem"
 )
