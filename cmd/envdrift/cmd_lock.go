@@ -29,7 +29,7 @@ Statuses: 0 all encrypted · 1 a file could not be, or --check found plaintext,
 or --verify-vault drift · 2 wrong usage or configuration · 3 a vault could not
 be used
 Example:  envdrift lock --verify-vault`)
-	cmd.Flag("check", "Write nothing; status 1 if a file is not encrypted.").BoolVar(&f.check)
+	cmd.Flag("check", "Write nothing; prove that each file is there and encrypted.").BoolVar(&f.check)
 	cmd.Flag("verify-vault", "First prove that the vault's keys are those of the files; if one is not, encrypt nothing.").BoolVar(&f.verifyVault)
 	cmd.Flag("sync-keys", "Run sync first; implies --verify-vault.").BoolVar(&f.syncKeys)
 	cmd.Flag("force", "With --sync-keys: replace keys that differ without asking.").Short('f').BoolVar(&f.force)
@@ -44,7 +44,10 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.syncKeys && !f.check {
+	if f.check {
+		return c.lockCheck(ctx, targets, f.verifyVault || f.syncKeys)
+	}
+	if f.syncKeys {
 		if _, err := c.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
 		}
@@ -58,9 +61,6 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 	plan, err := c.lockTargets(ctx, targets)
 	if err != nil {
 		return err
-	}
-	if f.check {
-		return c.reportCheck(plan)
 	}
 	if err := c.work.Apply(ctx, plan); err != nil {
 		return err
@@ -139,20 +139,48 @@ func (c *cli) lockable(t mapping.Target) drift.Change {
 	return ch
 }
 
-// reportCheck reports a plan that is not carried out.
-func (c *cli) reportCheck(plan []drift.Change) error {
-	pending := 0
-	for _, ch := range plan {
-		if ch.Err != nil {
-			pending++
-		}
-		if ch.Write {
-			pending++
-			ch.Action, ch.Err = "plaintext", &drift.PlaintextError{Names: ch.Names}
-			ch.Names = nil
-		}
-		c.addChange(ch)
+// encryptedWith proves that a file is encrypted for a key. That it holds plaintext
+// shows without the key.
+func encryptedWith(doc *dotenv.Document, key keyring.Answer) error {
+	if err := doc.CheckForm(); err != nil {
+		return err
 	}
-	c.report.Summary = fmt.Sprintf("%d of %s encrypted", len(plan)-pending, report.Plural(len(plan), "file"))
-	return nil
+	if plain := doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
+		return drift.NewPlaintextError(plain)
+	}
+	if !doc.State().HasCiphertext() {
+		return drift.ErrNoValues
+	}
+	if key.Err != nil {
+		return key.Err
+	}
+	return drift.Check(doc, nil, key.Keys).Err()
+}
+
+// lockCheck proves that each file is encrypted, with a local key that its header
+// names, else with the vault's; with vaultOnly always with the vault's.
+func (c *cli) lockCheck(ctx context.Context, targets []mapping.Target, vaultOnly bool) error {
+	policy := keyring.Auto
+	if vaultOnly {
+		policy = keyring.VaultOnly
+	}
+	encrypted := 0
+	for i, key := range c.work.Keys(ctx, requestsFor(targets), policy) {
+		t := targets[i]
+		row := report.Row{
+			Status: report.Status(drift.Encrypted), File: cmp.Or(t.File, t.Folder()), Vault: key.Vault,
+			Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: t.Err,
+		}
+		if t.Err == nil {
+			row.Err = encryptedWith(t.Doc, key)
+		}
+		if row.Err == nil {
+			encrypted++
+		} else if row.Status = statusFor(row.Err); row.Status != report.Plaintext { // lock helps against that
+			row.Hints = c.repairSteps(t, t.File, row.Err, false)
+		}
+		c.add(row)
+	}
+	c.report.Summary = fmt.Sprintf("%d of %s encrypted", encrypted, report.Plural(len(targets), "file"))
+	return ctx.Err()
 }

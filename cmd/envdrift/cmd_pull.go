@@ -46,7 +46,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	var keys []keyring.Answer
 	synced := ""
 	if f.skipSync {
-		keys = c.work.Keys(ctx, localRequests(targets), keyring.LocalOnly)
+		keys = c.work.Keys(ctx, requestsFor(targets), keyring.LocalOnly)
 	} else {
 		if keys, err = c.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
@@ -73,8 +73,8 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	return c.work.Remember(ctx, append(plan, copies...), func(last *state.State) { last.Profile = c.profile })
 }
 
-// localRequests asks for the keys of targets. One without a file needs none.
-func localRequests(targets []mapping.Target) []keyring.Request {
+// requestsFor asks for the keys of targets. One without a file needs none.
+func requestsFor(targets []mapping.Target) []keyring.Request {
 	requests := make([]keyring.Request, len(targets))
 	for i, t := range targets {
 		if t.Doc == nil {

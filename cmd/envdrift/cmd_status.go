@@ -86,6 +86,11 @@ func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) 
 		m.State = map[dotenv.State]string{
 			dotenv.Empty: "empty", dotenv.Plain: "plaintext", dotenv.Encrypted: "encrypted", dotenv.Mixed: "partly encrypted",
 		}[t.Doc.State()]
+		if t.Doc.State() == dotenv.Empty {
+			m.err = drift.ErrNoValues
+		} else {
+			m.err = t.Doc.CheckForm()
+		}
 	}
 	if offline {
 		return m
@@ -95,7 +100,7 @@ func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) 
 	case key.Err != nil:
 		m.Vault = "could not be used"
 		m.err = key.Err
-	case t.Doc != nil:
+	case t.Doc != nil && m.err == nil:
 		// That it is in plain text is its State.
 		if err := drift.Check(t.Doc, nil, key.Keys).KeyErr(); err != nil {
 			m.Vault, m.err = "DRIFT", err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,6 +26,9 @@ func (o Options) sources(ctx context.Context, w *workspace.Workspace) ([]dotenv.
 	requests := make([]keyring.Request, len(targets))
 	for i, t := range targets {
 		requests[i].Target = t
+		if holdsNothing(requests[i]) {
+			return nil, &fs.PathError{Op: "read", Path: w.RelPath(t.File), Err: ErrNoVariables}
+		}
 	}
 	sources := make([]dotenv.Source, len(targets))
 	for i, answer := range w.ProgramKeys(ctx, requests, o.Keys) {
@@ -35,6 +39,16 @@ func (o Options) sources(ctx context.Context, w *workspace.Workspace) ([]dotenv.
 		sources[i] = dotenv.Source{Name: name, Doc: targets[i].Doc, Keys: answer.Keys}
 	}
 	return sources, nil
+}
+
+// ErrNoVariables reports an env file that sets no variable: with it a program
+// would start without its values.
+var ErrNoVariables = errors.New("sets no variable: the file is empty, or holds something else than NAME=value lines")
+
+// holdsNothing reports whether a file sets no variable, though it should: a
+// mapping names it, or it holds something else.
+func holdsNothing(q keyring.Request) bool {
+	return len(q.Doc.Entries()) == 0 && (q.Mapped() || len(q.Doc.UnreadLines()) > 0)
 }
 
 // aboutFile adds the file's name to what a vault reports. The errors of a key
