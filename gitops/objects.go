@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -191,6 +193,20 @@ func (r *Repo) Revisions(ctx context.Context, revisions string) ([]OID, error) {
 		oids = append(oids, OID(line))
 	}
 	return oids, nil
+}
+
+// ShallowCommits returns the commits whose parents a shallow clone lacks; none in a
+// complete one.
+func (r *Repo) ShallowCommits() (map[OID]bool, error) {
+	data, err := os.ReadFile(filepath.Join(r.CommonDir, "shallow"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	commits := map[OID]bool{}
+	for _, line := range strings.Fields(string(data)) {
+		commits[OID(line)] = true
+	}
+	return commits, err
 }
 
 // withPaths appends paths to the arguments of a command that lists everything

@@ -14,6 +14,7 @@ import (
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -97,10 +98,18 @@ func (c *cli) advice(err error) []string {
 	if e := (*keyring.UnmappedError)(nil); errors.As(err, &e) {
 		return []string{"add a mapping for it to envdrift.toml, or name the secret: envdrift decrypt FILE --verify-vault --secret NAME"}
 	}
+	if e := (*verify.ShallowError)(nil); errors.As(err, &e) {
+		return []string{"git fetch --unshallow   in GitHub Actions: fetch-depth: 0 for actions/checkout"}
+	}
+	if e := (*verify.NotFoundError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("status") + "   lists the files of all mappings"}
+	}
 	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
 		return []string{"review the file, then run the same command again"}
 	}
 	switch {
+	case errors.Is(err, verify.ErrNoCommits):
+		return []string{c.commandLine("verify --rev HEAD") + "   verifies the commit itself"}
 	case errors.Is(err, gitops.ErrLocked):
 		return []string{"wait for it, or stop it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):

@@ -19,6 +19,7 @@ type verifyFlags struct {
 	files  []string
 	staged bool
 	rev    string
+	hasRev bool
 	format string
 }
 
@@ -35,7 +36,7 @@ Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
 Example:  envdrift verify --ci --rev origin/main..HEAD`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
 	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
-	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").StringVar(&f.rev)
+	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
 	cmd.Flag("format", "What standard output gets: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }
@@ -48,6 +49,9 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	}
 	if f.staged && f.rev != "" {
 		return &usageError{err: errors.New("--staged and --rev exclude each other"), command: "verify"}
+	}
+	if f.hasRev && strings.TrimSpace(f.rev) == "" {
+		return &usageError{err: errors.New("--rev is empty: name a commit, or a range A..B"), command: "verify"}
 	}
 	if err := c.open(); err != nil {
 		return err
@@ -64,6 +68,9 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 		scope.Files = append(scope.Files, file)
 	}
 	results, err := verify.Run(ctx, c.work, scope)
+	if errors.Is(err, verify.ErrNoRevision) {
+		return &usageError{err: fmt.Errorf("--rev %q: %w", f.rev, err), command: "verify"}
+	}
 	c.addResults(results)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
 
@@ -129,6 +130,8 @@ func (c *cli) message(err error) string {
 		there := *e
 		there.File = c.relPath(e.File)
 		return there.Error()
+	case *verify.NotFoundError:
+		return (&verify.NotFoundError{File: c.relPath(e.File)}).Error()
 	case *keyring.UnmappedError:
 		return (&keyring.UnmappedError{File: c.relPath(e.File)}).Error()
 	case *workspace.TrackedKeysError:

@@ -6,6 +6,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -43,13 +44,45 @@ type Scope struct {
 	Rev    string   // those of a commit, or of every commit of a range A..B
 }
 
-// Run proves the versions of a scope.
+// Why nothing, or not all, was verified.
+var (
+	ErrNoRevision = errors.New("a revision is missing")
+	ErrNoCommits  = errors.New("there are no commits in this range, so nothing was verified")
+	ErrNoMapping  = errors.New("no mapping names an env file there, so nothing was verified")
+)
+
+// A NotFoundError reports a named file of which there is no version.
+type NotFoundError struct{ File string }
+
+func (e *NotFoundError) Error() string {
+	return e.File + ": no mapping names this file there, so it was not verified"
+}
+
+// A ShallowError reports a range that a shallow clone holds only in part.
+type ShallowError struct{ Revisions string }
+
+func (e *ShallowError) Error() string {
+	return fmt.Sprintf("%s: this clone is shallow and lacks a part of the history, so not every version could be verified", e.Revisions)
+}
+
+// Run proves the versions of a scope. Besides errors of git and of the
+// configuration it returns one of the errors above if nothing was verified, or
+// a file that was named was not.
 func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]Result, error) {
 	versions, err := versions(ctx, w, s)
 	if err != nil {
 		return nil, err
 	}
-	return prove(ctx, w, versions), ctx.Err()
+	if len(versions) == 0 && len(s.Files) == 0 {
+		return nil, ErrNoMapping
+	}
+	results := prove(ctx, w, versions)
+	for _, file := range s.Files {
+		if !slices.ContainsFunc(versions, func(v Version) bool { return v.File == file }) {
+			return results, &NotFoundError{file}
+		}
+	}
+	return results, ctx.Err()
 }
 
 // Targets proves targets in the working tree.
@@ -106,6 +139,7 @@ type history struct {
 	byConfig map[gitops.OID]*workspace.Workspace // one that routes, for each version of the configuration
 	before   map[string]*dotenv.Document         // the newest version of each file so far
 	versions []Version
+	first    *workspace.Workspace // of the commit that a range starts from
 }
 
 type fileVersion struct {
@@ -114,23 +148,48 @@ type fileVersion struct {
 }
 
 func (h *history) collectRange(ctx context.Context, revisions string) ([]Version, error) {
-	commits, err := h.repo.Revisions(ctx, revisions)
+	base, end, _ := strings.Cut(revisions, "..")
+	if base == "" || strings.TrimPrefix(end, ".") == "" {
+		return nil, ErrNoRevision
+	}
+	commits, err := h.commits(ctx, revisions)
 	if err != nil {
 		return nil, err
 	}
-	if base, _, _ := strings.Cut(revisions, ".."); base != "" {
-		// What the range starts from is compared with, and not proven.
-		if err := h.collectCommit(ctx, base); err != nil {
-			h.Debug("not compared with %s: %v", base, err)
-		}
-		h.versions, h.seen = nil, map[fileVersion]bool{}
+	// What the range starts from is compared with, and not proven. Its mappings
+	// count for the whole range: a branch that drops one must not escape.
+	if err := h.collectCommit(ctx, base); err != nil {
+		return nil, err
 	}
+	h.versions, h.seen = nil, map[fileVersion]bool{}
 	for _, commit := range slices.Backward(commits) { // the oldest first
 		if err := h.collectCommit(ctx, string(commit)); err != nil {
 			return nil, err
 		}
 	}
 	return h.versions, nil
+}
+
+// commits lists those of a range, the newest first.
+func (h *history) commits(ctx context.Context, revisions string) ([]gitops.OID, error) {
+	shallow, err := h.repo.ShallowCommits()
+	if err != nil {
+		return nil, err
+	}
+	commits, err := h.repo.Revisions(ctx, revisions)
+	if errors.As(err, new(*gitops.RevisionError)) && len(shallow) > 0 {
+		return nil, &ShallowError{revisions}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(commits) == 0 {
+		return nil, ErrNoCommits
+	}
+	if slices.ContainsFunc(commits, func(oid gitops.OID) bool { return shallow[oid] }) {
+		return nil, &ShallowError{revisions}
+	}
+	return commits, nil
 }
 
 func (h *history) collectCommit(ctx context.Context, rev string) error {
@@ -146,22 +205,42 @@ func (h *history) collectCommit(ctx context.Context, rev string) error {
 func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 	defer func() { err = errors.Join(err, tree.Close()) }()
 	view, err := h.At(tree, h.Base)
-	if err != nil || len(view.Config.Mappings) == 0 {
-		if at == "" && err == nil {
-			return config.ErrNoConfig
-		}
-		return err
-	}
-	entry, _ := tree.File(path.Join(view.Base, path.Base(view.Config.File)))
-	router, known := h.byConfig[entry.OID]
-	if !known {
-		router = view
-		h.byConfig[entry.OID] = view
-	}
-	targets, err := view.Mapped()
 	if err != nil {
 		return err
 	}
+	var targets []mapping.Target
+	router := view
+	if len(view.Config.Mappings) > 0 {
+		entry, _ := tree.File(path.Join(view.Base, path.Base(view.Config.File)))
+		if known, ok := h.byConfig[entry.OID]; ok {
+			router = known
+		} else {
+			h.byConfig[entry.OID] = view
+		}
+		if targets, err = view.Mapped(); err != nil {
+			return err
+		}
+	} else if at == "" {
+		return config.ErrNoConfig
+	}
+	h.add(tree, targets, router, at)
+	if h.first == nil {
+		h.first = view
+	} else if first := h.first.WithTree(tree); len(first.Config.Mappings) > 0 {
+		dropped, err := first.Mapped()
+		if err != nil {
+			return err
+		}
+		h.add(tree, slices.DeleteFunc(dropped, func(t mapping.Target) bool {
+			_, there := tree.File(t.File)
+			return !there || slices.ContainsFunc(targets, func(now mapping.Target) bool { return now.File == t.File })
+		}), h.first, at)
+	}
+	return nil
+}
+
+// add adds the versions of targets that were not seen yet.
+func (h *history) add(tree *gitops.Tree, targets []mapping.Target, router *workspace.Workspace, at string) {
 	for _, t := range targets {
 		entry, _ := tree.File(t.File)
 		v := fileVersion{t.File, t.Mapping.SecretName, entry.OID}
@@ -172,7 +251,6 @@ func (h *history) collect(tree *gitops.Tree, at string) (err error) {
 		h.versions = append(h.versions, Version{t, at, router, h.before[t.File]})
 		h.before[t.File] = t.Doc
 	}
-	return nil
 }
 
 // prove proves the versions with the vault's keys.

@@ -469,6 +469,13 @@ func (w *Workspace) At(tree fs.FS, dir string) (*Workspace, error) {
 	return &t, err
 }
 
+// WithTree returns a workspace that reads tree with the configuration of w.
+func (w *Workspace) WithTree(tree fs.FS) *Workspace {
+	t := *w
+	t.Tree, t.others = tree, nil
+	return &t
+}
+
 // parseConfig reads a configuration file of the tree.
 func (w *Workspace) parseConfig(name string) (*config.Config, error) {
 	data, err := atomicfile.ReadFile(w.Tree, name)
