@@ -50,7 +50,7 @@ func (v vector) evaluate(without ...string) (map[string]string, error) {
 	var options dotenv.EvalOptions
 	add := func(name string, data []byte) {
 		doc := dotenv.Parse(data)
-		files = append(files, dotenv.Source{Name: name, Doc: doc, Keys: doc.KeysFrom(v.offer())})
+		files = append(files, dotenv.Source{Name: name, Doc: doc, Keys: doc.KeysFrom(v.candidates())})
 	}
 	flags := func(args []string) {
 		for len(args) > 0 {
@@ -93,7 +93,7 @@ func drop(src string, names []string) string {
 	return kept.String()
 }
 
-func (v vector) offer() (o dotenv.KeyOffer) {
+func (v vector) candidates() (o dotenv.Candidates) {
 	for _, name := range slices.Sorted(maps.Keys(v.ProcessEnv)) {
 		if strings.HasPrefix(name, "DOTENV_PRIVATE_KEY") {
 			keys, _ := ecies.ParsePrivateKeys(v.ProcessEnv[name])
@@ -416,33 +416,33 @@ func TestKeysFrom(t *testing.T) {
 	a, b, c := newKey(t), newKey(t), newKey(t)
 	declare := func(name string, k *ecies.PrivateKey) string { return name + "=" + k.PublicKey().String() + "\n" }
 	tests := []struct {
-		name  string
-		src   string
-		offer dotenv.KeyOffer
-		want  ecies.Keys
+		name       string
+		src        string
+		candidates dotenv.Candidates
+		want       ecies.Keys
 	}{
 		{"nothing declared: all", "A=1\n",
-			dotenv.KeyOffer{Environment: ecies.Keys{a}, KeysFile: ecies.Keys{b, a, c}}, ecies.Keys{a, b, c}},
+			dotenv.Candidates{Environment: ecies.Keys{a}, KeysFile: ecies.Keys{b, a, c}}, ecies.Keys{a, b, c}},
 		{"keys file: the declared one", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b}},
+			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b}},
 		{"environment: all, the declared one first", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.KeyOffer{Environment: ecies.Keys{a, b}, KeysFile: ecies.Keys{c}}, ecies.Keys{b, a}},
+			dotenv.Candidates{Environment: ecies.Keys{a, b}, KeysFile: ecies.Keys{c}}, ecies.Keys{b, a}},
 		{"two declared", declare("DOTENV_PUBLIC_KEY_B", b) + declare("DOTENV_PUBLIC_KEY_A", a),
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b, a}},
+			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b, a}},
 		{"the last of a name", declare("DOTENV_PUBLIC_KEY", b) + declare("DOTENV_PUBLIC_KEY", a),
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{a}},
+			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{a}},
 		{"upper case", strings.ToUpper(declare("DOTENV_PUBLIC_KEY", b)),
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a, b}}, ecies.Keys{b}},
+			dotenv.Candidates{KeysFile: ecies.Keys{a, b}}, ecies.Keys{b}},
 		{"declared by the process", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a, b, c}, Declared: []ecies.PublicKey{c.PublicKey()}}, ecies.Keys{b, c}},
+			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}, Declared: []ecies.PublicKey{c.PublicKey()}}, ecies.Keys{b, c}},
 		{"declared is no key", "DOTENV_PUBLIC_KEY=\n",
-			dotenv.KeyOffer{KeysFile: ecies.Keys{a}}, nil},
-		{"nothing offered", declare("DOTENV_PUBLIC_KEY", b), dotenv.KeyOffer{}, nil},
+			dotenv.Candidates{KeysFile: ecies.Keys{a}}, nil},
+		{"nothing offered", declare("DOTENV_PUBLIC_KEY", b), dotenv.Candidates{}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := dotenv.Parse([]byte(tt.src)).KeysFrom(tt.offer); !slices.Equal(got, tt.want) {
+			if got := dotenv.Parse([]byte(tt.src)).KeysFrom(tt.candidates); !slices.Equal(got, tt.want) {
 				t.Errorf("KeysFrom gives %s; want %s", publics(got), publics(tt.want))
 			}
 		})

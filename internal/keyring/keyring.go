@@ -86,15 +86,15 @@ func (r *Ring) Declared(doc *dotenv.Document) ecies.Keys {
 // order in which it tries them: those of the environment are tried even where
 // the header names another.
 func (r *Ring) For(doc *dotenv.Document) ecies.Keys {
-	offer := dotenv.KeyOffer{Declared: r.public}
+	candidates := dotenv.Candidates{Declared: r.public}
 	for _, held := range r.Held {
 		if held.Origin == environment {
-			offer.Environment = append(offer.Environment, held.Key)
+			candidates.Environment = append(candidates.Environment, held.Key)
 		} else {
-			offer.KeysFile = append(offer.KeysFile, held.Key)
+			candidates.KeysFile = append(candidates.KeysFile, held.Key)
 		}
 	}
-	return doc.KeysFrom(offer)
+	return doc.KeysFrom(candidates)
 }
 
 // Keys gives all held keys, each once.

@@ -2,9 +2,9 @@ package dotenv
 
 import "github.com/envdrift/envdrift/internal/ecies"
 
-// A KeyOffer is the private keys that could decrypt a document, by where they
+// Candidates are the private keys that could decrypt a document, by where they
 // were found.
-type KeyOffer struct {
+type Candidates struct {
 	Environment ecies.Keys        // of the process's variables DOTENV_PRIVATE_KEY…
 	KeysFile    ecies.Keys        // of the .env.keys file
 	Declared    []ecies.PublicKey // of the process's variables DOTENV_PUBLIC_KEY…
@@ -13,9 +13,9 @@ type KeyOffer struct {
 // KeysFrom returns those of the offered keys that dotenvx decrypts d with, each
 // once, in the order in which it tries them. Public keys decide, whatever the
 // variables are called: a key of the keys file serves a document only if the
-// document, or o.Declared, declares its public key, or if the document declares
+// document, or c.Declared, declares its public key, or if the document declares
 // none at all. The keys of the environment serve every document.
-func (d *Document) KeysFrom(o KeyOffer) ecies.Keys {
+func (d *Document) KeysFrom(c Candidates) ecies.Keys {
 	var keys ecies.Keys
 	add := func(k *ecies.PrivateKey) {
 		if k != nil && keys.Find(k.PublicKey()) == nil {
@@ -28,15 +28,15 @@ func (d *Document) KeysFrom(o KeyOffer) ecies.Keys {
 	for _, h := range headers {
 		declared = append(declared, h.Key)
 	}
-	for _, p := range append(declared, o.Declared...) {
-		add(o.Environment.Find(p))
-		add(o.KeysFile.Find(p))
+	for _, p := range append(declared, c.Declared...) {
+		add(c.Environment.Find(p))
+		add(c.KeysFile.Find(p))
 	}
-	for _, k := range o.Environment {
+	for _, k := range c.Environment {
 		add(k)
 	}
 	if len(headers) == 0 && invalid == nil {
-		for _, k := range o.KeysFile {
+		for _, k := range c.KeysFile {
 			add(k)
 		}
 	}
