@@ -1,10 +1,15 @@
 package gitops
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
 // A Setting is one value of git's configuration.
@@ -63,4 +68,31 @@ func (r *Repo) Worktrees(ctx context.Context) ([]string, error) {
 		}
 	}
 	return tops, nil
+}
+
+// Exclude makes git ignore pattern in every working tree of this clone, and
+// only in this clone.
+func (r *Repo) Exclude(pattern string) (err error) {
+	dir := filepath.Join(r.CommonDir, "info")
+	data, err := os.ReadFile(filepath.Join(dir, "exclude"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		if strings.TrimSpace(line) == pattern {
+			return nil
+		}
+	}
+	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		data = append(data, '\n')
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return atomicfile.Write(root, "exclude", append(data, pattern+"\n"...), 0o644, false)
 }
