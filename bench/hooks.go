@@ -8,7 +8,7 @@ import (
 )
 
 func preCommit(staged int) prepare {
-	return func(b *bed, _ string, n int) ([]contestant, func(), error) {
+	return func(b *fixture, _ string, n int) ([]contestant, func(), error) {
 		r, err := b.repository(n)
 		if err != nil {
 			return nil, nil, err
@@ -24,7 +24,7 @@ func preCommit(staged int) prepare {
 	}
 }
 
-func postCheckout(b *bed, _ string, n int) ([]contestant, func(), error) {
+func postCheckout(b *fixture, _ string, n int) ([]contestant, func(), error) {
 	r, err := b.repository(n)
 	if err != nil {
 		return nil, nil, err
@@ -38,7 +38,7 @@ func postCheckout(b *bed, _ string, n int) ([]contestant, func(), error) {
 // A repo is a repository of a team of 50, the keys at hand, with two commits
 // between which one other file differs.
 type repo struct {
-	bed      *bed
+	fixture  *fixture
 	size     int
 	dir      string
 	team     *team
@@ -47,7 +47,7 @@ type repo struct {
 
 // repository returns the repository of so many files, which it makes unless it
 // is the one it made last.
-func (b *bed) repository(n int) (*repo, error) {
+func (b *fixture) repository(n int) (*repo, error) {
 	if b.repo != nil && b.repo.size == n {
 		return b.repo, nil
 	}
@@ -55,7 +55,7 @@ func (b *bed) repository(n int) (*repo, error) {
 		os.RemoveAll(b.repo.dir)
 		b.repo = nil
 	}
-	r := &repo{bed: b, size: n, dir: filepath.Join(b.dir, fmt.Sprintf("repo-%d", n))}
+	r := &repo{fixture: b, size: n, dir: filepath.Join(b.dir, fmt.Sprintf("repo-%d", n))}
 	var err error
 	if r.team, err = b.team(r.dir, 50, "http://127.0.0.1:1"); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (b *bed) repository(n int) (*repo, error) {
 }
 
 func (r *repo) sh(script string, stdin []byte) (string, error) {
-	return r.bed.in(r.dir, nil, "sh", "-c", script).output(stdin)
+	return r.fixture.in(r.dir, nil, "sh", "-c", script).output(stdin)
 }
 
 // stage puts n env files with one more value each into the index, and another
@@ -98,7 +98,7 @@ func (r *repo) stage(n int) error {
 	if n == 0 {
 		return nil
 	}
-	argv := []string{r.bed.envdrift, "encrypt", "-q"}
+	argv := []string{r.fixture.envdrift, "encrypt", "-q"}
 	for i, folder := range r.team.folders[:n] {
 		name := filepath.Join(folder, envFile)
 		argv = append(argv, name)
@@ -106,7 +106,7 @@ func (r *repo) stage(n int) error {
 			return err
 		}
 	}
-	if _, err := r.bed.in(r.dir, nil, argv...).output(nil); err != nil {
+	if _, err := r.fixture.in(r.dir, nil, argv...).output(nil); err != nil {
 		return err
 	}
 	_, err := r.sh("git add -u", nil)

@@ -100,7 +100,7 @@ func (o options) tasks() (list []task) {
 
 // measureAll returns what could be measured also when something could not.
 func measureAll(ctx context.Context, o options) (*report, error) {
-	b, err := newBed()
+	b, err := newFixture()
 	if b != nil {
 		defer b.close()
 	}
@@ -127,7 +127,7 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 
 // measure prepares t and runs its contestants in turns, so that what else
 // happens on the machine happens to all of them.
-func (r *report) measure(ctx context.Context, b *bed, t task, o options) error {
+func (r *report) measure(ctx context.Context, b *fixture, t task, o options) error {
 	dir, err := os.MkdirTemp(b.dir, "task-")
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (c contestant) once(ctx context.Context, limit time.Duration) (sample, erro
 
 // sizes are the bytes of what is installed: of dotenvx and the earlier tool
 // without Node and Python.
-func (b *bed) sizes() map[string]int64 {
+func (b *fixture) sizes() map[string]int64 {
 	all := map[string]int64{}
 	for tool, path := range map[string]string{"envdrift": b.envdrift, "sops": b.sops,
 		"dotenvx": parent(b.dotenvx, 2), "earlier tool": parent(b.earlier, 2)} {

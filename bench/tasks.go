@@ -20,7 +20,7 @@ type task struct {
 
 // A prepare makes in dir what a task of the size needs, and tells who does it
 // and how. What stop is, if not nil, ends with the task.
-type prepare func(b *bed, dir string, size int) (by []contestant, stop func(), err error)
+type prepare func(b *fixture, dir string, size int) (by []contestant, stop func(), err error)
 
 func (t task) String() string {
 	if t.size == 0 {
@@ -75,7 +75,7 @@ func have(all ...contestant) (list []contestant) {
 	return list
 }
 
-func start(b *bed, dir string, _ int) ([]contestant, func(), error) {
+func start(b *fixture, dir string, _ int) ([]contestant, func(), error) {
 	return have(
 		contestant{tool: "envdrift", command: b.in(dir, nil, b.envdrift, "version")},
 		contestant{tool: "sops", command: b.in(dir, nil, b.sops, "--version")},
@@ -85,7 +85,7 @@ func start(b *bed, dir string, _ int) ([]contestant, func(), error) {
 	), nil, nil
 }
 
-func execPlain(b *bed, dir string, n int) ([]contestant, func(), error) {
+func execPlain(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	if err := write(filepath.Join(dir, ".env"), plain(n)); err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +96,7 @@ func execPlain(b *bed, dir string, n int) ([]contestant, func(), error) {
 	)
 }
 
-func execEncrypted(b *bed, dir string, n int) ([]contestant, func(), error) {
+func execEncrypted(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {
 		return nil, nil, err
@@ -148,7 +148,7 @@ type files struct {
 	recipient, changed, sopsChanged string   // one value of the decrypted files changed
 }
 
-func (b *bed) files(dir string, n int) (*files, error) {
+func (b *fixture) files(dir string, n int) (*files, error) {
 	f := &files{dir: dir}
 	keys, err := b.encrypted(dir, n, ".")
 	if err != nil {
@@ -205,7 +205,7 @@ func (f *files) holds(name string, want bool) func() error {
 	}
 }
 
-func decrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
+func decrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {
 		return nil, nil, err
@@ -221,7 +221,7 @@ func decrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
 	), nil, nil
 }
 
-func encrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
+func encrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {
 		return nil, nil, err
@@ -232,7 +232,7 @@ func encrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
 // reencrypt is what follows an edit of a decrypted file whose encrypted form
 // is committed. envdrift keeps what did not change, for which it must decrypt
 // what is committed; the others encrypt all of it anew.
-func reencrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
+func reencrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {
 		return nil, nil, err
@@ -245,7 +245,7 @@ func reencrypt(b *bed, dir string, n int) ([]contestant, func(), error) {
 	return have(append(f.encrypters(b, []byte(f.changed), []byte(f.sopsChanged)), contestant{tool: "curve alone", inside: curve(n, false)})...), nil, nil
 }
 
-func (f *files) encrypters(b *bed, text, sopsText []byte) []contestant {
+func (f *files) encrypters(b *fixture, text, sopsText []byte) []contestant {
 	ours, done := f.put(envFile, text), f.holds(envFile, false)
 	return []contestant{
 		{tool: "envdrift", before: ours, after: done, command: b.in(f.dir, f.key, b.envdrift, "encrypt", "-q", envFile)},
@@ -275,7 +275,7 @@ const verifyEach = `for f in */; do
 done`
 
 func (v vaultCommand) prepare(latency time.Duration) prepare {
-	return func(b *bed, dir string, n int) ([]contestant, func(), error) {
+	return func(b *fixture, dir string, n int) ([]contestant, func(), error) {
 		if b.vault == nil {
 			return nil, nil, nil
 		}
@@ -307,7 +307,7 @@ type team struct {
 	files   [][]byte
 }
 
-func (b *bed) team(dir string, n int, address string) (*team, error) {
+func (b *fixture) team(dir string, n int, address string) (*team, error) {
 	t := &team{dir: dir}
 	var config strings.Builder
 	fmt.Fprintf(&config, "[vault]\nprovider = \"hashicorp\"\n[vault.hashicorp]\nurl = %q\n", address)

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// A bed is what the tasks are made in: the tools, "" where one is missing; a
+// A fixture is what the tasks need: the tools, "" where one is missing; a
 // home of its own; a folder; a vault.
-type bed struct {
+type fixture struct {
 	envdrift, dotenvx, sops, ageKeygen, earlier, bao string
 
 	dir   string   // thrown away in the end
@@ -28,8 +28,8 @@ type bed struct {
 	repo  *repo    // the one made last
 }
 
-func newBed() (*bed, error) {
-	b := &bed{
+func newFixture() (*fixture, error) {
+	b := &fixture{
 		envdrift: os.Getenv("ENVDRIFT"), dotenvx: os.Getenv("DOTENVX_2_38_2"), earlier: os.Getenv("EARLIER"),
 		sops: os.Getenv("SOPS"), ageKeygen: os.Getenv("AGE_KEYGEN"), bao: os.Getenv("BAO"),
 	}
@@ -64,15 +64,15 @@ func newBed() (*bed, error) {
 	return b, err
 }
 
-func (b *bed) close() {
+func (b *fixture) close() {
 	if b.vault != nil {
 		b.vault.stop()
 	}
 	os.RemoveAll(b.dir)
 }
 
-// in is a command of the bed, with more variables.
-func (b *bed) in(dir string, env []string, argv ...string) command {
+// in returns a command that runs in dir with the variables of b and env.
+func (b *fixture) in(dir string, env []string, argv ...string) command {
 	return command{dir: dir, env: append(b.env[:len(b.env):len(b.env)], env...), argv: argv}
 }
 
@@ -198,7 +198,7 @@ const (
 
 // encrypted makes an encrypted env file of n values in each of the folders of
 // dir, and returns their private keys.
-func (b *bed) encrypted(dir string, n int, folders ...string) (keys []string, err error) {
+func (b *fixture) encrypted(dir string, n int, folders ...string) (keys []string, err error) {
 	argv := []string{b.envdrift, "encrypt"}
 	for _, folder := range folders {
 		if err := write(filepath.Join(dir, folder, envFile), plain(n)); err != nil {
