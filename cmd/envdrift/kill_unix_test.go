@@ -131,7 +131,7 @@ type victim struct {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	rounds, seed := 1, rand.Uint64()
-	if everyCell {
+	if fullMatrix {
 		rounds = 10
 	}
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_KILLS")); err == nil {

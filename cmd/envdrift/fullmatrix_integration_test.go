@@ -2,4 +2,4 @@
 
 package main
 
-const everyCell = true
+const fullMatrix = true
