@@ -15,11 +15,11 @@ import (
 	"testing"
 )
 
-// TestNoRoom runs every command that writes where files can grow to a size and
+// TestDiskFull runs every command that writes where files can grow to a size and
 // no further, for every size from nothing to enough: the limit stands for a
 // disk that is full at any point. Each file is then as it was or as it was to
 // be, and a command that wrote less than all says so by its status.
-func TestNoRoom(t *testing.T) {
+func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -45,7 +45,7 @@ func TestNoRoom(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRoom(t)
+			r := newSmallDisk(t)
 			for _, args := range tt.prepare {
 				if out, status := r.run("unlimited", args); status != 0 {
 					t.Fatalf("envdrift %s: status %d\n%s", args, status, out)
@@ -81,15 +81,15 @@ func TestNoRoom(t *testing.T) {
 // vaulted makes a vault hold the key of .env.production.
 var vaulted = []string{"encrypt .env.production", "init", "vault-push --all", "vault-push . app-key --env production"}
 
-// A room is a folder in which commands run short of room.
-type room struct {
+// A smallDisk is a folder in which commands run out of disk space.
+type smallDisk struct {
 	dir           string // the folder of the repository, and of the home
 	before, after tree
 }
 
-func newRoom(t *testing.T) *room {
+func newSmallDisk(t *testing.T) *smallDisk {
 	t.Helper()
-	r := &room{dir: filepath.Join(t.TempDir(), "000")}
+	r := &smallDisk{dir: filepath.Join(t.TempDir(), "000")}
 	var env strings.Builder
 	for i := range 20 {
 		fmt.Fprintf(&env, "NAME%d=value-%d\n", i, i)
@@ -109,7 +109,7 @@ func newRoom(t *testing.T) *room {
 	return r
 }
 
-func (r *room) move(t *testing.T, from, to string) {
+func (r *smallDisk) move(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(filepath.Join(r.dir, "repo", from), filepath.Join(r.dir, "repo", to)); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func (r *room) move(t *testing.T, from, to string) {
 }
 
 // run runs envdrift where no file can grow above blocks.
-func (r *room) run(blocks, args string) (out string, status int) {
+func (r *smallDisk) run(blocks, args string) (out string, status int) {
 	cmd := exec.Command("sh", "-c", `trap "" XFSZ; ulimit -f `+blocks+`; exec envdrift `+args)
 	cmd.Dir = filepath.Join(r.dir, "repo")
 	cmd.Env = []string{
@@ -130,7 +130,7 @@ func (r *room) run(blocks, args string) (out string, status int) {
 
 // changed lists what the command writes if there is room. What git keeps of its
 // own is left to git.
-func (r *room) changed() (names []string) {
+func (r *smallDisk) changed() (names []string) {
 	all := maps.Clone(r.before)
 	maps.Copy(all, r.after)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -152,9 +152,9 @@ func isWritten(name string) bool {
 
 // full runs the command once, in a copy of the folder as it was before, and
 // reports whether there was room enough.
-func (r *room) full(t *testing.T, blocks int, args string) bool {
+func (r *smallDisk) full(t *testing.T, blocks int, args string) bool {
 	t.Helper()
-	trial := &room{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // as long a path
+	trial := &smallDisk{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // as long a path
 	r.before.write(trial.dir)
 	out, status := trial.run(fmt.Sprint(blocks), args)
 	got := treeIn(trial.dir)
@@ -184,7 +184,7 @@ func (r *room) full(t *testing.T, blocks int, args string) bool {
 
 // isWhole reports whether data is what the file held before, or what it is to
 // hold. Ciphertexts and dates differ each time; their lengths do not.
-func (r *room) isWhole(name string, data []byte) bool {
+func (r *smallDisk) isWhole(name string, data []byte) bool {
 	before, was := r.before[name]
 	after, shall := r.after[name]
 	switch {
