@@ -48,13 +48,13 @@ func mayPrint(args []string) bool {
 
 // A witness is one run of envdrift under observation.
 type witness struct {
-	notes  string // a folder of its own
-	work   string // the script's folder
-	args   []string
-	before tree
-	marks  marks
-	env    []string // with which the run began
-	own    string   // the environment that whoever started us has given away
+	notes   string // a folder of its own
+	work    string // the script's folder
+	args    []string
+	before  tree
+	secrets secrets
+	env     []string // with which the run began
+	own     string   // the environment that whoever started us has given away
 
 	mu sync.Mutex
 }
@@ -73,7 +73,7 @@ func witnessed() {
 		panic(err)
 	}
 	w := &witness{notes: notes, work: work, args: os.Args[1:], before: treeIn(work), env: os.Environ()}
-	w.marks = marksIn(w.before, w.env, savedMarks(filepath.Dir(notes)))
+	w.secrets = secretsIn(w.before, w.env, savedSecrets(filepath.Dir(notes)))
 	w.own = givenAway(w.env)
 	os.Exit(w.main())
 }
@@ -99,8 +99,8 @@ func (w *witness) main() int {
 	stop()
 	w.readSpied()
 	after := treeIn(w.work)
-	w.marks = marksIn(after, nil, w.marks)
-	w.marks.save(filepath.Dir(w.notes))
+	w.secrets = secretsIn(after, nil, w.secrets)
+	w.secrets.save(filepath.Dir(w.notes))
 	stdout.look()
 	stderr.look()
 	w.lookAtFiles(after)
@@ -221,9 +221,9 @@ func (w *witness) spyOnGit(sys *system) {
 
 func (w *witness) readSpied() {
 	spied, _ := os.ReadFile(filepath.Join(w.notes, spiedFile)) // none if there was no git
-	for _, mark := range w.marks.list() {
-		if strings.Contains(string(spied), mark) && !strings.Contains(w.own, mark) {
-			w.leaked("git was given " + w.marks[mark])
+	for _, secret := range w.secrets.list() {
+		if strings.Contains(string(spied), secret) && !strings.Contains(w.own, secret) {
+			w.leaked("git was given " + w.secrets[secret])
 		}
 	}
 }
@@ -275,9 +275,9 @@ func (s *sieve) look() {
 }
 
 func (w *witness) search(text, where string) {
-	for _, mark := range w.marks.list() {
-		if i := strings.Index(text, mark); i >= 0 && !slices.ContainsFunc(w.args, func(a string) bool { return strings.Contains(a, mark) }) {
-			w.leaked(fmt.Sprintf("%s holds %s: %.60q", where, w.marks[mark], text[i:]))
+	for _, secret := range w.secrets.list() {
+		if i := strings.Index(text, secret); i >= 0 && !slices.ContainsFunc(w.args, func(a string) bool { return strings.Contains(a, secret) }) {
+			w.leaked(fmt.Sprintf("%s holds %s: %.60q", where, w.secrets[secret], text[i:]))
 		}
 	}
 }
@@ -294,7 +294,7 @@ func (w *witness) leaked(what string) {
 }
 
 func (w *witness) ran(status int) {
-	w.note(ranFile, fmt.Sprintf("%s\t%d\t%d\n", commandOf(w.args), status, len(w.marks)))
+	w.note(ranFile, fmt.Sprintf("%s\t%d\t%d\n", commandOf(w.args), status, len(w.secrets)))
 }
 
 // note appends a line. A script that lets no file be written finds the leak

@@ -17,14 +17,14 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// marks are texts that are to be seen nowhere, and what they are.
-type marks map[string]string
+// secrets maps texts that must not be seen anywhere to what they are.
+type secrets map[string]string
 
-func (m marks) list() []string { return slices.Sorted(maps.Keys(m)) }
+func (m secrets) list() []string { return slices.Sorted(maps.Keys(m)) }
 
 const (
 	shortestSecret = 6 // a shorter value is found everywhere
-	keyMark        = 20
+	keyPrefix      = 20
 )
 
 var (
@@ -35,18 +35,18 @@ var (
 	variables   = regexp.MustCompile(`^(DOTENV_PRIVATE_KEY\w*|VAULT_TOKEN|VAULT_SECRET_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AZURE_CLIENT_SECRET)=`)
 )
 
-// marksIn adds to known the secrets of files and of an environment: private
+// secretsIn adds to known the secrets of files and of an environment: private
 // keys, identities, credentials, what scripts call marked, and the values of
 // env files, encrypted ones too.
-func marksIn(files tree, environ []string, known marks) marks {
+func secretsIn(files tree, environ []string, known secrets) secrets {
 	m := maps.Clone(known)
 	if m == nil {
-		m = marks{}
+		m = secrets{}
 	}
 	var keys ecies.Keys
 	key := func(text string) {
 		for _, hex := range privateKey.FindAllString(text, -1) {
-			m[hex[:keyMark]] = "a private key"
+			m[hex[:keyPrefix]] = "a private key"
 			if more, err := ecies.ParsePrivateKeys(hex); err == nil {
 				keys = append(keys, more...)
 			}
@@ -68,7 +68,7 @@ func marksIn(files tree, environ []string, known marks) marks {
 			_, value, _ := strings.Cut(kv, "=")
 			key(value)
 			if len(value) >= shortestSecret {
-				m[value[:min(len(value), keyMark)]] = "a credential"
+				m[value[:min(len(value), keyPrefix)]] = "a credential"
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func marksIn(files tree, environ []string, known marks) marks {
 }
 
 // value adds the value of an env file's variable.
-func (m marks) value(name, value string) {
+func (m secrets) value(name, value string) {
 	if len(value) >= shortestSecret && !plainWord.MatchString(value) && !ecies.IsEncrypted(value) && !strings.HasPrefix(name, "DOTENV_PUBLIC_KEY") {
 		m[value] = "a value"
 	}
@@ -111,26 +111,26 @@ func givenAway(environ []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(environ), variables.MatchString), "\n")
 }
 
-// save keeps marks for the script's next run: a key may be gone by then.
-func (m marks) save(dir string) {
-	f, err := os.CreateTemp(dir, "marks")
+// save keeps secrets for the script's next run: a key may be gone by then.
+func (m secrets) save(dir string) {
+	f, err := os.CreateTemp(dir, "secrets")
 	if err != nil {
 		return // as in note
 	}
-	for mark, what := range m {
-		_, _ = f.WriteString(what + "\t" + mark + "\x00")
+	for text, what := range m {
+		_, _ = f.WriteString(what + "\t" + text + "\x00")
 	}
 	_ = f.Close()
 }
 
-func savedMarks(dir string) marks {
-	m := marks{}
-	names, _ := filepath.Glob(filepath.Join(dir, "marks*"))
+func savedSecrets(dir string) secrets {
+	m := secrets{}
+	names, _ := filepath.Glob(filepath.Join(dir, "secrets*"))
 	for _, name := range names {
 		data, _ := os.ReadFile(name)
 		for _, record := range strings.Split(string(data), "\x00") {
-			if what, mark, ok := strings.Cut(record, "\t"); ok {
-				m[mark] = what
+			if what, text, ok := strings.Cut(record, "\t"); ok {
+				m[text] = what
 			}
 		}
 	}
@@ -214,9 +214,9 @@ func (w *witness) lookAtFiles(after tree) {
 		if strings.HasPrefix(name, ".git/objects/") {
 			data = inflate(data)
 		}
-		for _, mark := range w.marks.list() {
-			if strings.Contains(string(data), mark) && !strings.Contains(string(w.before[name].data), mark) && !w.mayHold(name, w.marks[mark]) {
-				w.leaked(fmt.Sprintf("%s was written and holds %s: %.60q", name, w.marks[mark], mark))
+		for _, text := range w.secrets.list() {
+			if strings.Contains(string(data), text) && !strings.Contains(string(w.before[name].data), text) && !w.mayHold(name, w.secrets[text]) {
+				w.leaked(fmt.Sprintf("%s was written and holds %s: %.60q", name, w.secrets[text], text))
 			}
 		}
 	}
