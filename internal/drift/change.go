@@ -98,12 +98,12 @@ func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc
 		})
 	}
 	_ = g.Wait()
-	spread(changes)
+	propagateFailure(changes)
 }
 
-// spread marks as failed what another change was to write for them: mappings
+// propagateFailure marks as failed what another change was to write for them: mappings
 // that share a keys file are written by the last of them.
-func spread(changes []Change) {
+func propagateFailure(changes []Change) {
 	failed := map[string]error{}
 	for _, c := range changes {
 		if c.Write && c.Err != nil {
