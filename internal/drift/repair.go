@@ -33,11 +33,11 @@ type Repair struct {
 	Names  []string // of the values that are not as they were in Head
 }
 
-// A LockedOutError reports a drifted version that no local key decrypts, and
+// A NoFittingKeyError reports a drifted version that no local key decrypts, and
 // before which there is none that the right key decrypts.
-type LockedOutError struct{ NoHead bool }
+type NoFittingKeyError struct{ NoHead bool }
 
-func (e *LockedOutError) Error() string {
+func (e *NoFittingKeyError) Error() string {
 	if e.NoHead {
 		return "no local key decrypts this version, and there is no earlier one"
 	}
@@ -46,7 +46,7 @@ func (e *LockedOutError) Error() string {
 
 // Repair encrypts the values of the drifted version for the right key. What did
 // not change since Head keeps Head's ciphertext. If no local key decrypts the
-// drifted version, Head comes back. The error is a [*LockedOutError], or says
+// drifted version, Head comes back. The error is a [*NoFittingKeyError], or says
 // why the result would not have been what it should be.
 func (d Drifted) Repair() (Repair, error) {
 	all := slices.Concat(d.Right, d.Held)
@@ -80,7 +80,7 @@ func (d Drifted) Repair() (Repair, error) {
 
 func (d Drifted) restore() (Repair, error) {
 	if d.Head == nil || isPlain(d.Head) || Check(d.Head, nil, d.Right).Err() != nil {
-		return Repair{}, &LockedOutError{d.Head == nil}
+		return Repair{}, &NoFittingKeyError{d.Head == nil}
 	}
 	return Repair{Restored, d.Head.Bytes(), nil}, nil
 }

@@ -91,9 +91,9 @@ func TestRepair(t *testing.T) {
 			t.Parallel()
 			d := drift.Drifted{File: ".env", Doc: tt.doc, Head: tt.head, Right: tt.right, Held: tt.held}
 			got, err := d.Repair()
-			if lockedOut := (*drift.LockedOutError)(nil); tt.want == "" {
-				if !errors.As(err, &lockedOut) {
-					t.Errorf("Repair() = %v, %v; want a LockedOutError", got.Action, err)
+			if noFitting := (*drift.NoFittingKeyError)(nil); tt.want == "" {
+				if !errors.As(err, &noFitting) {
+					t.Errorf("Repair() = %v, %v; want a NoFittingKeyError", got.Action, err)
 				}
 				return
 			}
