@@ -61,7 +61,7 @@ func run(ctx context.Context, sys *system, args []string) int {
 	app, commands := c.application()
 	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err: discreet(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
+		return c.fail(&usageError{err: redactArgs(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
@@ -75,10 +75,10 @@ func run(ctx context.Context, sys *system, args []string) int {
 	return c.finish(err)
 }
 
-// discreet keeps what was typed out of an error of the command line where it
+// redactArgs keeps what was typed out of an error of the command line where it
 // may be a secret: one argument too many is often the key itself, and only
 // kingpin's text tells that error from others.
-func discreet(err error, args []string) error {
+func redactArgs(err error, args []string) error {
 	const longestWord = 24 // of ours are shorter; keys and tokens are longer
 	for _, arg := range args {
 		if err.Error() == "unexpected "+arg {
