@@ -126,11 +126,11 @@ func (d *Document) Check() error {
 	return &EncodingError{lines.at(bad), problem}
 }
 
-// UnreadLines returns the numbers of the lines that are neither blank nor a
+// UnparsedLines returns the numbers of the lines that are neither blank nor a
 // comment nor part of an assignment. Whoever wrote them may have meant a
 // variable, so that a secret may stand there unseen.
-func (d *Document) UnreadLines() []int {
-	var unread []int
+func (d *Document) UnparsedLines() []int {
+	var unparsed []int
 	lines := lineCounter{text: d.text, line: 1}
 	rest := d.entries
 	for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
@@ -139,11 +139,11 @@ func (d *Document) UnreadLines() []int {
 			continue
 		}
 		if d.text[at] != '#' {
-			unread = append(unread, lines.at(at))
+			unparsed = append(unparsed, lines.at(at))
 		}
 		at = findLineEnd(d.text, at)
 	}
-	return slices.Compact(unread)
+	return slices.Compact(unparsed)
 }
 
 // lineCounter gives the line numbers of ascending positions.

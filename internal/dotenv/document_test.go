@@ -184,7 +184,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestUnreadLines(t *testing.T) {
+func TestUnparsedLines(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		src  string
@@ -199,8 +199,8 @@ func TestUnreadLines(t *testing.T) {
 		{"A=\"x\n y\" z\n", []int{2}},
 	}
 	for _, tt := range tests {
-		if got := dotenv.Parse([]byte(tt.src)).UnreadLines(); !slices.Equal(got, tt.want) {
-			t.Errorf("UnreadLines() of %q = %d; want %d", tt.src, got, tt.want)
+		if got := dotenv.Parse([]byte(tt.src)).UnparsedLines(); !slices.Equal(got, tt.want) {
+			t.Errorf("UnparsedLines() of %q = %d; want %d", tt.src, got, tt.want)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func FuzzParse(f *testing.F) {
 			}
 			line = e.Line
 		}
-		doc.UnreadLines()
+		doc.UnparsedLines()
 	})
 }
 

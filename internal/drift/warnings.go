@@ -17,7 +17,7 @@ func warnings(doc, head *dotenv.Document) []string {
 	if headers, _ := doc.PublicKeys(); len(headers) > 1 {
 		odd = append(odd, fmt.Sprintf("the header names %d public keys; dotenvx writes one", len(headers)))
 	}
-	if line := unread(doc); line != "" {
+	if line := unparsed(doc); line != "" {
 		odd = append(odd, line)
 	}
 	odd = append(odd, copies(doc)...)
@@ -27,11 +27,11 @@ func warnings(doc, head *dotenv.Document) []string {
 	return odd
 }
 
-// unread tells of lines that are no assignment: nobody encrypts what stands
+// unparsed tells of lines that are no assignment: nobody encrypts what stands
 // there, and it may have been meant as a secret. It is "" if there are none.
-func unread(doc *dotenv.Document) string {
+func unparsed(doc *dotenv.Document) string {
 	var numbers []string
-	for _, n := range doc.UnreadLines() {
+	for _, n := range doc.UnparsedLines() {
 		numbers = append(numbers, strconv.Itoa(n))
 	}
 	switch len(numbers) {

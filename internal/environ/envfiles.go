@@ -48,7 +48,7 @@ var ErrNoVariables = errors.New("sets no variable: the file is empty, or holds s
 // holdsNothing reports whether a file sets no variable, though it should: a
 // mapping names it, or it holds something else.
 func holdsNothing(q keyring.Request) bool {
-	return len(q.Doc.Entries()) == 0 && (q.Mapped() || len(q.Doc.UnreadLines()) > 0)
+	return len(q.Doc.Entries()) == 0 && (q.Mapped() || len(q.Doc.UnparsedLines()) > 0)
 }
 
 // aboutFile adds the file's name to what a vault reports. The errors of a key
