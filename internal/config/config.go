@@ -195,7 +195,7 @@ func Load(file string, o Overrides) (*Config, error) {
 // Empty is the configuration where there is no file: what the flags say.
 func Empty(dir string, o Overrides) (*Config, error) {
 	c, r := defaults(dir, o), newReader(commandLine, nil)
-	c.settle(r)
+	c.applyOverrides(r)
 	if err := r.join(); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func Parse(name string, data []byte, o Overrides) (*Config, error) {
 	if err := parse(r); err != nil {
 		return nil, err
 	}
-	c.settle(r)
+	c.applyOverrides(r)
 	if err := r.join(); err != nil {
 		return nil, err
 	}

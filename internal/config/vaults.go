@@ -133,9 +133,9 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 	c.Vault.Provider = provider
 }
 
-// settle fills in what depends on flags and environment, and finds what
+// applyOverrides fills in what depends on flags and environment, and finds what
 // contradicts itself.
-func (c *Config) settle(r *reader) {
+func (c *Config) applyOverrides(r *reader) {
 	c.applyFlags(r)
 	c.findDuplicates(r)
 	c.Vault.Dir = c.Dir
