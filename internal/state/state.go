@@ -17,20 +17,20 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// A Word is the last one on an env file.
-type Word string
+// An Intent records whether the user last pulled or locked an env file.
+type Intent string
 
 // Pulled files are decrypted in the working tree, Locked ones encrypted.
 const (
-	Pulled Word = "pulled"
-	Locked Word = "locked"
+	Pulled Intent = "pulled"
+	Locked Intent = "locked"
 )
 
 // A State is what is remembered of a clone. Paths are relative to the top of
 // the working tree, with slashes.
 type State struct {
 	Profile   string            `json:"profile,omitempty"`   // of the last pull
-	Files     map[string]Word   `json:"files,omitempty"`     // by the path of the env file
+	Files     map[string]Intent `json:"files,omitempty"`     // by the path of the env file
 	Activated map[string]string `json:"activated,omitempty"` // Sum of each copy as it was written
 }
 
@@ -39,7 +39,7 @@ const file = "state.json"
 // Load reads the state that lies in dir. Where nothing was saved it is empty;
 // its maps are never nil.
 func Load(dir string) (State, error) {
-	s := State{Files: map[string]Word{}, Activated: map[string]string{}}
+	s := State{Files: map[string]Intent{}, Activated: map[string]string{}}
 	name := filepath.Join(dir, file)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +52,7 @@ func Load(dir string) (State, error) {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	if s.Files == nil {
-		s.Files = map[string]Word{}
+		s.Files = map[string]Intent{}
 	}
 	if s.Activated == nil {
 		s.Activated = map[string]string{}
