@@ -66,40 +66,40 @@ func insertBlock(data []byte, block string) []byte {
 	return bytes.Join([][]byte{data[:at], []byte(block), data[at:]}, nil)
 }
 
-func (p place) inspectBlock(h *Hook) error {
-	data, err := os.ReadFile(p.file)
+func (t target) inspectBlock(h *Hook) error {
+	data, err := os.ReadFile(t.file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	h.State = Foreign
 	if _, block, _, ok := cutBlock(data, h.Name); ok {
 		h.State = Outdated
-		if string(block) == p.block(h.Name) {
+		if string(block) == t.block(h.Name) {
 			h.State = Chained
 		}
 	}
-	if p.runs && h.State != Foreign && !executable(p.file) {
+	if t.runs && h.State != Foreign && !executable(t.file) {
 		h.Problem = NotExecutable
 	}
 	return nil
 }
 
-func (p place) installBlock(name string) error {
-	data, err := os.ReadFile(p.file)
+func (t target) installBlock(name string) error {
+	data, err := os.ReadFile(t.file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	before, _, after, _ := cutBlock(data, name)
 	rest := append(bytes.Clone(before), after...)
-	if !p.accepts(name, rest) {
-		return &ForeignError{Name: name, File: p.file, Manager: p.manager}
+	if !t.accepts(name, rest) {
+		return &ForeignError{Name: name, File: t.file, Manager: t.manager}
 	}
 	perm := os.FileMode(0o644)
-	if p.runs {
+	if t.runs {
 		perm = 0o755
 	}
-	if text := insertBlock(rest, p.block(name)); !bytes.Equal(text, data) {
-		return write(p.file, string(text), perm)
+	if text := insertBlock(rest, t.block(name)); !bytes.Equal(text, data) {
+		return write(t.file, string(text), perm)
 	}
 	return nil
 }

@@ -15,10 +15,10 @@ func ExampleInstall() {
 		return
 	}
 	defer os.RemoveAll(top)
-	site := hooks.Site{Top: top, CommonDir: top + "/.git", Dir: top + "/.git/hooks", Self: "/usr/local/bin/envdrift"}
+	location := hooks.Location{Top: top, CommonDir: top + "/.git", Dir: top + "/.git/hooks", Self: "/usr/local/bin/envdrift"}
 
-	before, err1 := hooks.Inspect(site)
-	after, err2 := hooks.Install(site)
+	before, err1 := hooks.Inspect(location)
+	after, err2 := hooks.Install(location)
 	fmt.Println(before[0].Name, before[0].State, after[0].State, errors.Join(err1, err2))
 	// Output: pre-commit absent current <nil>
 }

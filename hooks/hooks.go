@@ -6,7 +6,7 @@
 // bytes back that were there. A hooks directory that other repositories use as
 // well is never written to.
 //
-// The package works on files that a [Site] names; [Locate] asks git for them.
+// The package works on files that a [Location] names; [Locate] asks git for them.
 package hooks
 
 import (
@@ -39,12 +39,12 @@ func (s State) String() string {
 type Manager int
 
 const (
-	Nobody    Manager = iota
-	Script            // a hook that is none of the following
-	PreCommit         // the pre-commit framework, or prek: runs <hook>.legacy
-	Husky             // runs .husky/<hook>
-	Lefthook          // runs the jobs of lefthook-local.yml
-	Earlier           // the earlier tool of our name: its block calls commands that are gone
+	NoManager      Manager = iota
+	Script                 // a hook that is none of the following
+	PreCommit              // the pre-commit framework, or prek: runs <hook>.legacy
+	Husky                  // runs .husky/<hook>
+	Lefthook               // runs the jobs of lefthook-local.yml
+	LegacyEnvdrift         // the earlier tool of our name: its block calls commands that are gone
 )
 
 func (m Manager) String() string {
@@ -104,10 +104,10 @@ func (e *ForeignError) Error() string {
 var ErrHooksOff = errors.New("core.hooksPath turns hooks off")
 
 // Inspect returns the state of each hook, in the order of [Names].
-func Inspect(s Site) ([]Hook, error) {
+func Inspect(l Location) ([]Hook, error) {
 	var found []Hook
 	for _, name := range Names() {
-		h, err := s.inspect(name)
+		h, err := l.inspect(name)
 		if err != nil {
 			return nil, err
 		}
@@ -116,30 +116,30 @@ func Inspect(s Site) ([]Hook, error) {
 	return found, nil
 }
 
-func (s Site) inspect(name string) (Hook, error) {
-	h := Hook{Name: name, File: s.slot(name), Configured: slices.Contains(s.Configured, name)}
-	if s.off() {
+func (l Location) inspect(name string) (Hook, error) {
+	h := Hook{Name: name, File: l.slot(name), Configured: slices.Contains(l.Configured, name)}
+	if l.off() {
 		h.Problem = HooksOff
-		s.findShadowed(&h)
+		l.findShadowed(&h)
 		return h, nil
 	}
-	p, err := s.place(name)
+	t, err := l.target(name)
 	if err != nil {
 		return Hook{}, err
 	}
-	h.File, h.Manager = p.file, p.manager
-	if p.block != nil {
-		err = p.inspectBlock(&h)
+	h.File, h.Manager = t.file, t.manager
+	if t.block != nil {
+		err = t.inspectBlock(&h)
 	} else {
-		err = s.inspectScript(p, &h)
+		err = l.inspectScript(t, &h)
 	}
 	switch {
 	case err != nil:
 		return Hook{}, err
 	case h.State == Absent, h.State == Foreign:
-		s.findShadowed(&h)
+		l.findShadowed(&h)
 		return h, nil
-	case h.Problem == "" && !executable(s.slot(name)):
+	case h.Problem == "" && !executable(l.slot(name)):
 		h.Problem = NoStub
 	}
 	if h.Problem != "" {
@@ -150,9 +150,9 @@ func (s Site) inspect(name string) (Hook, error) {
 
 // findShadowed looks for our hook in the default directory when git is told to
 // look elsewhere.
-func (s Site) findShadowed(h *Hook) {
-	file := filepath.Join(s.CommonDir, "hooks", h.Name)
-	if file == s.slot(h.Name) {
+func (l Location) findShadowed(h *Hook) {
+	file := filepath.Join(l.CommonDir, "hooks", h.Name)
+	if file == l.slot(h.Name) {
 		return
 	}
 	if data, err := os.ReadFile(file); err == nil && isOurs(h.Name, data) {
@@ -164,10 +164,10 @@ func (s Site) findShadowed(h *Hook) {
 }
 
 // inspectScript looks at a hook that is a file of its own.
-func (s Site) inspectScript(p place, h *Hook) error {
-	data, err := os.ReadFile(p.file)
-	if errors.Is(err, os.ErrNotExist) && !exists(p.file) {
-		if p.manager != Nobody {
+func (l Location) inspectScript(t target, h *Hook) error {
+	data, err := os.ReadFile(t.file)
+	if errors.Is(err, os.ErrNotExist) && !exists(t.file) {
+		if t.manager != NoManager {
 			h.State = Foreign
 		}
 		return nil
@@ -178,24 +178,24 @@ func (s Site) inspectScript(p place, h *Hook) error {
 	switch {
 	case !isOurs(h.Name, data):
 		h.State = Foreign
-		if h.Manager == Nobody {
+		if h.Manager == NoManager {
 			h.Manager = Script
 		}
 		if isEarlier(data) {
-			h.Manager = Earlier
+			h.Manager = LegacyEnvdrift
 		}
 		return nil
-	case string(data) != script(h.Name, s.Self):
+	case string(data) != script(h.Name, l.Self):
 		h.State = Outdated
-	case exists(s.chained(h.Name)) || p.manager != Nobody:
+	case exists(l.chained(h.Name)) || t.manager != NoManager:
 		h.State = Chained
 	default:
 		h.State = Current
 	}
-	if h.Manager == Nobody && exists(s.chained(h.Name)) {
+	if h.Manager == NoManager && exists(l.chained(h.Name)) {
 		h.Manager = Script
 	}
-	if !executable(p.file) {
+	if !executable(t.file) {
 		h.Problem = NotExecutable
 	} else if hasCRLF(data) {
 		h.Problem = CarriageReturn
@@ -206,53 +206,53 @@ func (s Site) inspectScript(p place, h *Hook) error {
 // Install puts us behind every hook and returns the states after it. It is
 // idempotent. The error joins a [*ForeignError] for each hook that was left
 // alone, or is a [*SharedError] or [ErrHooksOff] when nothing was done.
-func Install(s Site) ([]Hook, error) {
-	if s.off() {
+func Install(l Location) ([]Hook, error) {
+	if l.off() {
 		return nil, ErrHooksOff
 	}
-	if s.shared() {
-		return nil, &SharedError{Dir: s.Dir, Scope: s.Scope}
+	if l.shared() {
+		return nil, &SharedError{Dir: l.Dir, Scope: l.Scope}
 	}
 	var problems []error
 	for _, name := range Names() {
-		p, err := s.place(name)
-		if err == nil && p.block != nil {
-			err = p.installBlock(name)
+		t, err := l.target(name)
+		if err == nil && t.block != nil {
+			err = t.installBlock(name)
 		} else if err == nil {
-			err = s.installScript(name, p)
+			err = l.installScript(name, t)
 		}
 		problems = append(problems, err)
 	}
-	found, err := Inspect(s)
+	found, err := Inspect(l)
 	return found, errors.Join(append(problems, err)...)
 }
 
-func (s Site) installScript(name string, p place) error {
-	h := Hook{Name: name, File: p.file, Manager: p.manager}
-	if err := s.inspectScript(p, &h); err != nil {
+func (l Location) installScript(name string, t target) error {
+	h := Hook{Name: name, File: t.file, Manager: t.manager}
+	if err := l.inspectScript(t, &h); err != nil {
 		return err
 	}
-	foreign := &ForeignError{Name: name, File: p.file, Manager: Script}
-	if h.Manager == Earlier {
-		foreign.Manager = Earlier
+	foreign := &ForeignError{Name: name, File: t.file, Manager: Script}
+	if h.Manager == LegacyEnvdrift {
+		foreign.Manager = LegacyEnvdrift
 		return foreign
 	}
-	if exists(p.file + ".exe") { // git for Windows would run ours in its place
+	if exists(t.file + ".exe") { // git for Windows would run ours in its place
 		foreign.File += ".exe"
 		return foreign
 	}
-	if h.State != Foreign || !exists(p.file) {
-		return writeHook(p.file, script(name, s.Self))
+	if h.State != Foreign || !exists(t.file) {
+		return writeHook(t.file, script(name, l.Self))
 	}
-	chained := s.chained(name)
-	if exists(chained) && !sameFile(p.file, chained) { // the same: an install was killed here
+	chained := l.chained(name)
+	if exists(chained) && !sameFile(t.file, chained) { // the same: an install was killed here
 		return foreign
 	}
-	if err := setAside(p.file, chained); err != nil {
+	if err := setAside(t.file, chained); err != nil {
 		return err
 	}
-	if err := writeHook(p.file, script(name, s.Self)); err != nil {
-		return errors.Join(err, putBack(chained, p.file))
+	if err := writeHook(t.file, script(name, l.Self)); err != nil {
+		return errors.Join(err, putBack(chained, t.file))
 	}
 	return nil
 }
@@ -287,21 +287,21 @@ func sameFile(a, b string) bool {
 
 // Uninstall takes us away, also from where git no longer looks, and puts back
 // what we had chained. It returns the states after it.
-func Uninstall(s Site) ([]Hook, error) {
+func Uninstall(l Location) ([]Hook, error) {
 	var problems []error
 	for _, name := range Names() {
-		for _, file := range s.scripts(name) {
-			problems = append(problems, s.uninstallScript(name, file))
+		for _, file := range l.scripts(name) {
+			problems = append(problems, l.uninstallScript(name, file))
 		}
-		for _, file := range s.blocks(name) {
+		for _, file := range l.blocks(name) {
 			problems = append(problems, uninstallBlock(name, file))
 		}
 	}
-	found, err := Inspect(s)
+	found, err := Inspect(l)
 	return found, errors.Join(append(problems, err)...)
 }
 
-func (s Site) uninstallScript(name, file string) error {
+func (l Location) uninstallScript(name, file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -84,22 +84,22 @@ func (s *sandbox) in(dir string) *sandbox {
 	return &other
 }
 
-func (s *sandbox) site() hooks.Site {
+func (s *sandbox) location() hooks.Location {
 	s.t.Helper()
 	repo, err := gitops.Open(s.t.Context(), s.dir, s.env)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	site, err := hooks.Locate(s.t.Context(), repo, s.self)
+	location, err := hooks.Locate(s.t.Context(), repo, s.self)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return site
+	return location
 }
 
 func (s *sandbox) install() []hooks.Hook {
 	s.t.Helper()
-	found, err := hooks.Install(s.site())
+	found, err := hooks.Install(s.location())
 	if err != nil {
 		s.t.Fatalf("Install = %v", err)
 	}
@@ -109,7 +109,7 @@ func (s *sandbox) install() []hooks.Hook {
 // preCommit returns what Inspect says of the one hook.
 func (s *sandbox) preCommit() hooks.Hook {
 	s.t.Helper()
-	found, err := hooks.Inspect(s.site())
+	found, err := hooks.Inspect(s.location())
 	if err != nil {
 		s.t.Fatalf("Inspect = %v", err)
 	}
@@ -160,12 +160,12 @@ var layouts = []struct {
 	manager hooks.Manager
 	output  string // of a commit, in order
 }{
-	{"empty", func(*sandbox) {}, hooks.Current, hooks.Nobody, "ran: hook run pre-commit\n"},
+	{"empty", func(*sandbox) {}, hooks.Current, hooks.NoManager, "ran: hook run pre-commit\n"},
 	{"no hooks directory", func(s *sandbox) {
 		if err := os.RemoveAll(filepath.Join(s.dir, ".git/hooks")); err != nil {
 			s.t.Fatal(err)
 		}
-	}, hooks.Current, hooks.Nobody, "ran: hook run pre-commit\n"},
+	}, hooks.Current, hooks.NoManager, "ran: hook run pre-commit\n"},
 	{"hand-written", func(s *sandbox) {
 		s.write(".git/hooks/pre-commit", "#!/bin/sh\necho mine; exec true\n", 0o755)
 	}, hooks.Chained, hooks.Script, "mine\nran: hook run pre-commit\n"},
@@ -221,7 +221,7 @@ var layouts = []struct {
 	}, hooks.Chained, hooks.Script, "mine\nran: hook run pre-commit\n"},
 	{"absolute hooksPath", func(s *sandbox) {
 		s.git("config", "core.hooksPath", filepath.Join(s.dir, ".hooks"))
-	}, hooks.Current, hooks.Nobody, "ran: hook run pre-commit\n"},
+	}, hooks.Current, hooks.NoManager, "ran: hook run pre-commit\n"},
 }
 
 func (s *sandbox) link(target, file string) {
@@ -263,7 +263,7 @@ func TestInstallThenUninstall(t *testing.T) {
 			if out, err := s.with("FAIL=1").try("commit", "-q", "--allow-empty", "-m", "m"); err == nil && tt.manager != hooks.Lefthook {
 				t.Errorf("a failing check did not stop the commit: %q", out)
 			}
-			if _, err := hooks.Uninstall(s.site()); err != nil {
+			if _, err := hooks.Uninstall(s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.tree(); got != before {
@@ -314,7 +314,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"earlier tool", func(s *sandbox) *sandbox {
 			s.write(".git/hooks/pre-commit", "#!/bin/sh\n# >>> envdrift hook: pre-commit\nenvdrift guard --staged\n# <<< envdrift hook: pre-commit\n", 0o755)
 			return s
-		}, foreign("pre-commit", hooks.Earlier)},
+		}, foreign("pre-commit", hooks.LegacyEnvdrift)},
 		{"place of the chained hook taken", func(s *sandbox) *sandbox {
 			s.write(".git/hooks/pre-commit", "#!/bin/sh\n", 0o755)
 			s.write(".git/hooks/pre-commit.envdrift-chained", "#!/bin/sh\n# kept\n", 0o755)
@@ -350,14 +350,14 @@ func TestInstallRefuses(t *testing.T) {
 			t.Parallel()
 			s := tt.prepare(newSandbox(t))
 			before := s.tree()
-			found, err := hooks.Install(s.site())
+			found, err := hooks.Install(s.location())
 			if !tt.want(err) {
 				t.Errorf("Install = %v", err)
 			}
 			if len(found) > 0 && found[0].Runs() {
 				t.Errorf("Install says that pre-commit runs: %+v", found[0])
 			}
-			if _, err := hooks.Uninstall(s.site()); err != nil {
+			if _, err := hooks.Uninstall(s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.tree(); got != before {
@@ -396,7 +396,7 @@ func TestUninstallAfterOthers(t *testing.T) {
 			if h := s.preCommit(); h.State != tt.state || h.Runs() != (tt.state == hooks.Chained || tt.state == hooks.Outdated) {
 				t.Errorf("Inspect = %+v; want %v", h, tt.state)
 			}
-			if _, err := hooks.Uninstall(s.site()); err != nil {
+			if _, err := hooks.Uninstall(s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.read(tt.want); got != mine {
@@ -434,7 +434,7 @@ func TestUninstallLeavesEditedHooksAlone(t *testing.T) {
 	if h := s.preCommit(); h.State != hooks.Foreign || h.Runs() {
 		t.Errorf("Inspect = %+v; want foreign", h)
 	}
-	if _, err := hooks.Uninstall(s.site()); err != nil {
+	if _, err := hooks.Uninstall(s.location()); err != nil {
 		t.Errorf("Uninstall = %v", err)
 	}
 	if got := s.read(".git/hooks/pre-commit"); got != edited {
@@ -469,7 +469,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write(dir, "", 0o444)
-	if _, err := hooks.Install(s.site()); err == nil {
+	if _, err := hooks.Install(s.location()); err == nil {
 		t.Error("Install into what is no directory = nil; want an error")
 	}
 }
@@ -551,8 +551,8 @@ func TestWorktrees(t *testing.T) {
 	s.git("config", "core.hooksPath", ".husky/_")
 	s.stubs()
 	s.install()
-	if site := s.site(); !slices.Equal(site.Blind, []string{linked.dir}) {
-		t.Errorf("Blind = %q; want %q", site.Blind, linked.dir)
+	if location := s.location(); !slices.Equal(location.BrokenWorktrees, []string{linked.dir}) {
+		t.Errorf("BrokenWorktrees = %q; want %q", location.BrokenWorktrees, linked.dir)
 	}
 	s.write("../linked/.husky/pre-commit", s.read(".husky/pre-commit"), 0o644)
 	if h := linked.preCommit(); h.State != hooks.Shadowed || h.Problem != hooks.NoStub {
@@ -571,7 +571,7 @@ func TestConfigured(t *testing.T) {
 		key, value, _ := strings.Cut(kv, "=")
 		s.git("config", key, value)
 	}
-	if got := s.site().Configured; !slices.Equal(got, []string{"pre-commit"}) {
+	if got := s.location().Configured; !slices.Equal(got, []string{"pre-commit"}) {
 		t.Errorf("Configured = %q; want pre-commit", got)
 	}
 	if h := s.preCommit(); !h.Configured || h.State != hooks.Absent {

@@ -18,7 +18,7 @@ const theirs = "#!/bin/sh\necho theirs\n"
 // before ours took the first, is ended by the next.
 func TestInstallAfterAKilledOne(t *testing.T) {
 	t.Parallel()
-	s := hooks.Site{Dir: t.TempDir(), Self: "envdrift"}
+	s := hooks.Location{Dir: t.TempDir(), Self: "envdrift"}
 	file := filepath.Join(s.Dir, "pre-commit")
 	if err := errors.Join(os.WriteFile(file, []byte(theirs), 0o755), os.Link(file, file+".envdrift-chained")); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestInstallAfterAKilledOne(t *testing.T) {
 // commits, in between is not without one.
 func TestNeverWithoutAHook(t *testing.T) {
 	t.Parallel()
-	s := hooks.Site{Dir: t.TempDir(), Self: "envdrift"}
+	s := hooks.Location{Dir: t.TempDir(), Self: "envdrift"}
 	file := filepath.Join(s.Dir, "pre-commit")
 	if err := os.WriteFile(file, []byte(theirs), 0o755); err != nil {
 		t.Fatal(err)

@@ -107,11 +107,11 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 	if repo == nil {
 		return nil
 	}
-	site, err := locateHooks(ctx, repo)
+	location, err := locateHooks(ctx, repo)
 	if err != nil {
 		return []diagnosis{{what: "hooks", err: err}}
 	}
-	found, err := hooks.Inspect(site)
+	found, err := hooks.Inspect(location)
 	if err != nil {
 		return []diagnosis{{what: "hooks", err: err}}
 	}
@@ -123,7 +123,7 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 		}
 		list = append(list, d)
 	}
-	for _, tree := range site.Blind {
+	for _, tree := range location.BrokenWorktrees {
 		list = append(list, diagnosis{what: tree, err: errBlind, hints: []string{"set up the hook manager there, or make core.hooksPath absolute"}})
 	}
 	return list

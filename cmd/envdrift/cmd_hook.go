@@ -48,26 +48,26 @@ Example:  envdrift hook run pre-commit`)
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
 }
 
-// site finds the hooks of the repository.
-func (c *cli) site(ctx context.Context) (hooks.Site, error) {
+// hookLocation finds the hooks of the repository.
+func (c *cli) hookLocation(ctx context.Context) (hooks.Location, error) {
 	if err := c.open(); err != nil {
-		return hooks.Site{}, err
+		return hooks.Location{}, err
 	}
 	repo, err := c.work.Git(ctx)
 	if err != nil {
-		return hooks.Site{}, err
+		return hooks.Location{}, err
 	}
 	if repo == nil {
-		return hooks.Site{}, gitops.ErrNotRepository
+		return hooks.Location{}, gitops.ErrNotRepository
 	}
 	return locateHooks(ctx, repo)
 }
 
 // locateHooks finds the hooks of repo, as they call this very program.
-func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Site, error) {
+func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Location, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return hooks.Site{}, err
+		return hooks.Location{}, err
 	}
 	if real, err := filepath.EvalSymlinks(self); err == nil {
 		self = real
@@ -82,12 +82,12 @@ func (c *cli) installHooks(ctx context.Context) error {
 	return c.work.TrustAll(ctx)
 }
 
-func (c *cli) changeHooks(ctx context.Context, change func(hooks.Site) ([]hooks.Hook, error)) error {
-	site, err := c.site(ctx)
+func (c *cli) changeHooks(ctx context.Context, change func(hooks.Location) ([]hooks.Hook, error)) error {
+	location, err := c.hookLocation(ctx)
 	if err != nil {
 		return err
 	}
-	found, err := change(site)
+	found, err := change(location)
 	for _, h := range found {
 		c.add(hookRow(h, done(h)))
 	}
@@ -103,11 +103,11 @@ func done(h hooks.Hook) report.Status {
 }
 
 func (c *cli) hookStatus(ctx context.Context) error {
-	site, err := c.site(ctx)
+	location, err := c.hookLocation(ctx)
 	if err != nil {
 		return err
 	}
-	found, err := hooks.Inspect(site)
+	found, err := hooks.Inspect(location)
 	told := ""
 	for _, h := range found {
 		r := hookRow(h, report.Status(h.State.String()))
@@ -125,7 +125,7 @@ func (c *cli) hookStatus(ctx context.Context) error {
 // hookRow tells of one hook.
 func hookRow(h hooks.Hook, status report.Status) report.Row {
 	var notes []string
-	if h.Manager != hooks.Nobody {
+	if h.Manager != hooks.NoManager {
 		notes = append(notes, "with "+h.Manager.String())
 	}
 	if h.Configured {
@@ -164,7 +164,7 @@ const hooksOffRemedy = "git config --show-origin core.hooksPath   shows where th
 func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
 		switch e.Manager {
-		case hooks.Earlier:
+		case hooks.LegacyEnvdrift:
 			return []string{"remove the lines of the earlier envdrift from it, or move it away, then " + c.commandLine("hook install")}
 		case hooks.Lefthook:
 			return []string{fmt.Sprintf("add a job for %s there that runs: envdrift hook run %[1]s {0}", e.Name)}

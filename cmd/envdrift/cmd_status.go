@@ -180,11 +180,11 @@ func (c *cli) hooksInShort(ctx context.Context) error {
 	if repo == nil || err != nil {
 		return err
 	}
-	site, err := hooks.Locate(ctx, repo, "")
+	location, err := hooks.Locate(ctx, repo, "")
 	if err != nil {
 		return err
 	}
-	found, err := hooks.Inspect(site)
+	found, err := hooks.Inspect(location)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,180 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+)
+
+// A Location is where hooks belong for one working tree. All paths are absolute.
+type Location struct {
+	Dir             string   // where git looks for hooks
+	Top             string   // top of the working tree
+	CommonDir       string   // of the clone
+	Self            string   // the envdrift that hooks call if none is in PATH
+	HooksPath       string   // core.hooksPath as it is set; "" if it is not
+	Scope           string   // where it is set: "local", "worktree", "global", "system", "command"; "" if it is not
+	BrokenWorktrees []string // working trees in which HooksPath leads nowhere: no hook runs there
+	Configured      []string // hooks for which git's configuration names a command of ours
+}
+
+// Locate asks git where the hooks of repo belong.
+func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
+	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self}
+	settings, err := repo.Settings(ctx, `^(core\.hookspath|hook\..*)$`)
+	if err != nil {
+		return Location{}, err
+	}
+	for _, setting := range settings {
+		if setting.Key == "core.hookspath" {
+			l.HooksPath, l.Scope = setting.Value, setting.Scope
+		}
+	}
+	l.Configured = configured(settings)
+	if l.HooksPath == "" || filepath.IsAbs(filepath.FromSlash(l.HooksPath)) || strings.HasPrefix(l.HooksPath, "~") {
+		return l, nil
+	}
+	tops, err := repo.Worktrees(ctx)
+	for _, top := range tops {
+		if info, err := os.Stat(filepath.Join(top, filepath.FromSlash(l.HooksPath))); err != nil || !info.IsDir() {
+			l.BrokenWorktrees = append(l.BrokenWorktrees, top)
+		}
+	}
+	return l, err
+}
+
+// configured lists the events of the hooks that git 2.54 and later take from
+// the configuration, as far as they call envdrift and are not turned off.
+func configured(settings []gitops.Setting) []string {
+	ours, off := map[string]bool{}, map[string]bool{}
+	events := map[string][]string{}
+	for _, setting := range settings {
+		section, key := cutLast(setting.Key, ".")
+		switch key {
+		case "command":
+			program, _, _ := strings.Cut(setting.Value, " ")
+			ours[section] = strings.TrimSuffix(filepath.Base(program), ".exe") == "envdrift"
+		case "event":
+			events[section] = append(events[section], setting.Value)
+		case "enabled":
+			off[section] = slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(setting.Value))
+		}
+	}
+	var names []string
+	for section, list := range events {
+		if ours[section] && !off[section] {
+			names = append(names, list...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func cutLast(s, sep string) (before, after string) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):]
+	}
+	return s, ""
+}
+
+// off reports whether git runs no hook at all.
+func (l Location) off() bool { return l.Dir == os.DevNull || l.Scope != "" && l.HooksPath == "" }
+
+// shared reports whether other repositories use the hooks directory as well.
+func (l Location) shared() bool {
+	if l.Scope == "" {
+		return false
+	}
+	own := inside(l.Top, l.Dir) || inside(l.CommonDir, l.Dir)
+	return !own || l.Scope != "local" && l.Scope != "worktree"
+}
+
+func inside(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// slot is the file that git runs.
+func (l Location) slot(name string) string { return filepath.Join(l.Dir, name) }
+
+// chained is where a script that we replaced is kept.
+func (l Location) chained(name string) string { return l.slot(name) + chainedSuffix }
+
+// A target is where we belong for one hook: a script of its own, or a block in
+// somebody's file.
+type target struct {
+	manager Manager
+	file    string
+	block   func(name string) string // nil for a script
+	accepts func(name string, data []byte) bool
+	runs    bool // git itself runs the file that holds the block
+}
+
+// target says where the hook name belongs, given what is there.
+func (l Location) target(name string) (target, error) {
+	if t, ok := l.husky(name); ok {
+		return t, nil
+	}
+	slot := l.slot(name)
+	data, err := os.ReadFile(slot)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !l.off() {
+		return target{}, err
+	}
+	switch {
+	case isPreCommit(data):
+		return target{manager: PreCommit, file: slot + ".legacy"}, nil
+	case isLefthook(data):
+		return l.lefthook(), nil
+	default:
+		return target{file: slot}, nil
+	}
+}
+
+// husky knows version 9, whose stubs in .husky/_ call .husky/<hook>, and those
+// before it, where git ran .husky/<hook>.
+func (l Location) husky(name string) (target, bool) {
+	dir, runs := l.Dir, true
+	if filepath.Base(dir) == "_" {
+		dir, runs = filepath.Dir(dir), false
+	}
+	t := target{manager: Husky, file: filepath.Join(dir, name), block: huskyBlock, accepts: acceptsShell, runs: runs}
+	return t, filepath.Base(dir) == ".husky"
+}
+
+func (l Location) lefthook() target {
+	t := target{manager: Lefthook, file: filepath.Join(l.Top, lefthookLocal), block: lefthookBlock, accepts: acceptsYAML}
+	if other := otherLefthook(l.Top); other != "" {
+		t.file = other
+		t.accepts = func(string, []byte) bool { return false }
+	}
+	return t
+}
+
+// scripts lists the files that may be ours for the hook name, also those that a
+// manager renamed or that core.hooksPath hides.
+func (l Location) scripts(name string) []string {
+	dirs := []string{filepath.Join(l.CommonDir, "hooks")}
+	if !l.shared() && !l.off() && l.Dir != dirs[0] {
+		dirs = append(dirs, l.Dir)
+	}
+	var files []string
+	for _, dir := range dirs {
+		slot := filepath.Join(dir, name)
+		files = append(files, slot, slot+".legacy", slot+".old") // the last is lefthook's
+	}
+	return files
+}
+
+// blocks lists the files that may hold our block for the hook name.
+func (l Location) blocks(name string) []string {
+	files := []string{filepath.Join(l.Top, lefthookLocal), filepath.Join(l.Top, ".husky", name)}
+	if t, ok := l.husky(name); ok && !l.shared() {
+		files = append(files, t.file)
+	}
+	return files
+}
