@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Backup keeps data, a version of path, in the state directory and returns the
-// file's name. No earlier backup is overwritten.
+// Backup saves data, a version of path, in the state directory and returns the
+// file's name. It overwrites no earlier backup.
 func (r *Repo) Backup(path string, data []byte, now time.Time) (string, error) {
 	dir, err := r.StateDir()
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Repo) Backup(path string, data []byte, now time.Time) (string, error) {
 	}
 }
 
-// backupName makes one file name of a path, legal on every system.
+// backupName returns a file name for path that is legal on every system.
 func backupName(path string) string {
 	const longest = 180 // of 255 in most file systems
 	name := url.QueryEscape(path)
@@ -43,8 +43,8 @@ func backupName(path string) string {
 	return name
 }
 
-// writeNew creates a file, whole or not at all: half a backup would pass for
-// one.
+// writeNew creates a file completely or not at all: an incomplete backup would
+// look like a good one.
 func writeNew(name string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".unfinished-*") // of mode 0600
 	if err != nil {
@@ -62,7 +62,8 @@ func writeNew(name string, data []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	// A link, unlike a rename, replaces nothing; not all file systems have it.
+	// A link, unlike a rename, replaces nothing. Not all file systems have
+	// links.
 	if err = os.Link(f.Name(), name); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}

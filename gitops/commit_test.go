@@ -11,7 +11,8 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 )
 
-// kinds are the repositories that git can make. Each holds a.env and other.txt.
+// kinds are the kinds of repository that git can make. Each contains a.env and
+// other.txt.
 var kinds = []struct {
 	name string
 	make func(t *testing.T) *sandbox
@@ -150,8 +151,8 @@ func TestReplaceInEveryKindOfRepository(t *testing.T) {
 	}
 }
 
-// wantCommitted checks that the corrected a.env is everywhere and nothing is
-// left behind.
+// wantCommitted checks that the corrected a.env is everywhere and that nothing
+// is left behind.
 func wantCommitted(t *testing.T, s *sandbox) {
 	t.Helper()
 	if got, want := s.git("show", "HEAD:a.env"), "A=FIXED\nB=1\n"; got != want {
@@ -330,8 +331,8 @@ func TestReplaceLeavesLinkTargetsAlone(t *testing.T) {
 	}
 }
 
-// Only a revision that is not there is unknown: a git that fails, or an object
-// that is missing, says nothing of what HEAD holds.
+// Only a revision that does not exist is unknown. A git that fails, or a
+// missing object, says nothing about what HEAD contains.
 func TestResolveFails(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)

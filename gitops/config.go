@@ -19,9 +19,9 @@ type Setting struct {
 	Value string
 }
 
-// Settings lists the values of every key that matches pattern, a regular
-// expression, in the order in which git reads them: the last one counts where
-// there can be only one.
+// Settings returns the values of every key that matches pattern, a regular
+// expression, in the order in which git reads them. Where there can be only one
+// value, the last one counts.
 func (r *Repo) Settings(ctx context.Context, pattern string) ([]Setting, error) {
 	out, err := r.run(ctx, nil, "config", "-z", "--show-scope", "--get-regexp", pattern)
 	if exited(err, 1) {
@@ -33,7 +33,7 @@ func (r *Repo) Settings(ctx context.Context, pattern string) ([]Setting, error) 
 	return parseSettings(out)
 }
 
-// parseSettings reads "<scope>\0<key>\n<value>\0"; a key without "=" has no
+// parseSettings parses "<scope>\0<key>\n<value>\0"; a key without "=" has no
 // "\n<value>".
 func parseSettings(out []byte) ([]Setting, error) {
 	var settings []Setting
@@ -49,8 +49,8 @@ func parseSettings(out []byte) ([]Setting, error) {
 	return settings, nil
 }
 
-// Worktrees lists the tops of the clone's working trees that exist, the main
-// one first.
+// Worktrees returns the top directories of the clone's worktrees that exist,
+// the main one first.
 func (r *Repo) Worktrees(ctx context.Context) ([]string, error) {
 	out, err := r.run(ctx, nil, "worktree", "list", "--porcelain")
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *Repo) Worktrees(ctx context.Context) ([]string, error) {
 	return tops, nil
 }
 
-// Exclude makes git ignore pattern in every working tree of this clone, and
-// only in this clone.
+// Exclude makes git ignore pattern in every worktree of this clone, and only in
+// this clone.
 func (r *Repo) Exclude(pattern string) (err error) {
 	dir := filepath.Join(r.CommonDir, "info")
 	data, err := os.ReadFile(filepath.Join(dir, "exclude"))

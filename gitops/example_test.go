@@ -8,7 +8,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 )
 
-// What a pre-commit hook does: look at the staged versions, not at the files.
+// What a pre-commit hook does: read the staged versions, not the files.
 func ExampleRepo_Staged() {
 	ctx := context.Background()
 	repo, err := gitops.Open(ctx, ".", os.Environ())

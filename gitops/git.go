@@ -16,11 +16,11 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// A GitError reports a git that failed.
+// A GitError reports a git command that failed.
 type GitError struct {
 	Command string // "update-index"
 	Status  int    // -1 if it was killed or never ran
-	Stderr  string // how it began, on one line
+	Stderr  string // the beginning of stderr, on one line
 }
 
 func (e *GitError) Error() string {
@@ -30,9 +30,9 @@ func (e *GitError) Error() string {
 	return fmt.Sprintf("git %s: %s", e.Command, e.Stderr)
 }
 
-// lookGit finds git in the PATH of environ. Relative entries, the current
-// directory among them, are not looked into: it is the repository, and a
-// repository may hold a program called git.
+// lookGit finds git in the PATH of environ. It skips relative entries, the
+// current directory among them: that is the repository, which may contain a
+// program called git.
 func lookGit(environ []string) string {
 	for _, dir := range filepath.SplitList(lookup(environ, "PATH")) {
 		if !filepath.IsAbs(dir) {
@@ -45,8 +45,9 @@ func lookGit(environ []string) string {
 	return ""
 }
 
-// lookup returns the last value of name, the one that os/exec would pass on.
-// Names are compared as Windows does, where it is "Path".
+// lookup returns the last value of name, which is the one that os/exec would
+// pass on. On Windows it compares names as the system does, where PATH is
+// "Path".
 func lookup(environ []string, name string) (value string) {
 	for _, kv := range environ {
 		if n, v, ok := strings.Cut(kv, "="); ok && strings.EqualFold(n, name) {
@@ -56,12 +57,12 @@ func lookup(environ []string, name string) (value string) {
 	return value
 }
 
-// pathspecModes are the variables that git refuses beside the literal mode,
-// which envdrift asks for.
+// pathspecModes are the variables that git refuses together with the literal
+// mode, which envdrift asks for.
 var pathspecModes = [...]string{"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_LITERAL_PATHSPECS"}
 
-// environment returns what every git gets. Git and the filters that it starts
-// have no use for secrets.
+// environment returns the environment of every git command. Git and the filters
+// that it starts have no use for secrets.
 func environment(environ []string) []string {
 	var env []string
 	for _, kv := range environ {
@@ -73,20 +74,22 @@ func environment(environ []string) []string {
 	return append(env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
 }
 
-// command prepares a git at the top: elsewhere, with GIT_DIR set, it would take
-// its directory for the top. The configuration may come with a repository from
-// somebody else, so what only serves speed or display never starts a program;
-// filters do, without them the working tree would be wrong.
+// command prepares a git command that runs at the top: elsewhere, with GIT_DIR
+// set, git would take its directory for the top. The configuration may have
+// come from another user with the repository, so programs that serve only speed
+// or display are never started. Filters are: without them the working tree
+// would be wrong.
 func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
 	if args[0] == "update-index" || args[0] == "checkout-index" {
-		// These start post-index-change, which may lie in the tree.
+		// These start post-index-change, which may be a file in the
+		// tree.
 		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull)
 	}
 	cmd := exec.CommandContext(ctx, r.git, append(hardened, args...)...)
 	cmd.Dir = r.Top
 	cmd.Env = r.env
-	cmd.WaitDelay = time.Second // a filter may outlive a killed git and hold the pipe
+	cmd.WaitDelay = time.Second // a filter may outlive a killed git and keep the pipe open
 	return cmd
 }
 
@@ -97,7 +100,8 @@ func (r *Repo) with(variable string) *Repo {
 	return &other
 }
 
-// run returns what git printed. Its error is a [*GitError], or the context's.
+// run returns what git printed. Its error is a [*GitError], or that of the
+// context.
 func (r *Repo) run(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
 	if out, ok := r.answers.take(args); ok {
 		return out, nil
@@ -130,15 +134,15 @@ func (r *Repo) runTo(ctx context.Context, stdin io.Reader, stdout io.Writer, arg
 	return failed
 }
 
-// exited reports whether err is a git that ended with status, as those do whose
-// status is an answer.
+// exited reports whether err is from a git command that exited with status.
+// Some commands answer by their status.
 func exited(err error, status int) bool {
 	var failed *GitError
 	return errors.As(err, &failed) && failed.Status == status
 }
 
-// An excerpt keeps the beginning of what is written: git says first what is
-// wrong, and then at length what could be done.
+// An excerpt keeps the beginning of what is written: git first says what is
+// wrong, and then at length what can be done.
 type excerpt struct{ bytes.Buffer }
 
 const excerptSize = 400

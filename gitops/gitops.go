@@ -1,14 +1,15 @@
-// Package gitops is the repository as envdrift needs it: what is staged, what a
-// commit holds, what changed between two, and putting bytes back into the index
-// and the working tree. It knows nothing of env files and keys.
+// Package gitops gives access to the repository: what is staged, what a commit
+// contains and what changed between two, and writing to the index and the
+// working tree. It knows nothing of env files and keys.
 //
 // Everything that concerns the index, the working tree and the configuration
-// goes through git's plumbing: a library does not see the index that
-// "git commit -a" made for this commit alone, nor filters, nor locks. Where
-// there is no git binary, [Open] falls back to reading objects and ignore rules
-// with go-git; the other methods then return [ErrNoGit].
+// uses git's plumbing commands. A library does not see the index that "git
+// commit -a" makes for one commit alone, nor filters, nor locks. If there is no
+// git binary, [Open] falls back to go-git for reading objects and ignore rules;
+// the other methods then return [ErrNoGit].
 //
-// Paths are relative to [Repo.Top], with slashes, and may hold any byte but NUL.
+// Paths are relative to [Repo.Top], with slashes, and may contain any byte but
+// NUL.
 package gitops
 
 import (
@@ -21,7 +22,7 @@ import (
 	"strings"
 )
 
-// Errors that the methods of a [Repo] and [Open] wrap.
+// Errors that [Open] and the methods of a [Repo] wrap.
 var (
 	ErrNotRepository = errors.New("not in a git repository")
 	ErrNoWorkingTree = errors.New("repository has no working tree")
@@ -32,8 +33,8 @@ var (
 	ErrLocked        = errors.New("another envdrift is running in this repository")
 )
 
-// A RefusedError says that there is a repository git will not open, as one that
-// belongs to somebody else.
+// A RefusedError reports a repository that git refuses to open, such as one
+// that another user owns.
 type RefusedError struct {
 	Dir    string
 	Reason string // what git said
@@ -41,13 +42,13 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("git refuses %s: %s", e.Dir, e.Reason) }
 
-// A RevisionError names a revision that does not exist, as HEAD before the
+// A RevisionError names a revision that does not exist, such as HEAD before the
 // first commit.
 type RevisionError struct{ Revision string }
 
 func (e *RevisionError) Error() string { return fmt.Sprintf("unknown revision %q", e.Revision) }
 
-// An ObjectError says why one object could not be read: [ErrMissing] or
+// An ObjectError reports why one object could not be read: [ErrMissing] or
 // [ErrTooLarge].
 type ObjectError struct {
 	OID OID
@@ -61,25 +62,25 @@ func (e *ObjectError) Unwrap() error { return e.Err }
 type Repo struct {
 	Top       string // top of the working tree
 	GitDir    string // of this working tree
-	CommonDir string // shared by all working trees of the clone
-	Index     string // the index of the running commit, else of the working tree
+	CommonDir string // shared by all worktrees of the clone
+	Index     string // the index of the running commit, else of the worktree
 	HooksDir  string // where git looks for hooks; os.DevNull if nowhere, "" without git
 
 	git  string   // absolute path of the binary; "" for none
-	env  []string // of every git
+	env  []string // the environment of every git command
 	hash string   // "sha1" or "sha256"
 
-	answers Prefetched // that git need not be asked for
+	answers Prefetched // what git need not be asked for
 }
 
-// Open finds the repository that dir lies in, as git would with environ. It
+// Open finds the repository that dir is in, as git would with environ. It
 // returns [ErrNotRepository], [ErrNoWorkingTree], [ErrOldGit] or a
 // [*RefusedError].
 func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	return Prefetched(nil).Open(ctx, dir, environ)
 }
 
-// Open is [Open]; what a holds, git is not asked for.
+// Open is like [Open], but does not ask git for what a contains.
 func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -120,8 +121,8 @@ func hasNoHooks(err error) bool {
 	return errors.As(err, &failed) && strings.Contains(failed.Stderr, "The empty string is not a valid path")
 }
 
-// openError tells the reasons apart that git gives with one exit status. The
-// texts are those of LC_ALL=C.
+// openError distinguishes failures for which git has one exit status. The texts
+// are those of LC_ALL=C.
 func openError(dir string, err error) error {
 	var failed *GitError
 	switch {
@@ -136,7 +137,7 @@ func openError(dir string, err error) error {
 	}
 }
 
-// absolute resolves the variables that name this repository: git took them
+// absolute resolves the variables that name this repository. Git takes them
 // relative to dir, but the commands run at the top.
 func (r *Repo) absolute(env []string) []string {
 	known := map[string]string{
@@ -152,12 +153,12 @@ func (r *Repo) absolute(env []string) []string {
 	return env
 }
 
-// IndexIsTemporary reports whether git forgets the index of the running commit if the
-// hook fails, as with "git commit -a" and "git commit <path>". What [Repo.Stage]
-// put there is then lost, unless the working tree holds it too.
+// IndexIsTemporary reports whether git discards the index of the running commit
+// if the hook fails, as with "git commit -a" and "git commit <path>". What
+// [Repo.Stage] put there is then lost, unless the working tree has it too.
 func (r *Repo) IndexIsTemporary() bool { return strings.HasSuffix(r.Index, ".lock") }
 
-// Merging reports whether a merge waits for its commit.
+// Merging reports whether a merge is in progress and not committed yet.
 func (r *Repo) Merging() bool {
 	_, err := os.Stat(filepath.Join(r.GitDir, "MERGE_HEAD"))
 	return err == nil

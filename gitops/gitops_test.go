@@ -17,7 +17,7 @@ import (
 
 const limit = 1 << 20
 
-// staged makes Staged values of triples.
+// staged makes Staged values from triples.
 func staged(fields ...any) (files []gitops.Staged) {
 	for f := range slices.Chunk(fields, 3) {
 		files = append(files, gitops.Staged{Path: f[0].(string), Mode: gitops.Mode(f[1].(int)), Data: []byte(f[2].(string))})
@@ -108,7 +108,7 @@ func TestStaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.git("add", "link.env")
-	// Configuration of the user that would change what diff prints.
+	// User configuration that would change the output of diff.
 	for key, value := range map[string]string{"diff.renames": "copies", "diff.relative": "true", "diff.noprefix": "true",
 		"color.ui": "always", "core.quotePath": "true", "diff.external": "false", "diff.mnemonicPrefix": "true"} {
 		s.git("config", key, value)
@@ -177,7 +177,7 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
-// readers are a repository opened with git and without.
+// readers are a repository opened with git and one opened without.
 func readers(t *testing.T, s *sandbox) map[string]*gitops.Repo {
 	t.Helper()
 	return map[string]*gitops.Repo{"git": s.open(), "go-git": s.with("PATH=").open()}
@@ -486,7 +486,7 @@ func TestHostileConfigurationRunsNothing(t *testing.T) {
 	}
 }
 
-// A filter shows what git was given.
+// The filter shows what git was given.
 func TestSecretsAreNotInTheEnvironmentOfGit(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
@@ -518,7 +518,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// An editor's git locks the index for a moment.
+// The git of an editor locks the index for a moment.
 func TestStageWaitsForLockedIndex(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)

@@ -20,11 +20,11 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
-// This file alone knows go-git. It only reads: go-git does not see
+// Only this file uses go-git, and only for reading: go-git does not see
 // GIT_INDEX_FILE, and writes an index without its lock and without the flags
-// and conflicts that git keeps in it. The storage is opened by hand because
-// git.PlainOpen refuses every repository with an extension, as after
-// "git sparse-checkout set", and would bring half of go-git along.
+// and conflicts that git keeps in it. The storage is opened directly.
+// git.PlainOpen refuses every repository with an extension, as after "git
+// sparse-checkout set", and would link half of go-git.
 
 // discover finds the repository of dir without git.
 func discover(dir string) (*Repo, error) {
@@ -51,7 +51,8 @@ func discover(dir string) (*Repo, error) {
 	}
 }
 
-// readPath returns the path, relative to file, that file holds after prefix.
+// readPath returns the path that file contains after prefix, resolved relative
+// to file.
 func readPath(file, prefix string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -69,12 +70,12 @@ func readPath(file, prefix string) (string, error) {
 
 func (r *Repo) storage() *filesystem.Storage {
 	dirs := dotgit.NewRepositoryFilesystem(osfs.New(r.GitDir), osfs.New(r.CommonDir))
-	// Alternates are absolute paths, anywhere.
+	// Alternates are absolute paths, which may be anywhere.
 	options := filesystem.Options{AlternatesFS: osfs.New(string(filepath.Separator))}
 	return filesystem.NewStorageWithOptions(dirs, cache.NewObjectLRUDefault(), options)
 }
 
-// resolveObject knows full object names, HEAD and the names of branches and
+// resolveObject resolves full object names, HEAD and the names of branches and
 // tags.
 func (r *Repo) resolveObject(rev string) (OID, error) {
 	store := r.storage()
@@ -114,8 +115,8 @@ func (r *Repo) treeObjects(commit OID) ([]File, error) {
 	return appendTree(nil, store, "", c.TreeHash)
 }
 
-// appendTree lists a tree and those in it. [object.TreeWalker] would take a tree
-// that is missing for the end of the list.
+// appendTree lists a tree and its subtrees. [object.TreeWalker] would take a
+// missing tree for the end of the list.
 func appendTree(files []File, store storer.EncodedObjectStorer, dir string, hash plumbing.Hash) ([]File, error) {
 	tree, err := object.GetTree(store, hash)
 	if err != nil {
@@ -162,7 +163,7 @@ func readBlobObject(blob *object.Blob) ([]byte, error) {
 }
 
 // ignoredByRules matches the rules of the .gitignore files above each path and
-// of info/exclude. It does not know the index, so a tracked path counts too.
+// of info/exclude. It does not read the index, so a tracked path counts too.
 func (r *Repo) ignoredByRules(paths []string) (map[string]bool, error) {
 	ignored := make(map[string]bool)
 	for _, path := range paths {
@@ -179,7 +180,7 @@ func (r *Repo) ignoredByRules(paths []string) (map[string]bool, error) {
 			}
 			patterns = append(patterns, more...)
 		}
-		// A directory that is ignored takes all below with it.
+		// An ignored directory includes everything below it.
 		matcher := gitignore.NewMatcher(patterns)
 		for i := range parts {
 			if matcher.Match(parts[:i+1], i+1 < len(parts)) {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Staged lists what the commit being made changes. It reads the index of that
-// commit, whichever that is. Entries that are only an intent to add are not
-// part of a commit and not listed; submodules are left out as well.
+// Staged returns what the commit being made changes. It reads the index of that
+// commit, whichever that is. It omits entries that are only an intent to add,
+// which are not part of a commit, and submodules.
 func (r *Repo) Staged(ctx context.Context) ([]Change, error) {
 	out, err := r.run(ctx, nil, stagedCommand[:]...)
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Repo) NothingStaged(ctx context.Context) (bool, error) {
 	return err == nil && !r.Merging(), err
 }
 
-// Tracked tells which of paths are in the index.
+// Tracked returns which of paths are in the index.
 func (r *Repo) Tracked(ctx context.Context, paths []string) (map[string]bool, error) {
 	flags, err := r.flags(ctx, paths)
 	if err != nil {
@@ -46,8 +46,8 @@ func (r *Repo) Tracked(ctx context.Context, paths []string) (map[string]bool, er
 	return tracked, nil
 }
 
-// Ignored tells which of paths git would not add: they match an ignore rule and
-// are not tracked.
+// Ignored returns which of paths git would not add: they match an ignore rule
+// and are not tracked.
 func (r *Repo) Ignored(ctx context.Context, paths []string) (map[string]bool, error) {
 	if len(paths) == 0 {
 		return nil, nil
@@ -55,7 +55,8 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) (map[string]bool, er
 	if r.git == "" {
 		return r.ignoredByRules(paths)
 	}
-	// check-ignore knows no literal pathspecs, but after "./" nothing is magic.
+	// check-ignore has no literal pathspecs, but after "./" nothing is
+	// magic.
 	var stdin strings.Builder
 	for _, path := range paths {
 		stdin.WriteString("./" + path + "\x00")
@@ -72,7 +73,7 @@ func (r *Repo) Ignored(ctx context.Context, paths []string) (map[string]bool, er
 	return ignored, nil
 }
 
-// Unstaged tells which of paths have a working-tree file that must not be
+// Unstaged returns which of paths have a working-tree file that must not be
 // overwritten: it differs from the index, or git was told not to look at it
 // (assume-unchanged, skip-worktree).
 func (r *Repo) Unstaged(ctx context.Context, paths []string) (map[string]bool, error) {
@@ -101,7 +102,7 @@ func (r *Repo) Unstaged(ctx context.Context, paths []string) (map[string]bool, e
 	return unstaged, err
 }
 
-// Tags of "ls-files -v"; a lower-case one means assume-unchanged.
+// Tags of "ls-files -v"; a lowercase one means assume-unchanged.
 const (
 	tagCached        = 'H'
 	tagSkipWorktree  = 'S'
@@ -131,17 +132,18 @@ func (r *Repo) flags(ctx context.Context, paths []string) (map[string]byte, erro
 	return flags, nil
 }
 
-// A Staged is a version of a path to be put into the index. Mode [Absent]
-// removes the path.
+// A Staged is a version of a path to put into the index. Mode [Absent] removes
+// the path.
 type Staged struct {
 	Path string
 	Mode Mode
 	Data []byte // as it is committed, not as a filter would write it to the working tree
 }
 
-// Replace puts files into the index and into the working tree, except where the
-// working tree had further edits before; it returns those paths. A file that is
-// removed from the index stays in the working tree.
+// Replace puts files into the index and into the working tree. It does not
+// overwrite a working-tree file that already had further edits, and returns the
+// paths of those. A file that is removed from the index stays in the working
+// tree.
 func (r *Repo) Replace(ctx context.Context, files []Staged) (kept []string, err error) {
 	var paths []string
 	for _, f := range files {
@@ -194,8 +196,8 @@ func (r *Repo) Stage(ctx context.Context, files []Staged) error {
 	return nil
 }
 
-// updateIndex feeds info to one index. It makes new entries; those of the paths
-// present get the flags again that they had before.
+// updateIndex feeds info to one index. That makes new entries; it then restores
+// the flags that the paths in present had before.
 func (r *Repo) updateIndex(ctx context.Context, info string, present []string) error {
 	flags, err := r.flags(ctx, present)
 	if err != nil {
@@ -229,12 +231,12 @@ func (r *Repo) mark(ctx context.Context, option string, paths []string, had func
 	return r.runLocking(ctx, nulList(flagged), "update-index", "-z", option, "--stdin")
 }
 
-// nextIndex is what "git commit <path>" commits.
+// nextIndex is the index from which "git commit <path>" commits.
 var nextIndex = regexp.MustCompile(`^next-index-[0-9]+\.lock$`)
 
-// indexes lists the indexes of the commit being made. "git commit <path>" has
-// two: one to commit, and index.lock, which becomes the index afterwards. With
-// only the first written, the next commit would undo this one.
+// indexes returns the indexes of the commit being made. "git commit <path>" has
+// two: one to commit, and index.lock, which becomes the index afterwards. If
+// only the first were written, the next commit would undo this one.
 func (r *Repo) indexes() []string {
 	indexes := []string{r.Index}
 	lock := filepath.Join(r.GitDir, "index.lock")
@@ -244,9 +246,9 @@ func (r *Repo) indexes() []string {
 	return indexes
 }
 
-// UpdateWorktree overwrites the working-tree files of paths by what the index
-// holds, through git's filters and line-end conversion. It runs no hook. What
-// [Repo.Unstaged] names, before anything is staged, must not be given here.
+// UpdateWorktree overwrites the working-tree files of paths with what the index
+// contains, through git's filters and line-end conversion. It runs no hook.
+// Callers must not pass paths that [Repo.Unstaged] returned before staging.
 func (r *Repo) UpdateWorktree(ctx context.Context, paths []string) error {
 	if len(paths) == 0 {
 		return nil
@@ -256,12 +258,13 @@ func (r *Repo) UpdateWorktree(ctx context.Context, paths []string) error {
 
 func nulList(paths []string) string { return strings.Join(paths, "\x00") + "\x00" }
 
-// indexWait bounds how long [Repo.runLocking] waits for another git.
+// indexWait bounds how long [Repo.runLocking] waits for another git process.
 const indexWait = 5 * time.Second
 
-// runLocking runs a git that locks the index. Where another has locked it, git
-// gives up at once; but an editor's git, that asks for the status, is over in a
-// moment, and half a repair would be worse than a late one.
+// runLocking runs a git command that locks the index. If another process has
+// locked it, git gives up at once. But the git of an editor, which asks for the
+// status, is done in a moment, and half a repair would be worse than a late
+// one.
 func (r *Repo) runLocking(ctx context.Context, stdin string, args ...string) error {
 	for end := time.Now().Add(indexWait); ; {
 		_, err := r.run(ctx, strings.NewReader(stdin), args...)

@@ -13,19 +13,20 @@ import (
 )
 
 // StateDir returns the directory in the common directory where envdrift keeps
-// what belongs to this clone. It exists afterwards, for its owner only.
+// what belongs to this clone. It creates the directory, accessible to its owner
+// only.
 func (r *Repo) StateDir() (string, error) {
 	dir := filepath.Join(r.CommonDir, "envdrift")
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// lockWait bounds [Repo.Lock] where the context has no earlier deadline.
+// lockWait bounds [Repo.Lock] if the context has no earlier deadline.
 const lockWait = 30 * time.Second
 
-// Lock waits until no other envdrift changes this clone, whichever of its
-// working trees it is in, and keeps others out until unlock is called. The
-// error is [ErrLocked] if that takes too long, and says who holds the lock: what
-// that one gave for who. A lock ends with the process that holds it.
+// Lock waits until no other envdrift process changes this clone, from any of
+// its worktrees, and keeps others out until unlock is called. If that takes too
+// long, the error is [ErrLocked] and includes the who that the holder of the
+// lock passed. A lock ends with the process that holds it.
 func (r *Repo) Lock(ctx context.Context, who string) (unlock func() error, err error) {
 	dir, err := r.StateDir()
 	if err != nil {
@@ -41,7 +42,8 @@ func (r *Repo) Lock(ctx context.Context, who string) (unlock func() error, err e
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	// Beside the lock: on Windows nobody else can read a file that is locked.
+	// In a file of its own: on Windows no other process can read a locked
+	// file.
 	if err := os.WriteFile(holder, []byte(who), 0o600); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

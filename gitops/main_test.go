@@ -13,8 +13,8 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 )
 
-// TestMain makes the test binary a pre-commit hook as well: what a hook sees of
-// the index only git itself can show.
+// TestMain makes the test binary a pre-commit hook as well: only git itself can
+// show what a hook sees of the index.
 func TestMain(m *testing.M) {
 	if os.Getenv("GITOPS_TEST_HOOK") != "" {
 		if err := hookMain(context.Background()); err != nil {
@@ -57,8 +57,8 @@ func hookMain(ctx context.Context) error {
 	return err
 }
 
-// A sandbox is a directory with its own HOME, where git runs undisturbed by
-// this machine's configuration.
+// A sandbox is a directory with its own HOME, where git runs unaffected by this
+// machine's configuration.
 type sandbox struct {
 	t   *testing.T
 	dir string // where commands run
@@ -84,7 +84,7 @@ func (s *sandbox) mkdir(dir string) {
 	}
 }
 
-// in returns the sandbox with commands running elsewhere.
+// in returns the sandbox with commands running in another directory.
 func (s *sandbox) in(dir string) *sandbox {
 	other := *s
 	other.dir = dir

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// emptyTree is an object that git knows without it being stored.
+// emptyTree is an object that git knows even if it is not stored.
 var emptyTree = map[string]OID{
 	"sha1":   "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
 	"sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
@@ -29,12 +29,13 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
 		return "", r.unresolved(ctx, rev)
 	}
 	if failed := (*GitError)(nil); exited(err, 128) && errors.As(err, &failed) && failed.Stderr == "" {
-		return "", &RevisionError{Revision: rev} // a reflog does not go back so far: --quiet hides that alone
+		return "", &RevisionError{Revision: rev} // a reflog does not go back that far: --quiet hides only that
 	}
 	if err != nil {
 		return "", err
 	}
-	// Git 2.30 and later swallow --end-of-options, some before print it.
+	// Git 2.30 and later accept --end-of-options, some earlier ones print
+	// it.
 	lines := strings.Fields(string(out))
 	if len(lines) == 0 || !OID(lines[len(lines)-1]).valid() {
 		return "", &RevisionError{Revision: rev}
@@ -42,8 +43,8 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
 	return OID(lines[len(lines)-1]), nil
 }
 
-// unresolved returns why rev is no commit: a [*RevisionError], or an
-// [*ObjectError] if it names an object that is missing. Only the former means
+// unresolved returns why rev is not a commit: a [*RevisionError], or an
+// [*ObjectError] if rev names an object that is missing. Only the former means
 // that there is nothing.
 func (r *Repo) unresolved(ctx context.Context, rev string) error {
 	out, err := r.run(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
@@ -57,8 +58,8 @@ func (r *Repo) unresolved(ctx context.Context, rev string) error {
 	return &RevisionError{Revision: rev} // a tree or a file
 }
 
-// TreeFiles lists what the commit rev holds, sorted by path: all, or of the
-// given paths those that are there. It returns a [*RevisionError] if there is
+// TreeFiles returns the files of the commit rev, sorted by path: all, or those
+// of the given paths that are there. It returns a [*RevisionError] if there is
 // no such commit.
 func (r *Repo) TreeFiles(ctx context.Context, rev string, paths ...string) ([]File, error) {
 	commit, err := r.Resolve(ctx, rev)
@@ -83,7 +84,7 @@ func (r *Repo) TreeFiles(ctx context.Context, rev string, paths ...string) ([]Fi
 }
 
 // ReadFileAt returns the content of path in the commit rev, of at most limit
-// bytes. The error is [fs.ErrNotExist] if the commit holds no such file.
+// bytes. The error is [fs.ErrNotExist] if the commit has no such file.
 func (r *Repo) ReadFileAt(ctx context.Context, rev, path string, limit int64) ([]byte, error) {
 	files, err := r.TreeFiles(ctx, rev, path)
 	if err != nil {
@@ -99,10 +100,10 @@ func (r *Repo) ReadFileAt(ctx context.Context, rev, path string, limit int64) ([
 	return data[0], nil
 }
 
-// Blobs returns the contents of oids, in that order, with one process. Where an
-// object is missing or has more than limit bytes the content is nil and the
-// error holds an [*ObjectError] for it; the other contents are there all the
-// same.
+// Blobs returns the contents of oids, in that order, with one process. If an
+// object is missing or has more than limit bytes, its content is nil and the
+// error includes an [*ObjectError] for it; the other contents are returned all
+// the same.
 func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, error) {
 	if len(oids) == 0 {
 		return nil, nil
@@ -115,7 +116,7 @@ func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, er
 	if r.git == "" {
 		return r.blobObjects(oids, limit)
 	}
-	// A pipe, so that a large object is passed over, not kept.
+	// A pipe, so that a large object is skipped and not kept.
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	blobs := make([][]byte, len(oids))
@@ -148,7 +149,7 @@ func readBlobs(out *bufio.Reader, oids []OID, blobs [][]byte, limit int64) error
 	return errors.Join(problems...)
 }
 
-// HashObject stores data as a blob, as it is, and returns its name.
+// HashObject stores data unchanged as a blob and returns its name.
 func (r *Repo) HashObject(ctx context.Context, data []byte) (OID, error) {
 	out, err := r.run(ctx, bytes.NewReader(data), "hash-object", "-w", "--stdin")
 	if err != nil {
@@ -161,8 +162,8 @@ func (r *Repo) HashObject(ctx context.Context, data []byte) (OID, error) {
 	return oid, nil
 }
 
-// Changed lists what differs between the commits from and to. A null or empty
-// from, as post-checkout gets after a clone, differs from everything.
+// Changed returns what differs between the commits from and to. A null or empty
+// from, which post-checkout gets after a clone, differs from everything.
 func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
 	for _, oid := range []*OID{&from, &to} {
 		if *oid == "" || oid.IsNull() {
@@ -179,7 +180,7 @@ func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
 	return parseRaw(out)
 }
 
-// Revisions lists the commits of a range as "A..B", the newest first.
+// Revisions returns the commits of a range such as "A..B", the newest first.
 func (r *Repo) Revisions(ctx context.Context, revisions string) ([]OID, error) {
 	out, err := r.run(ctx, nil, "rev-list", "--end-of-options", revisions, "--")
 	if exited(err, 128) {
@@ -210,7 +211,8 @@ func (r *Repo) ShallowCommits() (map[OID]bool, error) {
 }
 
 // withPaths appends paths to the arguments of a command that lists everything
-// without them. Too many for a command line are left out: callers filter.
+// without them. Paths that are too many for a command line are left out:
+// callers filter.
 func withPaths(paths []string, args ...string) []string {
 	const longest = 16 << 10 // half of what Windows allows
 	size := 0

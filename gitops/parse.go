@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// An OID names an object: 40 or 64 lower-case hex digits.
+// An OID names an object: 40 or 64 lowercase hex digits.
 type OID string
 
-// IsNull reports whether o stands for "nothing", all zeros.
+// IsNull reports whether o means "nothing": all zeros.
 func (o OID) IsNull() bool { return o != "" && strings.Trim(string(o), "0") == "" }
 
-// valid reports whether o can be handed to git, which reads one a line.
+// valid reports whether o can be passed to git, which reads one per line.
 func (o OID) valid() bool {
 	for i := range len(o) {
 		if c := o[i]; c-'0' > 9 && c-'a' > 5 {
@@ -28,8 +28,8 @@ func (o OID) valid() bool {
 // A Mode is the mode of an index or tree entry.
 type Mode uint32
 
-// The modes that git knows. Absent is the side of a [Change] where there is no
-// file.
+// The modes that git knows. Absent is the mode on the side of a [Change] where
+// there is no file.
 const (
 	Absent     Mode = 0
 	Regular    Mode = 0o100644
@@ -38,22 +38,22 @@ const (
 	Submodule  Mode = 0o160000
 )
 
-// IsFile reports whether the entry is a file with content, not a link and not
-// a submodule.
+// IsFile reports whether the entry is a file with content, neither a link nor a
+// submodule.
 func (m Mode) IsFile() bool { return m == Regular || m == Executable || m == 0o100664 }
 
 // String returns the mode as git writes it.
 func (m Mode) String() string { return fmt.Sprintf("%06o", uint32(m)) }
 
-// A Status says what happened to a path.
+// A Status is what happened to a path.
 type Status byte
 
-// Renames are not looked for: they are a Deleted and an Added.
+// Renames are not detected: they are a Deleted and an Added.
 const (
 	Added       Status = 'A'
 	Modified    Status = 'M' // content or mode
 	Deleted     Status = 'D'
-	TypeChanged Status = 'T' // as from a file to a symbolic link
+	TypeChanged Status = 'T' // such as from a file to a symbolic link
 	Unmerged    Status = 'U' // in conflict: there is no single staged version
 )
 
@@ -62,7 +62,7 @@ type Change struct {
 	Path          string
 	Status        Status
 	OldMode, Mode Mode
-	OldOID, OID   OID // null where there is nothing, or nothing known
+	OldOID, OID   OID // null where there is nothing, or nothing is known
 }
 
 // A File is an entry of a commit's tree.
@@ -72,7 +72,7 @@ type File struct {
 	OID  OID
 }
 
-// parseRaw reads the output of "diff --raw -z --no-abbrev --no-renames":
+// parseRaw parses the output of "diff --raw -z --no-abbrev --no-renames":
 // ":<mode> <mode> <oid> <oid> <status>\0<path>\0" for each change.
 func parseRaw(out []byte) ([]Change, error) {
 	var changes []Change
@@ -106,7 +106,8 @@ func parseRawHeader(header string) (Change, error) {
 	return c, nil
 }
 
-// parseTree reads the output of "ls-tree -r -z": "<mode> <type> <oid>\t<path>\0".
+// parseTree parses the output of "ls-tree -r -z": "<mode> <type>
+// <oid>\t<path>\0".
 func parseTree(out []byte) ([]File, error) {
 	var files []File
 	for len(out) > 0 {
@@ -126,7 +127,7 @@ func parseTree(out []byte) ([]File, error) {
 	return files, nil
 }
 
-// parseList reads names that each end in NUL.
+// parseList parses names that each end in NUL.
 func parseList(out []byte) []string {
 	if len(out) == 0 {
 		return nil
@@ -185,7 +186,7 @@ func endOfObject(r *bufio.Reader, verdict error) error {
 	return verdict
 }
 
-// outputError says that git printed what this package does not understand.
+// outputError reports output of git that this package does not understand.
 func outputError(command string, out []byte) error {
 	return fmt.Errorf("git %s: unexpected output %.60q", command, out)
 }

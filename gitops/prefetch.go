@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// What a hook needs of git first. Its file runs these while envdrift starts, so
-// that the answers are there when they are needed: see package hooks.
+// What a hook needs from git first. The hook file runs these commands while
+// envdrift starts, so that the output is ready when it is needed: see package
+// hooks.
 var (
 	placesCommand = [...]string{"rev-parse", "--path-format=absolute", "--show-object-format", "--show-toplevel",
 		"--git-dir", "--git-common-dir", "--git-path", "index", "--git-path", "hooks"}
@@ -21,18 +22,20 @@ func changedCommand(from, to OID) []string {
 	return []string{"diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--"}
 }
 
-// Prefetched are what git printed before it was asked: by its arguments, with
-// blanks between them. Each serves once, for what follows may change them.
+// Prefetched is output of git that was fetched ahead, by the command's
+// arguments joined with spaces. Each is used once, because what follows may
+// change it.
 type Prefetched map[string][]byte
 
-// PrefetchedStaged reads what a hook file has asked for pre-commit: the places of
-// the repository and the staged changes, then a line end if git did not fail.
-// What is not complete gives no answers, and git is asked again.
+// PrefetchedStaged parses what a hook file fetched for pre-commit: the places
+// of the repository and the staged changes, then a line end if git did not
+// fail. If it is not complete, the result is empty and git is asked again.
 func PrefetchedStaged(printed []byte) Prefetched {
 	return answers(printed, stagedCommand[:])
 }
 
-// PrefetchedChanges is PrefetchedStaged for what changed between two commits.
+// PrefetchedChanges is like PrefetchedStaged, for what changed between two
+// commits.
 func PrefetchedChanges(printed []byte, from, to OID) Prefetched {
 	return answers(printed, changedCommand(from, to))
 }
@@ -55,7 +58,7 @@ func answers(printed []byte, second []string) Prefetched {
 
 func key(args []string) string { return strings.Join(args, " ") }
 
-// take gives the answer to args, and forgets it.
+// take returns the output of args, and removes it.
 func (a Prefetched) take(args []string) (answer []byte, ok bool) {
 	answer, ok = a[key(args)]
 	delete(a, key(args))

@@ -9,7 +9,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 )
 
-// ask runs what a hook file runs before envdrift is there.
+// ask runs what a hook file runs before envdrift has started.
 func ask(t *testing.T, s *sandbox, second string) []byte {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", `git rev-parse --path-format=absolute --show-object-format --show-toplevel \
@@ -24,8 +24,8 @@ func ask(t *testing.T, s *sandbox, second string) []byte {
 
 const askStaged = `git diff --cached --raw -z --no-abbrev --no-renames --no-ext-diff --no-textconv --no-relative --ignore-submodules=all --`
 
-// TestAnswers takes git away once it has answered: nothing may be asked twice,
-// and nothing answered twice.
+// TestAnswers removes git once it has answered: nothing may be asked twice, and
+// no answer may be used twice.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)

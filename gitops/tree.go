@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A Tree is the index or a commit as an [fs.FS]. Listings come from memory, the
-// content of a file from one git process that runs until Close. It is not safe
-// for concurrent use.
+// A Tree is the index or a commit as an [fs.FS]. Listings are in memory. The
+// content of files comes from one git process, which runs until Close. It is
+// not safe for concurrent use.
 type Tree struct {
 	files []File // sorted by path
 	limit int64
@@ -25,7 +25,8 @@ type Tree struct {
 	close func() error
 }
 
-// Tree gives the commit rev. Files of more than limit bytes cannot be read.
+// Tree returns the commit rev as a Tree. Files of more than limit bytes cannot
+// be read.
 func (r *Repo) Tree(ctx context.Context, rev string, limit int64) (*Tree, error) {
 	files, err := r.TreeFiles(ctx, rev)
 	if err != nil {
@@ -34,8 +35,8 @@ func (r *Repo) Tree(ctx context.Context, rev string, limit int64) (*Tree, error)
 	return r.tree(ctx, files, limit)
 }
 
-// IndexTree gives the index of the running commit, else of the working tree.
-// Of a file in conflict it holds no version.
+// IndexTree returns the index of the running commit, else of the worktree. It
+// has no version of a file in conflict.
 func (r *Repo) IndexTree(ctx context.Context, limit int64) (*Tree, error) {
 	out, err := r.run(ctx, nil, "ls-files", "--stage", "-z", "--full-name")
 	if err != nil {
@@ -49,7 +50,7 @@ func (r *Repo) IndexTree(ctx context.Context, limit int64) (*Tree, error) {
 }
 
 func newTree(files []File, limit int64) *Tree {
-	if !slices.IsSortedFunc(files, byPath) { // git mostly sorts so too
+	if !slices.IsSortedFunc(files, byPath) { // git mostly sorts like this too
 		slices.SortFunc(files, byPath)
 	}
 	return &Tree{files: files, limit: limit}
@@ -71,7 +72,7 @@ func (r *Repo) tree(ctx context.Context, files []File, limit int64) (*Tree, erro
 	return t, t.start(r.command(ctx, "cat-file", "--batch"))
 }
 
-// start runs the process that answers for object names, one at a time.
+// start runs the process that reads objects, one at a time.
 func (t *Tree) start(cmd *exec.Cmd) error {
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -97,13 +98,14 @@ func (t *Tree) start(cmd *exec.Cmd) error {
 
 func byPath(a, b File) int { return strings.Compare(a.Path, b.Path) }
 
-// find gives where name stands among the files, or would stand.
+// find returns the index of name among the files, or where it would be
+// inserted.
 func (t *Tree) find(name string) (at int, found bool) {
 	return slices.BinarySearchFunc(t.files, name, func(f File, name string) int { return strings.Compare(f.Path, name) })
 }
 
-// list gives what lies in the directory dir, sorted by name; it is not ok where
-// there is none.
+// list returns what is in the directory dir, sorted by name. It is not ok if
+// there is no such directory.
 func (t *Tree) list(dir string) (entries []fs.DirEntry, ok bool) {
 	prefix := dir + "/"
 	if dir == "." {
@@ -118,13 +120,13 @@ func (t *Tree) list(dir string) (entries []fs.DirEntry, ok bool) {
 			continue
 		}
 		entries = append(entries, treeEntry{File{Path: prefix + name, Mode: directory}})
-		at, _ = t.find(prefix + name + "0") // the first that "name/" does not begin: '0' follows '/'
+		at, _ = t.find(prefix + name + "0") // the first that does not begin with "name/": '0' follows '/'
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, len(entries) > 0 || dir == "."
 }
 
-// isDir reports whether a file lies below name.
+// isDir reports whether there is a file below name.
 func (t *Tree) isDir(name string) bool {
 	at, _ := t.find(name + "/")
 	return name == "." || at < len(t.files) && strings.HasPrefix(t.files[at].Path, name+"/")
@@ -165,7 +167,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	return &treeFile{treeEntry: treeEntry{f}, Reader: *bytes.NewReader(data)}, nil
 }
 
-// Stat tells of an entry without reading it.
+// Stat describes an entry without reading it.
 func (t *Tree) Stat(name string) (fs.FileInfo, error) {
 	if f, ok := t.File(name); ok {
 		return treeEntry{f}, nil
@@ -176,10 +178,11 @@ func (t *Tree) Stat(name string) (fs.FileInfo, error) {
 	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 }
 
-// directory is the mode that git gives to a tree.
+// directory is the mode of a tree in git.
 const directory Mode = 0o040000
 
-// A treeEntry is a File as fs knows it. The size is known only once it is read.
+// A treeEntry implements fs.DirEntry for a File. The size is known only once
+// the file has been read.
 type treeEntry struct{ file File }
 
 func (e treeEntry) Name() string               { return path.Base(e.file.Path) }
@@ -231,8 +234,8 @@ func (f *treeFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-// parseStages reads the output of "ls-files --stage -z":
-// "<mode> <oid> <stage>\t<path>\0" for each entry; only stage 0 is no conflict.
+// parseStages parses the output of "ls-files --stage -z": "<mode> <oid>
+// <stage>\t<path>\0" for each entry; only stage 0 is not a conflict.
 func parseStages(out []byte) ([]File, error) {
 	files := make([]File, 0, bytes.Count(out, []byte{0}))
 	for rest := string(out); rest != ""; {

@@ -28,7 +28,7 @@ func FuzzParseStages(f *testing.F) {
 			}
 			fmt.Fprintf(&again, "%s %s 0\t%s\x00", file.Mode, file.OID, file.Path)
 		}
-		// What was in conflict is gone; the rest reads as it was.
+		// Files in conflict are missing; the others read as they were.
 		reread, err := parseStages([]byte(again.String()))
 		if err != nil || !slices.Equal(reread, files) {
 			t.Fatalf("parseStages(%q) = %+v, %v; want %+v", again.String(), reread, err, files)
@@ -36,7 +36,7 @@ func FuzzParseStages(f *testing.F) {
 	})
 }
 
-// A Tree keeps the promises of an fs.FS, whatever order git lists in.
+// A Tree is a valid fs.FS, whatever order git lists in.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	content := map[OID][]byte{}
