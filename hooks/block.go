@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A block is our part of a file that belongs to a hook manager's user, between
-// two lines of comment that sh and YAML share. It stands at the top, where no
-// "exit" or "exec" comes before it. The file may be committed, so a block holds
-// no path of this machine.
+// A block is envdrift's part of a file that the user of a hook manager owns,
+// between two comment lines that are valid in sh and YAML. It is at the top,
+// where no "exit" or "exec" comes before it. The file may be committed, so a
+// block contains no path of this machine.
 
 func blockBegin(name string) string {
 	return "# >>> envdrift " + name + " >>> written by \"envdrift hook install\"\n"
@@ -104,7 +104,7 @@ func (t target) installBlock(name string) error {
 	return nil
 }
 
-// uninstallBlock removes the file too if nothing else is in it.
+// uninstallBlock removes the block, and the file too if nothing else is in it.
 func uninstallBlock(name, file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -123,13 +123,13 @@ func uninstallBlock(name, file string) error {
 // shell matches the interpreters that read a husky hook.
 var shell = regexp.MustCompile(`^#!\s*\S*[/ ](ba|da|z|k)?sh\b[^\n]*\n`)
 
-// acceptsShell reports whether sh reads a file with content data.
+// acceptsShell reports whether sh can read a file with content data.
 func acceptsShell(_ string, data []byte) bool {
 	return !isEarlier(data) && (!bytes.HasPrefix(data, []byte("#!")) || shell.Match(data))
 }
 
-// acceptsYAML reports whether the section name can be put above data: that is
-// one document in block style, and has no such section.
+// acceptsYAML reports whether the section name can be put above data: data must
+// be one document in block style that has no such section.
 func acceptsYAML(name string, data []byte) bool {
 	for line := range strings.Lines(string(data)) {
 		key := strings.Trim(strings.TrimSpace(strings.SplitN(line, ":", 2)[0]), `"'`)
@@ -143,10 +143,11 @@ func acceptsYAML(name string, data []byte) bool {
 	return true
 }
 
-// lefthookLocal is read by lefthook after lefthook.yml; by custom git ignores it.
+// lefthookLocal is read by lefthook after lefthook.yml. By convention git
+// ignores it.
 const lefthookLocal = "lefthook-local.yml"
 
-// otherLefthook finds a local configuration by another name, beside which
+// otherLefthook finds a local configuration with another name, next to which
 // lefthook would not read lefthook-local.yml.
 func otherLefthook(top string) string {
 	for _, pattern := range []string{"lefthook-local.*", ".lefthook-local.*", ".config/lefthook-local.*"} {
@@ -160,10 +161,10 @@ func otherLefthook(top string) string {
 	return ""
 }
 
-// globQuote makes [filepath.Glob] take path as it is.
+// globQuote quotes path for [filepath.Glob].
 func globQuote(path string) string {
 	if filepath.Separator == '\\' {
-		return path // Windows has no quoting, and no such characters but "["
+		return path // Windows has no quoting, and of these characters only "["
 	}
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }

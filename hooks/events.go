@@ -8,30 +8,30 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 )
 
-// An Event is a hook of git that envdrift takes part in.
+// An Event is a git hook in which envdrift takes part.
 type Event struct {
 	Name string
 
-	// Stops reports that a failure stops what git is about to do, so that the
-	// hook checks. The others follow what git has done.
+	// Stops reports that a failure stops what git is about to do, so the
+	// hook checks. The others run after git has done something.
 	Stops bool
 
-	// Range returns the commits between which a hook looks that follows: what
-	// git passed to it or, under the pre-commit framework, what that put into
-	// the environment. With to empty it is what is staged. It is not ok where
+	// Range returns the two commits whose difference the hook handles: what
+	// git passed to it or, under the pre-commit framework, what that put
+	// into the environment. An empty to means the index. It is not ok if
 	// there is nothing to do: single files were checked out, a commit was
-	// amended, nothing changed.
+	// amended, or nothing changed.
 	Range func(args []string, getenv func(string) string) (from, to string, ok bool)
 
-	// EndsRebase reports that git runs the hook before it has cleared away the
-	// rebase that is over.
+	// EndsRebase reports that git runs the hook before it has removed the
+	// state of the finished rebase.
 	EndsRebase bool
 
 	texts    []string // of the hook file, the newest first
 	prefetch func(printed []byte, args []string) gitops.Prefetched
 }
 
-// events are all of them: what is not here is an error everywhere.
+// events are all events: any other hook is an error everywhere.
 var events = [...]Event{
 	{Name: "pre-commit", Stops: true, texts: preTexts[:], prefetch: prefetchStaged},
 	{Name: "post-checkout", Range: checkoutRange, texts: checkoutTexts[:], prefetch: prefetchCheckout},
@@ -39,7 +39,7 @@ var events = [...]Event{
 	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts[:]},
 }
 
-// Names returns the hooks that envdrift takes part in.
+// Names returns the hooks in which envdrift takes part.
 func Names() []string {
 	names := make([]string, len(events))
 	for i, e := range events {
@@ -57,15 +57,15 @@ func EventNamed(name string) (Event, error) {
 	return events[i], nil
 }
 
-// An UnknownEventError reports a hook that envdrift takes no part in.
+// An UnknownEventError reports a hook in which envdrift takes no part.
 type UnknownEventError struct{ Name string }
 
 func (e *UnknownEventError) Error() string {
 	return fmt.Sprintf("envdrift takes no part in the hook %q, only in %s", e.Name, strings.Join(Names(), ", "))
 }
 
-// Prefetched reads what the hook file asked git for while envdrift started. What
-// cannot be read git is asked for again.
+// Prefetched parses what the hook file asked git for while envdrift started.
+// Git is asked again for what cannot be parsed.
 func (e Event) Prefetched(printed []byte, args []string) gitops.Prefetched {
 	if e.prefetch == nil {
 		return nil
@@ -91,7 +91,7 @@ func checkoutRange(args []string, getenv func(string) string) (from, to string, 
 
 func mergeRange(args []string, getenv func(string) string) (from, to string, ok bool) {
 	if argument(args, 0, getenv("PRE_COMMIT_IS_SQUASH_MERGE")) == "1" {
-		return "HEAD", "", true // what came is staged
+		return "HEAD", "", true // what was merged is staged
 	}
 	return "ORIG_HEAD", "HEAD", true
 }
@@ -100,7 +100,7 @@ func rewriteRange(args []string, getenv func(string) string) (from, to string, o
 	return "ORIG_HEAD", "HEAD", argument(args, 0, getenv("PRE_COMMIT_REWRITE_COMMAND")) == "rebase"
 }
 
-// argument returns the argument of that index, or instead if there is none.
+// argument returns the argument at index, or instead if there is none.
 func argument(args []string, index int, instead string) string {
 	if index < len(args) {
 		return args[index]

@@ -2,8 +2,8 @@ package hooks
 
 import "os"
 
-// executable knows no more than whether the file is there: git for Windows runs
-// every hook through its shebang.
+// executable reports only whether the file is there: git for Windows runs every
+// hook through its shebang.
 func executable(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Mode().IsRegular()

@@ -1,12 +1,13 @@
-// Package hooks puts envdrift behind git's hooks, and takes it away again.
+// Package hooks installs envdrift's git hooks, and removes them.
 //
-// A hook file is ours only if all of it is what this package writes; one that
-// merely mentions us is not. What others put there keeps running: [Install]
-// chains each kind in the way its manager supports, and [Uninstall] gives the
-// bytes back that were there. A hooks directory that other repositories use as
-// well is never written to.
+// A hook file is envdrift's only if its whole content is what this package
+// writes; a file that merely mentions envdrift is not. Other hooks keep
+// running: [Install] chains each kind in the way its manager supports, and
+// [Uninstall] restores the bytes that were there. A hooks directory that other
+// repositories use as well is never written to.
 //
-// The package works on files that a [Location] names; [Locate] asks git for them.
+// The package works on files that a [Location] names; [Locate] asks git for
+// them.
 package hooks
 
 import (
@@ -19,23 +20,23 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// A State says how far envdrift is behind one hook.
+// A State is how far envdrift is installed in one hook.
 type State int
 
 const (
 	Absent   State = iota // there is no hook
-	Foreign               // there is one, without us
-	Outdated              // ours, but not as this version writes it
-	Shadowed              // ours, but git does not run it: see [Hook.Problem]
-	Chained               // ours runs, beside somebody else's
-	Current               // ours runs
+	Foreign               // there is one, without envdrift
+	Outdated              // envdrift's, but not as this version writes it
+	Shadowed              // envdrift's, but git does not run it: see [Hook.Problem]
+	Chained               // envdrift's runs, together with another hook
+	Current               // envdrift's runs
 )
 
 func (s State) String() string {
 	return [...]string{"absent", "foreign", "outdated", "shadowed", "chained", "current"}[s]
 }
 
-// A Manager is who else takes care of a hook.
+// A Manager is what else manages a hook.
 type Manager int
 
 const (
@@ -44,14 +45,14 @@ const (
 	PreCommit              // the pre-commit framework, or prek: runs <hook>.legacy
 	Husky                  // runs .husky/<hook>
 	Lefthook               // runs the jobs of lefthook-local.yml
-	LegacyEnvdrift         // the earlier tool of our name: its block calls commands that are gone
+	LegacyEnvdrift         // the earlier tool of the same name: its block calls commands that are gone
 )
 
 func (m Manager) String() string {
 	return [...]string{"nobody", "script", "pre-commit", "husky", "lefthook", "an earlier envdrift"}[m]
 }
 
-// A Problem is why git does not run a hook that is there.
+// A Problem is the reason why git does not run a hook that is there.
 type Problem string
 
 // The problems that [Inspect] finds.
@@ -63,22 +64,22 @@ const (
 	HooksOff       Problem = "core.hooksPath turns hooks off"
 )
 
-// A Hook is what [Inspect] found of one hook.
+// A Hook is the state of one hook, as [Inspect] found it.
 type Hook struct {
 	Name       string
-	File       string // where we are, or would be
+	File       string // where envdrift is installed, or would be
 	State      State
 	Manager    Manager
 	Problem    Problem // "" for none
-	Configured bool    // a hook.<name>.command of ours is in git's configuration; git before 2.54 ignores it
+	Configured bool    // git's configuration has a hook.<name>.command that runs envdrift; git before 2.54 ignores it
 }
 
-// Runs reports whether git runs us at this hook.
+// Runs reports whether git runs envdrift at this hook.
 func (h Hook) Runs() bool {
 	return h.Problem == "" && (h.State == Current || h.State == Chained || h.State == Outdated)
 }
 
-// A SharedError says that the hooks directory is not this repository's alone.
+// A SharedError reports a hooks directory that other repositories use too.
 type SharedError struct {
 	Dir   string
 	Scope string // where core.hooksPath is set
@@ -88,8 +89,8 @@ func (e *SharedError) Error() string {
 	return fmt.Sprintf("hooks directory %s, set in %s configuration, is shared with other repositories", e.Dir, e.Scope)
 }
 
-// A ForeignError names a hook that is left alone because we cannot be chained to
-// it. A person can have File call "envdrift hook run".
+// A ForeignError names a hook that is left unchanged because envdrift cannot be
+// chained to it. The user can make File call "envdrift hook run".
 type ForeignError struct {
 	Name    string
 	File    string
@@ -148,8 +149,8 @@ func (l Location) inspect(name string) (Hook, error) {
 	return h, nil
 }
 
-// findShadowed looks for our hook in the default directory when git is told to
-// look elsewhere.
+// findShadowed looks for envdrift's hook in the default directory if git is
+// configured to look elsewhere.
 func (l Location) findShadowed(h *Hook) {
 	file := filepath.Join(l.CommonDir, "hooks", h.Name)
 	if file == l.slot(h.Name) {
@@ -163,7 +164,7 @@ func (l Location) findShadowed(h *Hook) {
 	}
 }
 
-// inspectScript looks at a hook that is a file of its own.
+// inspectScript inspects a hook that is a file of its own.
 func (l Location) inspectScript(t target, h *Hook) error {
 	data, err := os.ReadFile(t.file)
 	if errors.Is(err, os.ErrNotExist) && !exists(t.file) {
@@ -172,7 +173,7 @@ func (l Location) inspectScript(t target, h *Hook) error {
 		}
 		return nil
 	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // a link to nowhere is foreign
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a dangling link is foreign
 		return err
 	}
 	switch {
@@ -203,9 +204,9 @@ func (l Location) inspectScript(t target, h *Hook) error {
 	return nil
 }
 
-// Install puts us behind every hook and returns the states after it. It is
+// Install installs every hook and returns the states after that. It is
 // idempotent. The error joins a [*ForeignError] for each hook that was left
-// alone, or is a [*SharedError] or [ErrHooksOff] when nothing was done.
+// unchanged, or is a [*SharedError] or [ErrHooksOff] if nothing was done.
 func Install(l Location) ([]Hook, error) {
 	if l.off() {
 		return nil, ErrHooksOff
@@ -237,7 +238,7 @@ func (l Location) installScript(name string, t target) error {
 		foreign.Manager = LegacyEnvdrift
 		return foreign
 	}
-	if exists(t.file + ".exe") { // git for Windows would run ours in its place
+	if exists(t.file + ".exe") { // git for Windows would run envdrift's in its place
 		foreign.File += ".exe"
 		return foreign
 	}
@@ -245,7 +246,7 @@ func (l Location) installScript(name string, t target) error {
 		return writeHook(t.file, script(name, l.Self))
 	}
 	chained := l.chained(name)
-	if exists(chained) && !sameFile(t.file, chained) { // the same: an install was killed here
+	if exists(chained) && !sameFile(t.file, chained) { // the same file: an install was killed here
 		return foreign
 	}
 	if err := setAside(t.file, chained); err != nil {
@@ -257,9 +258,10 @@ func (l Location) installScript(name string, t target) error {
 	return nil
 }
 
-// setAside gives file the name chained. It keeps its own as well until ours
-// takes it, so that there is no moment without a hook; but for a link, through
-// which ours would be written, and where the file system has no second names.
+// setAside gives file the name chained. The file keeps its own name as well
+// until envdrift's replaces it, so that there is a hook at every moment. It is
+// renamed if it is a symbolic link, through which envdrift's would be written,
+// or if the file system has no hard links.
 func setAside(file, chained string) error {
 	info, err := os.Lstat(file)
 	if err != nil {
@@ -278,15 +280,16 @@ func putBack(chained, file string) error {
 	return os.Rename(chained, file)
 }
 
-// sameFile reports whether both are names of one file, not links to it.
+// sameFile reports whether both are names of one file, not symbolic links to
+// it.
 func sameFile(a, b string) bool {
 	x, errX := os.Lstat(a)
 	y, errY := os.Lstat(b)
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// Uninstall takes us away, also from where git no longer looks, and puts back
-// what we had chained. It returns the states after it.
+// Uninstall removes every hook, also from where git no longer looks, and
+// restores what was chained. It returns the states after that.
 func Uninstall(l Location) ([]Hook, error) {
 	var problems []error
 	for _, name := range Names() {
@@ -316,7 +319,7 @@ func (l Location) uninstallScript(name, file string) error {
 	return os.Remove(file)
 }
 
-// writeHook replaces file by an executable text.
+// writeHook replaces file by an executable with content text.
 func writeHook(file, text string) error {
 	if data, err := os.ReadFile(file); err == nil && string(data) == text && executable(file) {
 		return nil
@@ -339,7 +342,7 @@ func write(file, text string, perm os.FileMode) error {
 	return errors.Join(atomicfile.Write(root, filepath.Base(file), []byte(text), perm, false), root.Close())
 }
 
-// exists sees a link to nowhere too.
+// exists reports whether file exists, even as a dangling link.
 func exists(file string) bool {
 	_, err := os.Lstat(file)
 	return err == nil

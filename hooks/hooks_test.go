@@ -59,7 +59,7 @@ func (s *sandbox) try(args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	out, err := cmd.CombinedOutput()
-	// Whether git was asked ahead is nothing that these tests look at.
+	// These tests do not check what is prefetched from git.
 	return strings.ReplaceAll(string(out), " --asked", ""), err
 }
 
@@ -106,7 +106,7 @@ func (s *sandbox) install() []hooks.Hook {
 	return found
 }
 
-// preCommit returns what Inspect says of the one hook.
+// preCommit returns what Inspect reports of the one hook.
 func (s *sandbox) preCommit() hooks.Hook {
 	s.t.Helper()
 	found, err := hooks.Inspect(s.location())
@@ -116,8 +116,8 @@ func (s *sandbox) preCommit() hooks.Hook {
 	return found[0]
 }
 
-// tree returns every file below the repository that may be concerned, with its
-// mode and content.
+// tree returns every file below the repository that may change, with its mode
+// and content.
 func (s *sandbox) tree() string {
 	s.t.Helper()
 	var b strings.Builder
@@ -152,7 +152,7 @@ echo framework
 	stub = "#!/bin/sh\nf=\"$(dirname \"$(dirname \"$0\")\")/$(basename \"$0\")\"\n[ ! -f \"$f\" ] || sh -e \"$f\" \"$@\"\n"
 )
 
-// layouts are what can stand where our pre-commit hook belongs.
+// layouts are what can be in the place of envdrift's pre-commit hook.
 var layouts = []struct {
 	name    string
 	prepare func(s *sandbox)
@@ -374,7 +374,7 @@ func TestUninstallAfterOthers(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(s *sandbox) // after Install over a hand-written hook
-		want   string           // file that holds mine afterwards
+		want   string           // file that contains the user's hook afterwards
 		state  hooks.State      // before Uninstall
 	}{
 		{"framework installed", func(s *sandbox) { s.rename(hook, hook+".legacy"); s.write(hook, framework, 0o755) }, hook + ".legacy", hooks.Chained},
@@ -463,7 +463,7 @@ func TestInstallMendsAndUpdates(t *testing.T) {
 func TestReadOnlyDirectory(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
-	// A file where the directory should be stops root as well.
+	// A file where the directory should be stops even root.
 	dir := filepath.Join(s.dir, ".git/hooks")
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -532,7 +532,7 @@ func TestChainedHookDecides(t *testing.T) {
 	if !strings.Contains(out, "mine amend\n"+head+" ") || !strings.Contains(out, "ran: hook run post-rewrite amend\n") {
 		t.Errorf("amend printed %q; want the chained hook to read the commits", out)
 	}
-	// What envdrift says after a checkout is not a status.
+	// What envdrift prints after a checkout is not a status.
 	s.write(".git/hooks/post-checkout.envdrift-chained", "#!/bin/sh\n", 0o755)
 	if out, err := s.with("FAIL=1").try("switch", "-q", "main"); err != nil {
 		t.Errorf("switch = %v, printed %q; want success", err, out)

@@ -15,7 +15,7 @@ import (
 const theirs = "#!/bin/sh\necho theirs\n"
 
 // An install that was killed after it gave the other hook its second name, and
-// before ours took the first, is ended by the next.
+// before envdrift's took the first, is completed by the next install.
 func TestInstallAfterAKilledOne(t *testing.T) {
 	t.Parallel()
 	s := hooks.Location{Dir: t.TempDir(), Self: "envdrift"}
@@ -37,8 +37,8 @@ func TestInstallAfterAKilledOne(t *testing.T) {
 	}
 }
 
-// While we come and go there is a hook at every moment: whoever dies, or
-// commits, in between is not without one.
+// During install and uninstall there is a hook at every moment, whether the
+// process dies or a commit comes in between.
 func TestNeverWithoutAHook(t *testing.T) {
 	t.Parallel()
 	s := hooks.Location{Dir: t.TempDir(), Self: "envdrift"}

@@ -16,11 +16,11 @@ type Location struct {
 	Dir             string   // where git looks for hooks
 	Top             string   // top of the working tree
 	CommonDir       string   // of the clone
-	Self            string   // the envdrift that hooks call if none is in PATH
-	HooksPath       string   // core.hooksPath as it is set; "" if it is not
+	Self            string   // the envdrift that hooks call if there is none in PATH
+	HooksPath       string   // the value of core.hooksPath; "" if it is not set
 	Scope           string   // where it is set: "local", "worktree", "global", "system", "command"; "" if it is not
-	BrokenWorktrees []string // working trees in which HooksPath leads nowhere: no hook runs there
-	Configured      []string // hooks for which git's configuration names a command of ours
+	BrokenWorktrees []string // worktrees in which HooksPath is not a directory: no hook runs there
+	Configured      []string // hooks for which git's configuration names a command that runs envdrift
 }
 
 // Locate asks git where the hooks of repo belong.
@@ -48,8 +48,8 @@ func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, erro
 	return l, err
 }
 
-// configured lists the events of the hooks that git 2.54 and later take from
-// the configuration, as far as they call envdrift and are not turned off.
+// configured returns the events of the hooks that git 2.54 and later take from
+// the configuration, if they call envdrift and are not turned off.
 func configured(settings []gitops.Setting) []string {
 	ours, off := map[string]bool{}, map[string]bool{}
 	events := map[string][]string{}
@@ -99,14 +99,14 @@ func inside(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// slot is the file that git runs.
+// slot returns the file that git runs.
 func (l Location) slot(name string) string { return filepath.Join(l.Dir, name) }
 
-// chained is where a script that we replaced is kept.
+// chained returns where a script that envdrift replaced is kept.
 func (l Location) chained(name string) string { return l.slot(name) + chainedSuffix }
 
-// A target is where we belong for one hook: a script of its own, or a block in
-// somebody's file.
+// A target is where envdrift belongs for one hook: a script of its own, or a
+// block in a user's file.
 type target struct {
 	manager Manager
 	file    string
@@ -115,7 +115,7 @@ type target struct {
 	runs    bool // git itself runs the file that holds the block
 }
 
-// target says where the hook name belongs, given what is there.
+// target returns the target of the hook name, given what is there.
 func (l Location) target(name string) (target, error) {
 	if t, ok := l.husky(name); ok {
 		return t, nil
@@ -135,8 +135,8 @@ func (l Location) target(name string) (target, error) {
 	}
 }
 
-// husky knows version 9, whose stubs in .husky/_ call .husky/<hook>, and those
-// before it, where git ran .husky/<hook>.
+// husky supports version 9, whose stubs in .husky/_ call .husky/<hook>, and
+// earlier versions, where git ran .husky/<hook>.
 func (l Location) husky(name string) (target, bool) {
 	dir, runs := l.Dir, true
 	if filepath.Base(dir) == "_" {
@@ -155,8 +155,8 @@ func (l Location) lefthook() target {
 	return t
 }
 
-// scripts lists the files that may be ours for the hook name, also those that a
-// manager renamed or that core.hooksPath hides.
+// scripts returns the files that may be envdrift's script for the hook name,
+// including those that a manager renamed or that core.hooksPath hides.
 func (l Location) scripts(name string) []string {
 	dirs := []string{filepath.Join(l.CommonDir, "hooks")}
 	if !l.shared() && !l.off() && l.Dir != dirs[0] {
@@ -170,7 +170,7 @@ func (l Location) scripts(name string) []string {
 	return files
 }
 
-// blocks lists the files that may hold our block for the hook name.
+// blocks returns the files that may contain envdrift's block for the hook name.
 func (l Location) blocks(name string) []string {
 	files := []string{filepath.Join(l.Top, lefthookLocal), filepath.Join(l.Top, ".husky", name)}
 	if t, ok := l.husky(name); ok && !l.shared() {

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// chainedSuffix ends the name of the hook that was there before ours. The name
-// does not come from $0: the pre-commit framework renames our file.
+// chainedSuffix ends the name of the hook that envdrift's replaced. The name is
+// not taken from $0: the pre-commit framework renames envdrift's file.
 const chainedSuffix = ".envdrift-chained"
 
-// The texts that this package writes, or wrote: the newest first. An earlier one
-// stays in the list, so that it is still known as ours.
+// The texts that this package writes, or wrote: the newest first. Earlier ones
+// stay in the list so that they are still recognized as envdrift's.
 var (
 	preTexts      = [...]string{preBegin + askBegin + askStaged + askEnd + "\texit\n" + preEnd, preBegin + preUnasked + preEnd}
 	checkoutTexts = [...]string{checkoutText, postText}
 	postTexts     = [...]string{postText}
 )
 
-// A commit that cannot be checked is stopped. A relative answer of "command -v"
+// A commit that cannot be checked is stopped. A relative result of "command -v"
 // would be a program in the repository.
 const (
 	preBegin = `#!/bin/sh
@@ -46,9 +46,9 @@ exit 1
 `
 )
 
-// What every run of a hook needs of git is asked while envdrift starts: half of
-// its time is the start. The commands are those of gitops, which reads the
-// answers; it asks again itself where the line end is missing.
+// What every run of a hook needs from git is fetched while envdrift starts,
+// which is half of its time. The commands are those of gitops, which parses the
+// output. If the final line end is missing, gitops asks again itself.
 const (
 	askBegin = `	{
 		export GIT_OPTIONAL_LOCKS=0
@@ -63,8 +63,8 @@ const (
 `
 )
 
-// A checkout never fails because of us. After one of single files, or one that
-// stays on its commit, there is nothing to do.
+// envdrift never makes a checkout fail. After a checkout of single files, or
+// one that stays on its commit, there is nothing to do.
 const checkoutText = postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
 ` + askBegin + `		git diff-tree -r --raw -z --no-abbrev --no-renames "$1" "$2" -- &&
 ` + askEnd + `elif [ ! -x "$envdrift" ]; then
@@ -96,11 +96,11 @@ fi
 exit $status
 `
 
-// script returns the hook file for an envdrift that stands at self.
+// script returns the hook file for an envdrift at the path self.
 func script(name, self string) string { return fill(texts(name)[0], name, self) }
 
-// texts returns the texts of the hook file name; none for a hook that envdrift
-// takes no part in.
+// texts returns the texts of the hook file name. There are none for a hook in
+// which envdrift takes no part.
 func texts(name string) []string {
 	event, _ := EventNamed(name)
 	return event.texts
@@ -111,8 +111,8 @@ func fill(text, name, self string) string {
 	return strings.NewReplacer("@NAME@", name, "@SELF@", quoted).Replace(text)
 }
 
-// isOurs reports whether data is, as a whole, a hook that this package writes
-// or wrote, for an envdrift anywhere and whatever became of its line ends.
+// isOurs reports whether data as a whole is a hook that this package writes or
+// wrote, for an envdrift at any path and with any line ends.
 func isOurs(name string, data []byte) bool {
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	for _, text := range texts(name) {
@@ -126,7 +126,7 @@ func isOurs(name string, data []byte) bool {
 	return false
 }
 
-// isQuoted reports whether word is what fill makes of a path.
+// isQuoted reports whether word is a path as fill quotes it.
 func isQuoted(word string) bool {
 	if len(word) < 2 || strings.Contains(word, "\n") {
 		return false
@@ -137,8 +137,9 @@ func isQuoted(word string) bool {
 
 func hasCRLF(data []byte) bool { return bytes.Contains(data, []byte("\r\n")) }
 
-// isEarlier knows the block that the earlier tool put into hooks. It calls
-// "envdrift guard", so a hook that holds it would stop every commit.
+// isEarlier reports whether data contains the block that the earlier tool put
+// into hooks. It calls "envdrift guard", so a hook that contains it would stop
+// every commit.
 func isEarlier(data []byte) bool { return bytes.Contains(data, []byte("# >>> envdrift hook: ")) }
 
 func isPreCommit(data []byte) bool {
