@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrBatchArgument reports an argument that cannot be handed to a Windows batch
+// ErrBatchArgument reports an argument that cannot be passed to a Windows batch
 // file unchanged.
 var ErrBatchArgument = errors.New(`a batch file takes no arguments with ", %, or line breaks`)
 
@@ -20,9 +20,10 @@ func isBatch(file string) bool {
 }
 
 // batchLine returns the command line with which cmd.exe runs file. cmd.exe
-// reads arguments by rules of its own, so one quoted for a program could run
-// commands (CVE-2024-24576). Within quotes all is literal but the quote itself
-// and, even there, %NAME%: what holds them is refused.
+// parses arguments by its own rules, so one quoted for a program could run
+// commands (CVE-2024-24576). Within quotes everything is literal except the
+// quote itself and, even there, %NAME%: arguments that contain them are
+// refused.
 func batchLine(file string, args []string) (string, error) {
 	var b strings.Builder
 	b.WriteString(`cmd.exe /e:ON /v:OFF /d /s /c "`)

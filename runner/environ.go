@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// An Environ is the environment of a program, each name once. The zero value
-// is empty and ready for use. Copies share their content. Formatters print the
-// number of names only: the values may be secret.
+// An Environ is the environment of a program, each name once. The zero value is
+// empty and ready for use. Copies share their content. Formatting prints only
+// the number of names, because the values may be secret.
 type Environ struct {
 	vars map[string]variable // by fold(name)
 }
 
 type variable struct{ name, value string }
 
-// A VariableError reports a variable that no environment can hold. It never
-// holds the value.
+// A VariableError reports a variable that no environment can contain. It never
+// contains the value.
 type VariableError struct {
 	Name    string
 	Problem string
@@ -28,9 +28,9 @@ func (e *VariableError) Error() string {
 	return fmt.Sprintf("environment variable %q: %s", e.Name, e.Problem)
 }
 
-// FromList returns the environment that list gives in the form of
-// [os.Environ]. Of a name given twice the last value counts, as in [os/exec] and
-// shells; what holds no name and "=" is left out.
+// FromList returns the environment in list, which has the form of [os.Environ].
+// If a name is given twice, the last value counts, as in [os/exec] and shells.
+// Entries without a name and "=" are left out.
 func FromList(list []string) Environ {
 	var e Environ
 	for _, entry := range list {
@@ -43,8 +43,8 @@ func FromList(list []string) Environ {
 	return e
 }
 
-// Set gives name a value, in place of the one it has. What a name or a value
-// must not hold is reported by [Exec] and [Run].
+// Set sets name to value. [Exec] and [Run] report names and values that are not
+// allowed.
 func (e *Environ) Set(name, value string) {
 	if e.vars == nil {
 		e.vars = make(map[string]variable)
@@ -74,9 +74,9 @@ func (e Environ) Names() []string {
 // Clone returns a copy of e that does not share its content.
 func (e Environ) Clone() Environ { return Environ{maps.Clone(e.vars)} }
 
-// List returns the environment in the form exec wants, sorted by name, each
-// name once. execve(2) does not drop duplicates: getenv(3) would see the first
-// of two values and a shell the last.
+// List returns the environment in the form that exec wants, sorted by name,
+// each name once. execve(2) does not drop duplicates: getenv(3) would see the
+// first of two values and a shell the last.
 func (e Environ) List() []string {
 	list := make([]string, 0, len(e.vars))
 	for _, name := range e.Names() {
@@ -106,8 +106,8 @@ func (e Environ) check() error {
 }
 
 // ValidName reports whether every shell can use name: letters, digits and "_",
-// no digit first. Environments inherit other names, such as bash's functions;
-// a file should not bring them in.
+// no digit first. Environments inherit other names, such as bash's functions,
+// but a file should not add them.
 func ValidName(name string) bool {
 	for i, r := range name {
 		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'

@@ -16,8 +16,9 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// A wrapper in a few lines: what cannot be started ends with the status that
-// env(1) would give; what can takes our place, and Exec does not return.
+// A wrapper in a few lines. If the program cannot be started, the wrapper ends
+// with the status that env(1) would return. If it can, it replaces this process
+// and Exec does not return.
 func ExampleExec() {
 	env := runner.FromList(os.Environ())
 	env.Set("GREETING", "hello")
@@ -54,9 +55,9 @@ func ExampleMask() {
 	// Output: the token is [masked]
 }
 
-// Output can be masked and the program have its terminal all the same: it
-// writes to a pseudo-terminal, whose other side is copied to ours. Raw mode and
-// the size of the window are left out here.
+// Output can be masked while the program keeps a terminal: it writes to a
+// pseudo-terminal, whose other side is copied to the real one. Raw mode and the
+// window's size are left out here.
 func ExampleCommand_terminal() {
 	near, far, err := pty.Open()
 	if err != nil {
@@ -89,7 +90,7 @@ func ExampleSupervise() {
 	replacements := make(chan runner.Command, 1)
 	c.Env.Set("V", "1")
 
-	// Whoever watches the files sends a Command of its own, with an Environ
+	// The code that watches the files sends a new Command, with an Environ
 	// that is not that of the first.
 	next := c
 	next.Env = env.Clone()

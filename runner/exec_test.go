@@ -41,7 +41,7 @@ func outcomeOf(t *testing.T, cmd *exec.Cmd) outcome {
 	return outcome{cmd.ProcessState.Sys().(syscall.WaitStatus), stdout.String()}
 }
 
-// asRun returns o as a parent in between reports it.
+// asRun returns o as a parent process in between reports it.
 func (o outcome) asRun() outcome {
 	if o.status.Signaled() {
 		o.status = syscall.WaitStatus((128 + int(o.status.Signal())) << 8)
@@ -231,8 +231,8 @@ func TestDirIsThatOfTheProgram(t *testing.T) {
 	}
 }
 
-// The child must see what env(1) would show it: no descriptor of ours, and
-// those that we were given (a jobserver's, a socket of systemd).
+// The child must see what env(1) would show it: no descriptor that this process
+// opened, and those that it was given (a jobserver's, a socket of systemd).
 func TestExecLeaksNoDescriptor(t *testing.T) {
 	t.Parallel()
 	given, err := os.Open(os.DevNull)

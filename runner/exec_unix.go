@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Exec replaces this process by the program, with the streams as they are, and
+// Exec replaces this process by the program, with the streams as they are. It
 // returns only if that fails: with a *[StartError], a *[VariableError],
 // [ErrNoCommand] or what is wrong with Dir, which may by then be this process's
 // working directory. On Windows it returns [errors.ErrUnsupported]; use [Run].
@@ -31,8 +31,8 @@ func Exec(c Command) error {
 	})
 }
 
-// start calls try with what execvp(3) would give to execve, one file after the
-// other until one starts. Its error is a *StartError.
+// start calls try with the files that execvp(3) would pass to execve, one after
+// the other until one starts. Its error is a *StartError.
 func (c Command) start(try func(path string, args []string) error) error {
 	name := c.Args[0]
 	var err error
@@ -54,9 +54,10 @@ func (c Command) start(try func(path string, args []string) error) error {
 	return &StartError{name, status, err}
 }
 
-// tryPath goes through PATH with the rules of execvp(3): what is not there, or
-// not for us, does not end the search. A relative entry that holds the program
-// does: with [exec.ErrDot], for whoever wrote that directory would run here.
+// tryPath searches PATH by the rules of execvp(3): a file that is missing or
+// not accessible does not end the search. A relative entry that contains the
+// program does, with [exec.ErrDot]: otherwise the owner of that directory could
+// run code here.
 func (c Command) tryPath(name string, try func(path string, args []string) error) error {
 	path, ok := c.Env.Lookup("PATH")
 	if !ok {
@@ -89,8 +90,8 @@ func (c Command) tryPath(name string, try func(path string, args []string) error
 	return last
 }
 
-// tryFile tries one file. One that the kernel takes for no program is a script
-// without "#!", which execvp(3) gives to the shell.
+// tryFile tries one file. If the kernel does not recognize it as a program, it
+// is a script without "#!", which execvp(3) passes to the shell.
 func (c Command) tryFile(file string, try func(path string, args []string) error) error {
 	const shell = "/bin/sh"
 	path, args := file, c.Args
@@ -99,7 +100,7 @@ func (c Command) tryFile(file string, try func(path string, args []string) error
 		path, args = shell, append([]string{shell, file}, c.Args[1:]...)
 		err = try(path, args)
 	}
-	// What os.StartProcess says around the number is of no use to a person.
+	// What os.StartProcess adds to the errno is of no use to the user.
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return err
@@ -129,7 +130,7 @@ func (c Command) isExecutable(file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
-// inDir returns where the program will look for file.
+// inDir returns the path at which the program will look for file.
 func (c Command) inDir(file string) string {
 	if c.Dir == "" || filepath.IsAbs(file) {
 		return file

@@ -20,7 +20,7 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// helper names the variable that makes the test binary play another part.
+// helper names the variable that makes the test binary run as a helper program.
 const helper = "RUNNER_TEST_HELPER"
 
 func TestMain(m *testing.M) {
@@ -39,10 +39,10 @@ func TestMain(m *testing.M) {
 	panic("unknown part " + part)
 }
 
-// wrap starts os.Args[1:] as a command-line program around this package would.
-// Of "name=value" arguments that come first it makes variables, as env(1) does.
+// wrap starts os.Args[1:] as a command-line program based on this package
+// would. Leading "name=value" arguments become variables, as with env(1).
 func wrap(part string) int {
-	// Not close-on-exec, were it not for package os.
+	// It would not be close-on-exec, were it not for package os.
 	file, err := os.Open(os.Args[0])
 	if err != nil {
 		panic(err)
@@ -144,7 +144,7 @@ func wait(cmd *exec.Cmd) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// as returns the test binary in a part, with args.
+// as returns the command line of the test binary as a helper, with args.
 func as(part string, env []string, args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {

@@ -10,34 +10,35 @@ import (
 )
 
 const (
-	// Masked is what stands in place of a secret.
+	// Masked replaces a secret.
 	Masked = "[masked]"
 	// MinSecret is the length in bytes from which a text is masked. Shorter
-	// ones are in every output, and to mask them would tell what they are.
+	// texts are in every output, and masking them would reveal what they
+	// are.
 	MinSecret = 4
 )
 
 // A Mask knows secrets and replaces them in streams. Every byte that belongs to
-// an occurrence of a secret is taken out, also where occurrences overlap; each
+// an occurrence of a secret is removed, also where occurrences overlap; each
 // unbroken run of such bytes becomes one [Masked]. A secret of several lines is
 // found as a whole, with either line ending, and line by line.
 //
-// Secrets are found as they are: not encoded, compressed, or broken by an
+// Secrets are found only as they are: not encoded, compressed, or broken by an
 // escape sequence.
 //
 // It is an Aho-Corasick automaton. Memory grows with the length of the secrets,
-// time with that of the output only. Formatters do not print it.
+// time only with that of the output. Formatting does not print it.
 type Mask struct {
 	nodes []node
 	first [256]int32           // the children of the root
 	pairs [1 << 16 >> 6]uint64 // a set: the first two bytes of every secret
 }
 
-// A node stands for a prefix of a secret. Node 0 is the root, the empty prefix.
+// A node represents a prefix of a secret. Node 0 is the root, the empty prefix.
 type node struct {
 	char           byte
 	child, sibling int32
-	fail           int32 // the longest proper suffix that is a prefix, too
+	fail           int32 // the longest proper suffix that is a prefix too
 	depth          int32
 	match          int32 // the length of the longest secret that ends here, or 0
 }
@@ -138,16 +139,16 @@ func (m *Mask) skip(p []byte) int {
 func (m *Mask) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "mask of %d nodes", len(m.nodes)) }
 
 // Writer returns a writer that passes on to w what is written to it, without
-// the secrets. It holds back only what may yet turn out to begin a secret:
-// usually nothing, else until the next bytes or Close decide it.
+// the secrets. It holds back only bytes that may be the beginning of a secret:
+// usually none, else until the next bytes or Close decide.
 //
-// If idle is not zero and nothing was written for that long, fewer than
-// MinSecret held bytes are passed on all the same, so that a person sees a
-// prompt to its end. That is for terminals; a file can wait. The rest of a
-// secret is masked even after its first bytes have gone.
+// If idle is not zero and nothing was written for that long, held bytes are
+// passed on if they are fewer than MinSecret, so that the user sees the whole
+// of a prompt. That is for terminals; a file can wait. The rest of a secret is
+// masked even after its first bytes have been passed on.
 //
 // Close passes on what is left and leaves w open. The methods may be called
-// concurrently, and w is called by one at a time.
+// concurrently. Calls of w do not overlap.
 func (m *Mask) Writer(w io.Writer, idle time.Duration) io.WriteCloser {
 	return &maskWriter{mask: m, w: w, idle: idle}
 }
@@ -167,7 +168,7 @@ type maskWriter struct {
 	masked bool   // the last byte passed on was part of a secret
 	out    []byte
 	timer  *time.Timer
-	err    error // of w, for good
+	err    error // of w, permanently
 }
 
 func (w *maskWriter) Write(p []byte) (int, error) {
@@ -179,7 +180,7 @@ func (w *maskWriter) Write(p []byte) (int, error) {
 	held := len(w.buf)
 	w.buf = append(w.buf, p...)
 	w.scan(held)
-	// Of what may begin a secret, some may have gone already.
+	// Some of what may begin a secret may have been passed on already.
 	w.pass(max(0, len(w.buf)-w.depth()))
 	if w.err != nil {
 		return 0, w.err
@@ -203,7 +204,7 @@ func (w *maskWriter) Close() error {
 func (w *maskWriter) passIdle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// A Write may have come in before the lock did.
+	// A Write may have come in before this had the lock.
 	if w.isShort() {
 		w.pass(len(w.buf))
 	}
@@ -212,10 +213,11 @@ func (w *maskWriter) passIdle() {
 // depth returns how many of the last bytes may begin a secret.
 func (w *maskWriter) depth() int { return int(w.mask.nodes[w.at].depth) }
 
-// isShort reports whether what is held may go when the stream idles.
+// isShort reports whether the held bytes may be passed on when the stream
+// idles.
 func (w *maskWriter) isShort() bool { return len(w.buf) > 0 && w.depth() < MinSecret }
 
-// scan goes through the buffer from offset i on and notes the secrets.
+// scan scans the buffer from offset i and notes the secrets.
 func (w *maskWriter) scan(i int) {
 	m := w.mask
 	for ; i < len(w.buf); i++ {
@@ -229,7 +231,7 @@ func (w *maskWriter) scan(i int) {
 	}
 }
 
-// note adds s, which ends after all others, and joins those that it touches.
+// note adds s, which ends after all others, and merges those that it touches.
 func (w *maskWriter) note(s span) {
 	last := len(w.secret) - 1
 	for ; last >= 0 && w.secret[last].to >= s.from; last-- {
@@ -238,8 +240,8 @@ func (w *maskWriter) note(s span) {
 	w.secret = append(w.secret[:last+1], s)
 }
 
-// pass passes on the first n bytes of the buffer and, of a secret, what follows
-// them: that is masked whatever comes.
+// pass passes on the first n bytes of the buffer. If they end within a secret,
+// the rest of it is masked whatever comes.
 func (w *maskWriter) pass(n int) {
 	w.out = w.out[:0]
 	done, spans := 0, 0

@@ -15,8 +15,8 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// naive is the definition of masking: every byte of every occurrence is out,
-// and each unbroken run of them is one Masked.
+// naive is the definition of masking: every byte of every occurrence is
+// removed, and each unbroken run of them is one Masked.
 func naive(secrets []string, text string) string {
 	secret := make([]bool, len(text))
 	for _, s := range secrets {
@@ -108,7 +108,7 @@ func FuzzMask(f *testing.F) {
 	f.Add("abab|baba|abcabcd", "abababcabcabcabcdabab", uint8(2))
 	f.Fuzz(func(t *testing.T, list, text string, n uint8) {
 		if strings.ContainsAny(list, "\r\n") {
-			return // naive does not know of lines
+			return // naive does not handle lines
 		}
 		secrets := strings.Split(list, "|")
 		want := naive(secrets, text)
@@ -118,7 +118,7 @@ func FuzzMask(f *testing.F) {
 	})
 }
 
-// A small alphabet makes the overlaps that a fuzzer is long in finding.
+// A small alphabet makes the overlaps that a fuzzer takes long to find.
 func TestMaskAgainstNaive(t *testing.T) {
 	t.Parallel()
 	for range 2000 {
@@ -164,7 +164,7 @@ func TestMaskOnAnIdleTerminal(t *testing.T) {
 		var out output
 		w := runner.NewMask([]string{"secret"}).Writer(&out, idle)
 		for _, step := range []struct{ write, atOnce, idle string }{
-			{"name: s", "name: ", "s"},     // a prompt is seen to its end
+			{"name: s", "name: ", "s"},     // the whole of a prompt is seen
 			{"ecret", runner.Masked, ""},   // what is left of the secret is not
 			{" sec", " ", "sec"},           // fewer than MinSecret bytes
 			{"r", "", ""},                  // more than that wait

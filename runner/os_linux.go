@@ -17,6 +17,6 @@ func limits() (total, entry int) {
 	return total, 32 * os.Getpagesize()
 }
 
-// endWithParent lets the child be asked to end when this process is killed and
-// cannot forward anything any more. It holds for the calling thread.
+// endWithParent makes the kernel ask the child to end when this process is
+// killed and can no longer forward signals. It applies to the calling thread.
 func endWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }

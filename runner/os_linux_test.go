@@ -12,8 +12,8 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// env(1) makes many arguments of one with -S, and so can itself be small enough
-// to start where its program is not.
+// With -S, env(1) makes many arguments of one, so that env itself can be small
+// enough to start when its program is not.
 func TestTooBigAsEnv(t *testing.T) {
 	t.Parallel()
 	want := outcomeOf(t, exec.Command("sh", "-c", `ulimit -s 512; exec "$@"`, "sh",
@@ -24,7 +24,7 @@ func TestTooBigAsEnv(t *testing.T) {
 	}
 }
 
-// The limits that the error names must be those that the kernel has.
+// The limits that the error names must be those of the kernel.
 func TestTooBigAtTheKernelsLimits(t *testing.T) {
 	t.Parallel()
 	_, err := runner.Run(t.Context(), bulk(128<<10-len("V0=\x00")+1, 1))
@@ -85,7 +85,8 @@ func TestTooBigErrorNamesSizesOnly(t *testing.T) {
 	}
 }
 
-// Who cannot forward any more has at least the kernel tell the program.
+// A process that can no longer forward signals has the kernel signal the
+// program.
 func TestProgramIsToldOfOurDeath(t *testing.T) {
 	t.Parallel()
 	s := start(t, as("run", nil, listener()...))

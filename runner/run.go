@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Run starts the program, waits for its end and returns its status. Where the
-// error is not nil, it was not started (a *[StartError], or status 125), or
-// one of its streams could not be copied.
+// Run starts the program, waits for its end and returns its status. If the
+// error is not nil, the program was not started (a *[StartError], or status
+// 125), or one of its streams could not be copied.
 //
 // Signals that ask a process to do something (HUP, INT, QUIT, TERM, USR1, USR2,
 // WINCH) are passed on. A program without controlling terminal gets a process
-// group of its own, and its descendants the signals too. One that shares our
-// terminal stays in our group, where the terminal reaches it by itself: INT,
-// QUIT and WINCH are not sent a second time. On Windows the program shares the
-// console and hears of Ctrl-C from there.
+// group of its own, and its descendants the signals too. One that shares this
+// process's terminal stays in its process group, where it gets the terminal's
+// signals directly: INT, QUIT and WINCH are not sent a second time. On Windows
+// the program shares the console and receives Ctrl-C from there.
 //
 // When ctx ends, the program gets SIGTERM and, after c.Grace, SIGKILL.
 func Run(ctx context.Context, c Command) (status int, err error) {
@@ -31,8 +31,9 @@ func Run(ctx context.Context, c Command) (status int, err error) {
 	return c.run(ctx, signals)
 }
 
-// catch begins to receive the signals that c may need from us. It comes before
-// there is a child: a signal in between must not end us and leave it alone.
+// catch starts receiving the signals that c may need to be sent. It is called
+// before the child exists: a signal in between must not end this process and
+// leave the child alone.
 func (c Command) catch() (signals chan os.Signal, release func()) {
 	signals = make(chan os.Signal, 16)
 	p := c.place()
@@ -47,7 +48,8 @@ func (c Command) run(ctx context.Context, signals <-chan os.Signal) (int, error)
 	if err := errors.Join(ctx.Err(), c.check(), c.checkDir()); err != nil {
 		return 125, err
 	}
-	// endWithParent counts from the thread that forks, so it has to live on.
+	// endWithParent applies to the thread that forks, so that thread must
+	// live on.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -98,7 +100,7 @@ func (c Command) supervise(ctx context.Context, cmd *exec.Cmd, p placement, sign
 	}
 }
 
-// checkDir reports a bad Dir, which would else look like a bad program.
+// checkDir reports a bad Dir, which would otherwise look like a bad program.
 func (c Command) checkDir() error {
 	if c.Dir == "" {
 		return nil
@@ -110,8 +112,8 @@ func (c Command) checkDir() error {
 	return err
 }
 
-// notIgnored returns those signals that this process was not told to ignore:
-// to catch the others would undo nohup(1).
+// notIgnored returns the signals that this process does not ignore: catching
+// the others would undo nohup(1).
 func notIgnored(lists ...[]os.Signal) []os.Signal {
 	var signals []os.Signal
 	for _, list := range lists {

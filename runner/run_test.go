@@ -21,7 +21,7 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// A session is a wrapper that runs under a test, and what comes out of it.
+// A session is a wrapper that runs under a test, and its output.
 type session struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -93,8 +93,8 @@ func (s *session) wantStatus(want int) {
 	}
 }
 
-// listener is the command line, for a part that wraps, of the test binary as
-// part listen.
+// listener is the command line of the test binary as the helper listen, for a
+// helper that wraps.
 func listener() []string { return []string{helper + "=listen", os.Args[0]} }
 
 func TestSignalsAreForwarded(t *testing.T) {
@@ -126,8 +126,8 @@ func TestSignalsReachDescendants(t *testing.T) {
 	s.wantStatus(128 + 15)
 }
 
-// The program's first act is to signal its parent, which must by then be able
-// to pass that on.
+// The program first signals its parent, which must by then be able to pass that
+// on.
 func TestSignalDuringStart(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -176,7 +176,8 @@ func TestContextEndsTheProgram(t *testing.T) {
 			if got, err := runner.Run(ctx, tt.c); got != tt.want || err != nil {
 				t.Errorf("Run = %d, %v; want %d", got, err, tt.want)
 			}
-			// The terminal ends when nobody has it any more: no descendant lives.
+			// The terminal ends when no process has it open any
+			// more: no descendant lives.
 			far.Close()
 			_, _ = io.Copy(io.Discard, out)
 		})
@@ -192,7 +193,7 @@ func TestContextEndedBefore(t *testing.T) {
 	}
 }
 
-// A daemon that keeps the pipe open must not keep us.
+// A daemon that keeps the pipe open must not keep this process.
 func TestDescendantsHoldOutput(t *testing.T) {
 	t.Parallel()
 	stdin, hold, err := os.Pipe()
@@ -224,7 +225,8 @@ func TestOutputCannotBeWritten(t *testing.T) {
 }
 
 // The terminal sends its signals to the whole group, so the program must not
-// get them from us as well. What another process sends to us alone it must.
+// get them from its parent as well. It must get what another process sends to
+// the parent alone.
 func TestKeyboardReachesTheProgramOnce(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"exec", "run"} {
@@ -265,8 +267,8 @@ func TestRawTerminal(t *testing.T) {
 	}
 }
 
-// The program does not read the terminal here: it may be slower to stop than we
-// are, and would take the line meant for the shell.
+// The program does not read the terminal here. It may stop later than its
+// parent, and would read the line meant for the shell.
 func TestJobControl(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"exec", "run"} {
@@ -290,7 +292,8 @@ func TestJobControl(t *testing.T) {
 	}
 }
 
-// With a terminal of its own the program has a session, and no stream of ours.
+// With a terminal of its own the program has a session, and none of its
+// parent's streams.
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	near, far := openTTY(t)

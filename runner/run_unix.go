@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// A placement is where a child stands towards us and a terminal, and which
-// signals it therefore needs from us.
+// A placement records how a child relates to this process and a terminal, and
+// which signals it must therefore be sent.
 type placement struct {
 	attr      syscall.SysProcAttr
 	group     bool // the child leads a process group
 	forwarded []os.Signal
-	dropped   []os.Signal // caught, and left to the terminal to deliver
+	dropped   []os.Signal // caught, but delivered by the terminal
 }
 
 func (c Command) place() placement {
@@ -26,7 +26,7 @@ func (c Command) place() placement {
 	case c.Terminal != nil:
 		p.attr.Setsid, p.group = true, true
 		p.forwarded = append(p.forwarded, keyboard...)
-		// Ctty counts in the child's descriptors.
+		// Ctty is one of the child's descriptors.
 		p.attr.Ctty = slices.Index([]bool{c.Stdin == nil, c.Stdout == nil, c.Stderr == nil}, true)
 		p.attr.Setctty = p.attr.Ctty >= 0
 	case hasTerminal():
@@ -38,8 +38,8 @@ func (c Command) place() placement {
 	return p
 }
 
-// hasTerminal reports whether this process has a controlling terminal, be its
-// streams what they may.
+// hasTerminal reports whether this process has a controlling terminal, whatever
+// its streams are.
 func hasTerminal() bool {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -54,7 +54,7 @@ func (p placement) prepare(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &attr
 }
 
-// forward sends s. That the child has just ended is no news.
+// forward sends s. It is not an error if the child has just ended.
 func (p placement) forward(child *os.Process, s os.Signal) {
 	if p.group {
 		_ = syscall.Kill(-child.Pid, s.(syscall.Signal))
@@ -63,7 +63,7 @@ func (p placement) forward(child *os.Process, s os.Signal) {
 	_ = child.Signal(s)
 }
 
-// terminate asks the child to end, and wakes it up for that if it is stopped.
+// terminate asks the child to end, and continues it if it is stopped.
 func (p placement) terminate(child *os.Process) {
 	p.forward(child, syscall.SIGTERM)
 	p.forward(child, syscall.SIGCONT)

@@ -12,8 +12,8 @@ import (
 // Exec returns [errors.ErrUnsupported]: Windows cannot replace a process.
 func Exec(Command) error { return errors.ErrUnsupported }
 
-// start calls try with the file that the PATH of c.Env leads to. A batch file
-// is run by cmd.exe, with a command line of our own making.
+// start calls try with the file that is found in the PATH of c.Env. cmd.exe
+// runs a batch file, with a command line that batchLine makes.
 func (c Command) start(try func(path string, args []string) error) error {
 	name := c.Args[0]
 	file, err := c.find(name)
@@ -50,14 +50,14 @@ func (c Command) find(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// A placement says which signals are caught: the console tells the child.
+// A placement records which signals are caught: the console signals the child.
 type placement struct{ forwarded, dropped []os.Signal }
 
 func (c Command) place() placement {
 	return placement{dropped: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 }
 
-// prepare gives a batch file to cmd.exe.
+// prepare passes a batch file to cmd.exe.
 func (p placement) prepare(cmd *exec.Cmd) {
 	if !isBatch(cmd.Path) {
 		return
@@ -65,7 +65,7 @@ func (p placement) prepare(cmd *exec.Cmd) {
 	line, err := batchLine(cmd.Path, cmd.Args[1:])
 	root := os.Getenv("SystemRoot")
 	if err == nil && !filepath.IsAbs(root) {
-		err = exec.ErrNotFound // and not some cmd.exe of the current directory
+		err = exec.ErrNotFound // and not a cmd.exe in the current directory
 	}
 	cmd.Err = err
 	cmd.Path = filepath.Join(root, "System32", "cmd.exe")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A TooBigError reports arguments and environment that the system refused for
-// their size. It holds sizes by name, never a value.
+// A TooBigError reports arguments and an environment that the system refused
+// for their size. It contains sizes by name, never a value.
 type TooBigError struct {
 	Total int    // bytes, counted as the system does
 	Sizes []Size // largest first
@@ -17,8 +17,8 @@ type TooBigError struct {
 	Limit, EntryLimit int
 }
 
-// A Size is the number of bytes that one entry takes, with name, "=" and the
-// terminating NUL.
+// A Size is the number of bytes that one entry takes, including name, "=" and
+// the terminating NUL.
 type Size struct {
 	Name  string // of the variable, or "argument 2"
 	Bytes int
@@ -46,7 +46,8 @@ func (e *TooBigError) Error() string {
 }
 
 // tooBig explains why path with args cannot be started in env. It is called
-// once the system has refused: no rule of ours could disagree with its own.
+// only after the system has refused, so that it cannot disagree with the
+// system.
 func tooBig(path string, args []string, env Environ) *TooBigError {
 	const pointer = 8
 	e := &TooBigError{Total: len(path) + 1}

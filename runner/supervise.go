@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// A Backoff keeps restarts apart. A program is not replaced before it has run
-// for Min. As long as programs live for less than twice the time, it doubles,
-// up to Max.
+// A Backoff spaces restarts. A program is not replaced before it has run for
+// Min. As long as programs live for less than twice the delay, the delay
+// doubles, up to Max.
 type Backoff struct{ Min, Max time.Duration }
 
 // Supervise runs c as [Run] does, and replaces it by each Command that comes
 // from replacements: the running program gets SIGTERM and, after its Grace,
-// SIGKILL; then the new one starts. Of several that come during the backoff the
-// last counts.
+// SIGKILL; then the new one starts. If several come during the backoff, the
+// last one counts.
 //
-// A program that ends by itself ends Supervise, which returns its status: to
-// start again what died is up to whoever started us. SIGINT, SIGQUIT and
+// A program that ends by itself ends Supervise, which returns its status.
+// Restarting it is up to the parent of this process. SIGINT, SIGQUIT and
 // SIGTERM are passed on as by Run, and nothing is replaced after them.
 func Supervise(ctx context.Context, c Command, replacements <-chan Command, b Backoff) (status int, err error) {
 	signals, release := c.catch()
@@ -39,9 +39,9 @@ func Supervise(ctx context.Context, c Command, replacements <-chan Command, b Ba
 	}
 }
 
-// runUntilReplaced runs c and, once it has run for delay and there is a
-// replacement, ends it and returns that. Without a next Command, the program
-// ended by itself. Signals between two programs wait for the second.
+// runUntilReplaced runs c. Once c has run for delay and there is a replacement,
+// it ends c and returns the replacement. If next is nil, the program ended by
+// itself. A signal that comes between two programs is delivered to the second.
 func (c Command) runUntilReplaced(ctx context.Context, signals <-chan os.Signal, replacements <-chan Command,
 	delay time.Duration) (next *Command, status int, err error) {
 	running, stop := context.WithCancel(ctx)

@@ -119,7 +119,8 @@ func TestSuperviseCannotStart(t *testing.T) {
 	}
 }
 
-// Whatever a stop of the service meets, a restart must not survive it.
+// However a stop of the service coincides with a restart, the restarted program
+// must not survive it.
 func TestSuperviseUnderSIGTERM(t *testing.T) {
 	t.Parallel()
 	s := start(t, as("supervise", nil, "sh", "-c", `trap '' USR2; trap 'n=x$n' TERM; echo ready

@@ -1,5 +1,5 @@
-// Package terminal leads the output of programs through a mask, and gives them a
-// pseudo-terminal where the user has a terminal.
+// Package terminal passes the output of programs through a mask, and gives them
+// a pseudo-terminal if the user has a terminal.
 package terminal
 
 import (
@@ -12,17 +12,17 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// An Output masks what one program after the other prints.
+// An Output masks the output of programs that run one after the other.
 type Output struct {
 	stdout, stderr io.Writer
-	messages       io.Writer       // stderr, as a terminal in raw mode needs it
-	terminal       *pseudoTerminal // that the program gets if ours is one; else nil
+	messages       io.Writer       // stderr, in the form that a terminal in raw mode needs
+	terminal       *pseudoTerminal // for the program if this process has a terminal; else nil
 	secrets        []string        // of all programs so far: an earlier one may still print
 	covers         []io.Closer
 }
 
-// Open returns an output for programs that inherit the three streams. Where
-// stdout is a terminal, each program gets a pseudo-terminal of its own.
+// Open returns an output for programs that inherit the three streams. If stdout
+// is a terminal, each program gets a pseudo-terminal of its own.
 func Open(stdin *os.File, stdout, stderr io.Writer) (*Output, error) {
 	o := &Output{stdout: stdout, stderr: stderr, messages: stderr}
 	if !IsTerminal(stdout) {
@@ -38,10 +38,10 @@ func Open(stdin *os.File, stdout, stderr io.Writer) (*Output, error) {
 	return o, nil
 }
 
-// Messages is where messages beside the program's output go.
+// Messages returns the writer for messages beside the program's output.
 func (o *Output) Messages() io.Writer { return o.messages }
 
-// Attach leads the output of c through a mask that hides secrets.
+// Attach passes the output of c through a mask that hides secrets.
 func (o *Output) Attach(c *runner.Command, secrets []string) error {
 	o.secrets = append(o.secrets, secrets...)
 	mask := runner.NewMask(o.secrets)
@@ -70,7 +70,7 @@ func (o *Output) Close() {
 		o.terminal.wait()
 	}
 	for _, c := range o.covers {
-		_ = c.Close() // nobody reads what we write any more
+		_ = c.Close() // no process reads what is written any more
 	}
 	if o.terminal != nil {
 		o.terminal.close()
@@ -83,7 +83,7 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// A rawWriter begins a new line at the left edge of a terminal in raw mode.
+// A rawWriter starts each new line at the left edge of a terminal in raw mode.
 type rawWriter struct{ w io.Writer }
 
 func (r *rawWriter) Write(p []byte) (int, error) {

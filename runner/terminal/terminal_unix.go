@@ -17,13 +17,14 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// A pseudoTerminal stands in for ours: each program gets a pseudo-terminal, whose
-// output goes through a mask to ours, with the size of our window, and with
-// what is typed if we stand in the foreground.
+// A pseudoTerminal stands between the programs and the real terminal. Each
+// program gets a pseudo-terminal of its own, with the real window's size. Its
+// output goes through a mask to the real terminal, and gets what is typed if
+// this process is in the foreground.
 type pseudoTerminal struct {
 	screen   *os.File
 	state    *term.State // of the screen, as new terminals begin
-	keyboard *os.File    // in raw mode; nil if it is not for us to read
+	keyboard *os.File    // in raw mode; nil if this process may not read it
 	cooked   *term.State // of the keyboard, as it was
 
 	near    atomic.Pointer[os.File] // of the newest program
@@ -43,15 +44,15 @@ func openTerminal(stdin, screen *os.File) (*pseudoTerminal, error) {
 	return t, err
 }
 
-// inForeground reports whether f is a terminal that we may read from and
-// change without being stopped for it.
+// inForeground reports whether f is a terminal that this process may read from
+// and change without being stopped for it.
 func inForeground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
 
-// attach gives c a pseudo-terminal of its own: that of an earlier program is
-// hung up when that ends.
+// attach gives c a pseudo-terminal of its own. That of an earlier program is
+// hung up when that program ends.
 func (t *pseudoTerminal) attach(c *runner.Command, out io.Writer) error {
 	near, far, err := pty.Open()
 	if err != nil {
@@ -66,7 +67,7 @@ func (t *pseudoTerminal) attach(c *runner.Command, out io.Writer) error {
 		c.Stdin = os.Stdin
 	}
 	t.copying.Go(func() {
-		_, _ = io.Copy(out, near) // until nobody has the far side any more
+		_, _ = io.Copy(out, near) // until no process has the far side open any more
 	})
 	if first {
 		signal.Notify(t.resized, syscall.SIGWINCH)
@@ -84,7 +85,7 @@ func (t *pseudoTerminal) resize() {
 	}
 }
 
-// typed passes on what is typed, as long as we live.
+// typed passes on what is typed, as long as this process lives.
 func (t *pseudoTerminal) typed() {
 	if t.keyboard == nil {
 		return

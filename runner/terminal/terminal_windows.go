@@ -7,8 +7,8 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// A pseudoTerminal is never had on Windows: a program whose output is masked writes
-// to pipes there.
+// A pseudoTerminal is never used on Windows: a program whose output is masked
+// writes to pipes there.
 type pseudoTerminal struct{}
 
 func openTerminal(_, _ *os.File) (*pseudoTerminal, error) { return nil, nil }
