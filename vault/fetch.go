@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Request asks for the secret that Store holds under Name.
+// A Request asks Store for the secret under Name.
 type Request struct {
-	Store Store // a comparable one, as pointers are
+	Store Store // of a comparable type, such as a pointer
 	Name  string
 }
 
-// Fetch answers requests, in their order, with at most workers requests to
-// vaults at a time. What several of them ask for is fetched once, and in
-// batches where the store is a [BatchStore].
+// Fetch returns the results of requests, in their order, with at most workers
+// requests to vaults at a time. A secret that several of them ask for is
+// fetched once. Secrets are fetched in batches if the store is a [BatchStore].
 //
-// ErrUnavailable is tried again, twice, after a moment; not so if the store's
-// own deadline ran out, since that time is gone already. Of a store that is
-// down, the names that are left fail as the first did, unasked: 200 of them
-// take no longer than one. When ctx ends, what has no answer yet fails with
+// ErrUnavailable is retried twice, after a moment, unless the store's own
+// deadline was exceeded, since that time is gone already. If a store is down,
+// the remaining names fail as the first did, without a request: 200 of them
+// take no longer than one. When ctx ends, requests without a result fail with
 // its error.
 func Fetch(ctx context.Context, requests []Request, workers int) []Result {
 	jobs, places := plan(requests)
@@ -50,11 +50,10 @@ type job struct {
 	results map[string]Result
 }
 
-// plan makes the jobs that answer requests. places tells for each request
-// which job that is.
+// plan makes the jobs that serve requests. places has the job of each request.
 func plan(requests []Request) (jobs []*job, places []int) {
 	seen := make(map[Request]int)
-	filling := make(map[Store]int) // the job of a store that has room
+	filling := make(map[Store]int) // a job of the store that is not full
 	for _, r := range requests {
 		place, ok := seen[r]
 		if !ok {
@@ -100,7 +99,7 @@ func (j *job) run(ctx context.Context, stores *outages) {
 	wait.InitialInterval = 200 * time.Millisecond
 	wait.Multiplier = 3
 	pending := j.names
-	// What Retry returns is in the results already.
+	// The error of Retry is in the results already.
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
 		for name, r := range ask(ctx, j.store, pending) {
 			j.results[name] = r
@@ -115,8 +114,8 @@ func (j *job) run(ctx context.Context, stores *outages) {
 	}, backoff.WithBackOff(wait), backoff.WithMaxTries(3))
 }
 
-// outages are the stores that are down: that let a request run out of time,
-// or were unavailable to the last try and have answered nothing yet.
+// outages are the stores that are down: those where a request timed out, or
+// that were unavailable to the last try and have answered nothing yet.
 type outages struct {
 	mu       sync.Mutex
 	down     map[Store]*Error
@@ -129,7 +128,7 @@ func (o *outages) of(s Store) *Error {
 	return o.down[s]
 }
 
-// note learns from a job that has ended.
+// note records the outcome of a job.
 func (o *outages) note(j *job) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// fake answers each name with itself after latency, except for what fails
-// says; it writes down what it was asked.
+// fake returns each name as its own value after latency, except for what fails
+// says. It records its requests.
 type fake struct {
 	latency time.Duration
 	fails   map[string][]error // what the first Gets of a name return
@@ -203,8 +203,8 @@ func TestFetchRetriesWhatFailedOfABatch(t *testing.T) {
 	})
 }
 
-// A vault that is down costs the time of one request, however many names
-// there are, and the others are asked all the same.
+// A vault that is down costs the time of one request, however many names there
+// are, and the other vaults are asked all the same.
 func TestFetchGivesUpOnAStore(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -236,7 +236,7 @@ func TestFetchGivesUpOnAStore(t *testing.T) {
 	}
 }
 
-// A vault that has trouble with one secret is asked for the others.
+// A vault that fails for one secret is asked for the others.
 func TestFetchGoesOnAfterAnAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -249,8 +249,8 @@ func TestFetchGoesOnAfterAnAnswer(t *testing.T) {
 	})
 }
 
-// BenchmarkFetch tells how far 200 secrets, 8 at a time, 20 ms each, are from
-// the least that they can take.
+// BenchmarkFetch reports how far 200 secrets, 8 at a time, 20 ms each, are from
+// the minimum.
 func BenchmarkFetch(b *testing.B) {
 	const latency, least = 20 * time.Millisecond, 200 / 8 * 20 * time.Millisecond
 	for b.Loop() {

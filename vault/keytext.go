@@ -12,9 +12,9 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// A LabelError reports that a secret holds keys, but none under an acceptable
-// name: the key of another environment is refused and never relabelled. It is
-// an ErrMalformed.
+// A LabelError reports that a secret contains keys, but none under an
+// acceptable name: the key of another environment is refused and never
+// relabelled. It is an ErrMalformed.
 type LabelError struct {
 	Have []string // the names in the secret, in its order
 	Want []string
@@ -27,18 +27,18 @@ func (e *LabelError) Error() string {
 // Unwrap makes a LabelError an ErrMalformed.
 func (e *LabelError) Unwrap() error { return ErrMalformed }
 
-// KeyText finds the private key in what people store as one: the bare key, an
+// KeyText finds the private key in what users store as one: the bare key, an
 // assignment, a whole keys file, a JSON object, each perhaps quoted, commented
-// or wrapped in another. It returns one or more keys, newest first, each of 64
-// hex digits in lower case, joined by commas; and the name that they stood
-// under, as it was written, or "".
+// or nested in another. It returns one or more keys, newest first, each of 64
+// hex digits in lowercase, joined by commas; and the name that they were under,
+// as it was written, or "".
 //
-// want are the names that the key may have, the preferred one first; without
-// any, the secret must hold one name. A key without a name is always accepted.
-// Letter case does not count and "." is "_", as dotenvx writes it.
+// want are the names that the key may have, the preferred one first. If want is
+// empty, the secret must have one name only. A key without a name is always
+// accepted. Letter case does not count and "." is "_", as dotenvx writes it.
 //
-// Every error is an ErrMalformed, a [*LabelError] where only the name is
-// wrong, and tells the reason without any part of the value.
+// Every error is an ErrMalformed, and a [*LabelError] if only the name is
+// wrong. It states the reason without any part of the value.
 func KeyText(v secret.Value, want ...string) (text secret.Value, label string, err error) {
 	found, err := findKeys(v.Reveal(), 0)
 	if err != nil {
@@ -51,15 +51,15 @@ func KeyText(v secret.Value, want ...string) (text secret.Value, label string, e
 	return secret.New(key.text), key.label, nil
 }
 
-// A labelled is text that ought to be a key, and the name that it stands under.
+// A labelled is text that should be a key, and the name that it is under.
 type labelled struct{ label, text string }
 
 const maxNesting = 6 // of quotes and JSON in each other
 
 var (
-	// An assignment as dotenvx reads it; the name may have what file names
-	// have, a dash too. godotenv is of no use here: it knows no dash, expands
-	// "$", and its errors quote the line.
+	// An assignment as dotenvx reads it. The name may contain what file
+	// names contain, including a dash. godotenv cannot be used here: it
+	// accepts no dash, expands "$", and its errors quote the line.
 	assignment = regexp.MustCompile(`^(?:export\s+)?([\w.-]+)(?:\s*=\s*|:\s+)(.*)$`)
 
 	// The names of private keys. The bound keeps a key that was pasted into
@@ -69,8 +69,8 @@ var (
 	lineEnd = regexp.MustCompile(`\r\n|\n|\r`)
 )
 
-// findKeys returns everything in s that stands where a key stands, right or
-// not; at least one, or an error.
+// findKeys returns everything in s that is in the place of a key, valid or not.
+// It returns at least one, or an error.
 func findKeys(s string, depth int) ([]labelled, error) {
 	if depth > maxNesting {
 		return nil, malformed("it is nested too deep")
@@ -91,8 +91,8 @@ func findKeys(s string, depth int) ([]labelled, error) {
 	return findInLines(lines)
 }
 
-// significantLines splits s at line ends of any system and drops blank lines
-// and comments.
+// significantLines splits s at the line ends of any system and drops blank
+// lines and comments.
 func significantLines(s string) []string {
 	var lines []string
 	for _, line := range lineEnd.Split(s, -1) {
@@ -103,8 +103,8 @@ func significantLines(s string) []string {
 	return lines
 }
 
-// findInLines reads a bare key, or a keys file, in which other variables may
-// stand.
+// findInLines parses a bare key, or a keys file, which may contain other
+// variables.
 func findInLines(lines []string) ([]labelled, error) {
 	var found []labelled
 	for _, line := range lines {
@@ -129,7 +129,7 @@ func findInLines(lines []string) ([]labelled, error) {
 	return found, nil
 }
 
-// dequote removes the quotes round s. Double quotes may be a JSON string's.
+// dequote removes the quotes around s. Double quotes may be a JSON string's.
 func dequote(s string) string {
 	var text string
 	if s[0] == '"' && json.Unmarshal([]byte(s), &text) == nil {
@@ -151,8 +151,8 @@ func plainValue(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// findInJSON reads an object with DOTENV_PRIVATE_KEY… fields, as the AWS
-// console makes it, or else what its field "value" or "data" holds.
+// findInJSON parses an object with DOTENV_PRIVATE_KEY… fields, as the AWS
+// console makes it, or else the value of its field "value" or "data".
 func findInJSON(s string, depth int) ([]labelled, error) {
 	fields, err := objectFields(s)
 	if err != nil {
@@ -189,8 +189,9 @@ func findInJSON(s string, depth int) ([]labelled, error) {
 // A field of a JSON object; text is a string's text or any other value's JSON.
 type field struct{ name, text string }
 
-// objectFields returns the fields of a JSON object in their order, one that is
-// there twice as well. What json says of the text is left out: it may quote it.
+// objectFields returns the fields of a JSON object in their order, including
+// duplicates. The messages of package json are left out: they may quote the
+// text.
 func objectFields(s string) ([]field, error) {
 	if s[0] == '[' {
 		return nil, malformed("it is a JSON array")
@@ -200,7 +201,7 @@ func objectFields(s string) ([]field, error) {
 	}
 	var fields []field
 	d := json.NewDecoder(strings.NewReader(s))
-	_, _ = d.Token() // the brace; no error can come of valid JSON
+	_, _ = d.Token() // the brace; there is no error in valid JSON
 	for d.More() {
 		name, _ := d.Token()
 		var raw json.RawMessage
@@ -214,8 +215,8 @@ func objectFields(s string) ([]field, error) {
 	return fields, nil
 }
 
-// fieldNames shows the names of fields, of those that look like names: a key
-// in the place of one must not be printed.
+// fieldNames lists the names of fields that look like names: a key in the place
+// of a name must not be printed.
 func fieldNames(fields []field) string {
 	name := regexp.MustCompile(`^[A-Za-z_][\w.-]{0,30}$`)
 	var names []string
@@ -233,7 +234,7 @@ func fieldNames(fields []field) string {
 	return strings.Join(names, ", ")
 }
 
-// choose returns the key under the first name of want that found has.
+// choose returns the key under the first name of want that is in found.
 func choose(found []labelled, want []string) (labelled, error) {
 	names := labels(found)
 	if len(want) == 0 {
@@ -253,7 +254,7 @@ func choose(found []labelled, want []string) (labelled, error) {
 	return labelled{}, &LabelError{Have: names, Want: want}
 }
 
-// theOne returns the key that found holds, perhaps several times over.
+// theOne returns the only key in found, which may be there more than once.
 func theOne(found []labelled) (labelled, error) {
 	var one labelled
 	for _, k := range found {
@@ -282,12 +283,12 @@ func labels(found []labelled) []string {
 	return names
 }
 
-// normal is the form in which names of keys are compared.
+// normal returns the form in which names of keys are compared.
 func normal(label string) string {
 	return strings.ReplaceAll(strings.ToUpper(label), ".", "_")
 }
 
-// checkShape returns the keys of a comma-separated list in lower case.
+// checkShape returns the keys of a comma-separated list in lowercase.
 func checkShape(list string) (string, error) {
 	keys := strings.Split(list, ",")
 	for i, key := range keys {
@@ -300,7 +301,7 @@ func checkShape(list string) (string, error) {
 	return strings.Join(keys, ","), nil
 }
 
-// misshape tells what key, in lower case, is instead of a private key.
+// misshape says what key, in lowercase, is instead of a private key.
 func misshape(key string) string {
 	_, _, assigned := strings.Cut(key, "=")
 	prefixed := func(prefixes ...string) bool {
@@ -323,8 +324,8 @@ func misshape(key string) string {
 
 func isHex(lower string) bool { return strings.Trim(lower, "0123456789abcdef") == "" }
 
-// invisible describes the first character of s that an editor does not show.
-// A key that looks right and is not is worth its own words.
+// invisible describes the first character of s that an editor does not show. A
+// key that looks right and is not deserves a message of its own.
 func invisible(s string) string {
 	for _, r := range s {
 		switch {

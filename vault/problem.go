@@ -3,20 +3,20 @@ package vault
 import "fmt"
 
 // A Problem is a failure whose kind a provider knows where it happens. The
-// operation that fails makes it an [*Error], with [Problem.Of].
+// failed operation turns it into an [*Error], with [Problem.Of].
 type Problem struct {
 	Kind   error
 	Detail string
 	Remedy string
 }
 
-// NewProblem returns a failure of a kind; see [Error] for the others.
+// NewProblem returns a failure of a kind; see [Error] for the other parameters.
 func NewProblem(kind error, detail, remedy string) Problem {
 	return Problem{Kind: kind, Detail: detail, Remedy: remedy}
 }
 
-// Stale returns the ErrConflict of a Put whose base is not the version that
-// the vault has. which says what that version is: "newest", "current".
+// Stale returns the ErrConflict of a Put whose base is not the version that the
+// vault has. which is the vault's term for that version: "newest", "current".
 func Stale(which, seen, base string) Problem {
 	return Problem{Kind: ErrConflict, Detail: fmt.Sprintf("the %s version is %s, not %s", which, orNone(seen), orNone(base))}
 }

@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// A Provider is one kind of vault: its name, the settings it has, and how it is
-// opened. What reads, writes, documents or trusts a configuration does so from
-// the Settings. They need no SDK, so that a build without the provider's SDK
-// still understands a configuration that has them.
+// A Provider is one kind of vault: its name, its settings, and how it is
+// opened. Code that reads, writes, documents or trusts a configuration uses the
+// Settings. They need no SDK, so a build without the provider's SDK still
+// understands a configuration that has them.
 type Provider struct {
 	Name     string
 	Settings []Setting // the keys of [vault.NAME], in the order of a trusted endpoint
 	Local    bool      // is sent no credential
-	Open     OpenFunc  // nil where the build tag no_NAME left the SDK out
+	Open     OpenFunc  // nil if the build tag no_NAME left the SDK out
 }
 
 // An OpenFunc returns the store that a configuration describes. It sends
 // nothing. Its errors are [*Error] of kind ErrConfig.
 type OpenFunc func(context.Context, Config) (Store, error)
 
-// Opener makes an OpenFunc of a provider's own Open. If that fails, there is no
-// store: a nil *S in a Store would not be nil.
+// Opener makes an OpenFunc of a provider's own Open. If that fails, it returns
+// no store: a nil *S in a Store would not be nil.
 func Opener[S Store](open func(context.Context, Config) (S, error)) OpenFunc {
 	return func(ctx context.Context, cfg Config) (Store, error) {
 		s, err := open(ctx, cfg)
@@ -36,7 +36,7 @@ func Opener[S Store](open func(context.Context, Config) (S, error)) OpenFunc {
 	}
 }
 
-// A Kind says which values a [Setting] takes.
+// A Kind determines which values a [Setting] accepts.
 type Kind int
 
 // The kinds of settings.
@@ -56,27 +56,28 @@ type Setting struct {
 	Values      []string // of an Enum
 	Least, Most int64    // of a Number
 
-	// Field returns where a Config keeps the value, Int where it keeps that of
-	// a Number. With neither, Config.Extra has it.
+	// Field returns the address of the value in a Config, Int that of a
+	// Number. If neither is set, the value is in Config.Extra.
 	Field func(*Config) *string
 	Int   func(*Config) *int
 
 	Required bool   // the provider's own tools cannot supply it
-	Flag     string // that sets it, as "--region"
-	Env      string // the variable that is read where nothing else states it
-	Token    string // the variable whose credential belongs to the address in Env
+	Flag     string // that sets it, such as "--region"
+	Env      string // the variable that is read if nothing else sets it
+	Token    string // the variable with the credential for the address in Env
 	Example  string // for a new configuration; "" to leave the key out
 
-	// ByName returns the value for the vault called name, beside a vault whose
-	// value is like, or beside none. It is nil where names do not lead to vaults.
+	// ByName returns the value for the vault called name. like is the value
+	// of a vault that is already configured, or "". ByName is nil if names
+	// do not determine vaults.
 	ByName func(name, like string) (value string, ok bool)
 
-	// What trust needs: every setting is part of a trusted endpoint unless it
-	// is Harmless.
+	// For trust: every setting is part of a trusted endpoint unless it is
+	// Harmless.
 	Label    string // in the endpoint; default its key
 	Harmless bool   // has no influence on where a credential goes
-	Names    bool   // a user who states it by Flag or Env has named the vault
-	Diverts  bool   // sends the credential elsewhere than Names says
+	Names    bool   // a user who sets it by Flag or Env has named the vault
+	Diverts  bool   // sends the credential to another address than Names says
 }
 
 // Of returns the setting's value in cfg, or "".
@@ -110,8 +111,8 @@ func (s Setting) Set(cfg *Config, value string) {
 	}
 }
 
-// Providers are the kinds of vaults that a program knows. The first one is
-// meant where nothing names another.
+// Providers are the kinds of vaults that a program knows. The first one is the
+// default.
 type Providers []Provider
 
 // Names returns the providers' names in their order.
@@ -157,7 +158,7 @@ func notOpened(provider, why string) error {
 	return NewProblem(ErrConfig, why, "").Of("open", fmt.Sprintf("provider %q", provider), "")
 }
 
-// list writes words as a sentence does: a, b and c.
+// list joins words as in a sentence: a, b and c.
 func list(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

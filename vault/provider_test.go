@@ -96,7 +96,7 @@ func TestSetting(t *testing.T) {
 	}
 }
 
-// Configurations are copied; what one says is not said of the other.
+// Configurations are copied: changing one does not change the other.
 func TestSetLeavesCopiesAlone(t *testing.T) {
 	t.Parallel()
 	s := vault.Setting{Key: "team"}

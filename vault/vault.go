@@ -1,10 +1,10 @@
-// Package vault is the place where a team keeps its private keys: a [Store]
-// gives the text kept under a name. It knows nothing of env files and of
-// elliptic curves, and holds no vendor's SDK; those are behind
-// vault/<provider>, and vault/all opens a Store for a [Config].
+// Package vault is the interface to where a team keeps its private keys: a
+// [Store] returns the text kept under a name. It knows nothing of env files and
+// elliptic curves, and imports no vendor's SDK. Those are in vault/<provider>,
+// and vault/all opens a Store for a [Config].
 //
-// What people store as "the key" has many shapes; [KeyText] finds the key in
-// all of them. [Fetch] asks several stores at once.
+// What users store as "the key" has many shapes; [KeyText] finds the key in all
+// of them. [Fetch] asks several stores at once.
 package vault
 
 import (
@@ -29,8 +29,8 @@ var (
 	ErrConfig          = errors.New("vault configuration")
 )
 
-// ErrTimeout is the ErrUnavailable of a request whose time ran out: it is a
-// context.DeadlineExceeded too, and [Fetch] does not try it again.
+// ErrTimeout is the ErrUnavailable of a request that timed out. It is a
+// context.DeadlineExceeded too, and [Fetch] does not retry it.
 var ErrTimeout error = timeoutError{}
 
 type timeoutError struct{}
@@ -38,39 +38,39 @@ type timeoutError struct{}
 func (timeoutError) Error() string   { return ErrUnavailable.Error() }
 func (timeoutError) Unwrap() []error { return []error{ErrUnavailable, context.DeadlineExceeded} }
 
-// A Store is one vault, signed in to or able to sign in when first asked. It
-// is safe for concurrent use. Every error it returns is an [*Error].
+// A Store is one vault, signed in to or able to sign in with the first request.
+// It is safe for concurrent use. Every error it returns is an [*Error].
 type Store interface {
 	// Get returns the newest text under name, or the version that the name
 	// pins in the provider's own notation.
 	Get(ctx context.Context, name string) (Secret, error)
 
 	// Put stores value under name and returns the new version. base is what
-	// the caller saw there last: the Version that Get returned, or "" for
-	// nothing. A store that can compares and reports ErrConflict.
+	// the caller last saw there: the Version that Get returned, or "" for
+	// nothing. A store that can compare does so and reports ErrConflict.
 	Put(ctx context.Context, name string, value secret.Value, base string) (version string, err error)
 
-	// String names the vault as a person knows it, in messages: the
-	// provider and the address. Never a credential.
+	// String names the vault in messages as users know it: the provider and
+	// the address. It never includes a credential.
 	String() string
 }
 
-// A BatchStore can get many secrets in fewer requests than one a name.
+// A BatchStore can get many secrets in fewer requests than one per name.
 type BatchStore interface {
 	Store
 
-	// GetBatch makes one request for names, at most MaxBatch of them and each
-	// once. The result has an entry for every name; an error concerns that
-	// name alone.
+	// GetBatch makes one request for names, at most MaxBatch of them and
+	// each once. The result has an entry for every name; an error concerns
+	// only that name.
 	GetBatch(ctx context.Context, names []string) map[string]Result
 	MaxBatch() int
 }
 
-// A Secret is what a vault holds under a name.
+// A Secret is what a vault has under a name.
 type Secret struct {
 	Name    string
 	Value   secret.Value
-	Version string // the provider's own notation; "" where it has none
+	Version string // the provider's own notation; "" if it has none
 }
 
 // A Result is a secret or the reason why there is none.
@@ -79,13 +79,13 @@ type Result struct {
 	Err    error
 }
 
-// An Error reports a failed operation on a vault. It never holds a value.
+// An Error reports a failed operation on a vault. It never contains a value.
 type Error struct {
 	Op     string // "get", "put", "sign in", "open"
 	Vault  string // Store.String
-	Name   string // of the secret; "" where none is concerned
+	Name   string // of the secret; "" if none is concerned
 	Err    error  // wraps one of the kinds above
-	Detail string // what the provider said, without values; may be ""
+	Detail string // the provider's message, without values; may be ""
 	Remedy string // the one command or setting that helps; may be ""
 }
 
@@ -104,13 +104,13 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// A Config says which vault is meant. Only the fields of its Provider count;
-// what each means stands in docs/configuration.md.
+// A Config describes a vault. Only the fields of its Provider count;
+// docs/configuration.md documents them.
 type Config struct {
 	Provider string        // Provider.Name
-	Name     string        // how the configuration calls it; "" for the default
+	Name     string        // its name in the configuration; "" for the default
 	Timeout  time.Duration // of one request; 0 for 10 s
-	Dir      string        // absolute; relative paths of the configuration count from here
+	Dir      string        // absolute; relative paths of the configuration start here
 	Getenv   func(string) string
 
 	URL        string // azure: vault_url; hashicorp: url

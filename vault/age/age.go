@@ -1,9 +1,9 @@
 // Package age keeps secrets in the repository itself, one file each, encrypted
-// with age to the team's recipients. It needs no account and no network: who
-// may read is decided by the recipients file, which is reviewed like any other.
+// with age to the team's recipients. It needs no account and no network: the
+// recipients file decides who may read, and is reviewed like any other file.
 //
-// A secret NAME lies in .envdrift/vault/NAME.age, armored, so that git treats
-// it as text. The recipients are the lines of .envdrift/recipients. The age
+// A secret NAME is in .envdrift/vault/NAME.age, armored, so that git treats it
+// as text. The recipients are the lines of .envdrift/recipients. The age
 // command reads and writes both:
 //
 //	age -d -i ~/.config/envdrift/identity.txt .envdrift/vault/NAME.age
@@ -11,12 +11,12 @@
 //
 // # Identities
 //
-// What decrypts is the first that is set of: the identity itself in
-// ENVDRIFT_AGE_KEY, for CI; the file that ENVDRIFT_AGE_IDENTITY names; the
-// configuration's identity file. With none set, the user's own are tried:
+// The identity that decrypts is the first that is set of: the identity itself
+// in ENVDRIFT_AGE_KEY, for CI; the file that ENVDRIFT_AGE_IDENTITY names; the
+// configuration's identity file. If none is set, the user's own are tried:
 // identity.txt in the user's envdrift configuration ([IdentityFile]), and the
-// SSH keys id_ed25519 and id_rsa. A key with a passphrase is of no use, for
-// hooks have nobody to ask.
+// SSH keys id_ed25519 and id_rsa. A key with a passphrase cannot be used,
+// because hooks have no way to ask for it.
 package age
 
 import (
@@ -45,7 +45,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// Where things lie unless the configuration says otherwise, relative to it.
+// The default paths, relative to the configuration.
 const (
 	DefaultDir        = ".envdrift/vault"
 	DefaultRecipients = ".envdrift/recipients"
@@ -57,15 +57,15 @@ const maxFile = 1 << 20
 // A Store is a directory of age files.
 type Store struct {
 	base       string // absolute; the directory of the configuration
-	dir        string // of the secrets, slashed, below base
-	recipients string // file, slashed, below base
+	dir        string // of the secrets, with slashes, below base
+	recipients string // file, with slashes, below base
 	identity   string // file; "" for the user's own
 	getenv     func(string) string
 
 	identities func() ([]identity, error) // read once
 
-	// One Put at a time. Another process is kept away by the clone's lock,
-	// which commands hold while they write.
+	// Only one Put at a time. The clone's lock, which commands hold while
+	// they write, excludes other processes.
 	mu sync.Mutex
 }
 
@@ -98,7 +98,8 @@ func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 
 func slashed(p string) string { return path.Clean(filepath.ToSlash(p)) }
 
-// expand gives the path of a file outside the repository, as a person writes it.
+// expand returns the absolute path of a file outside the repository, of which
+// path may begin with "~".
 func (s *Store) expand(file string) string {
 	if rest, ok := strings.CutPrefix(filepath.ToSlash(file), "~/"); ok {
 		return filepath.Join(home(s.getenv), rest)
@@ -138,8 +139,8 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	return vault.Secret{Name: name, Value: text, Version: version(data)}, nil
 }
 
-// Put encrypts value to all recipients. Who writes must be one of them: what
-// the writer cannot read back would be lost on everybody else's word.
+// Put encrypts value to all recipients. The user must be one of them: a value
+// that the writer cannot read back would depend on others to be kept.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	file, err := s.admit(ctx, "put", name)
 	if err != nil {
@@ -165,7 +166,7 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	return s.replace(root, name, file, data, base)
 }
 
-// replace writes data if base is what lies in file.
+// replace writes data if the file's content is base.
 func (s *Store) replace(root *os.Root, name, file string, data []byte, base string) (string, error) {
 	there := ""
 	switch old, err := read(root, file); {
@@ -187,8 +188,8 @@ func (s *Store) replace(root *os.Root, name, file string, data []byte, base stri
 	return version(data), nil
 }
 
-// Rewrap encrypts every secret anew, to the recipients that the file names
-// now, and returns the names of those it could. An error concerns the others.
+// Rewrap re-encrypts every secret, to the recipients that the file names now,
+// and returns the names of those that it could. An error concerns the others.
 func (s *Store) Rewrap(ctx context.Context) (names []string, err error) {
 	all, err := s.names()
 	if err != nil {
@@ -209,7 +210,7 @@ func (s *Store) Rewrap(ctx context.Context) (names []string, err error) {
 	return names, errors.Join(errs...)
 }
 
-// names lists the secrets, in order.
+// names returns the names of the secrets, in order.
 func (s *Store) names() (names []string, err error) {
 	root, err := os.OpenRoot(s.base)
 	if err != nil {
@@ -229,15 +230,15 @@ func (s *Store) names() (names []string, err error) {
 	return names, err
 }
 
-// legalName reports whether name is a path that every system can write. A dot
-// in front would hide a file, and is what ".." needs.
+// legalName reports whether name is a path that every system can write. A
+// leading dot would hide a file, and ".." needs one.
 func legalName(name string) bool {
 	return len(name) <= 200 && namePattern.MatchString(name) && filepath.IsLocal(filepath.FromSlash(name))
 }
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_@-][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)*$`)
 
-// admit gives the file of a secret, if the request may go on.
+// admit returns the file of a secret, or why the request cannot be made.
 func (s *Store) admit(ctx context.Context, op, name string) (file string, err error) {
 	if !legalName(name) {
 		return "", s.fail(op, name, vault.ErrName, "in an age vault it has at most 200 of A-Z a-z 0-9 - _ @ . and / between parts, none of which begins with a dot", "")
@@ -248,7 +249,7 @@ func (s *Store) admit(ctx context.Context, op, name string) (file string, err er
 	return path.Join(s.dir, name+".age"), nil
 }
 
-// encrypt gives the content of a secret's file.
+// encrypt returns the content of a secret's file.
 func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte, error) {
 	recipients, err := s.readRecipients(root)
 	if err != nil {
@@ -257,7 +258,7 @@ func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte,
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)
 	w, err := age.Encrypt(armored, recipients...)
-	if err != nil { // post-quantum recipients beside others
+	if err != nil { // post-quantum recipients together with others
 		return nil, s.fail("put", name, vault.ErrConfig, s.recipients+": "+err.Error(), "")
 	}
 	_, err = io.WriteString(w, value.Reveal())
@@ -270,7 +271,7 @@ func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte,
 	return out.Bytes(), nil
 }
 
-// decrypt reads the content of a secret's file, armored or not.
+// decrypt decrypts the content of a secret's file, armored or not.
 func (s *Store) decrypt(op, name string, data []byte) (secret.Value, error) {
 	identities, err := s.identities()
 	if len(identities) == 0 {
@@ -299,7 +300,8 @@ func (s *Store) decrypt(op, name string, data []byte) (secret.Value, error) {
 	return secret.New(string(text)), nil
 }
 
-// version tells contents apart. Encrypting the same text again makes another.
+// version identifies a content. Encrypting the same text again makes another
+// one.
 func version(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
@@ -307,7 +309,7 @@ func version(data []byte) string {
 
 var errFile = errors.New("not a regular file of reasonable size")
 
-// read reads a file that ought to be small; a pipe would block for ever.
+// read reads a file that should be small; a pipe would block forever.
 func read(root *os.Root, file string) ([]byte, error) {
 	info, err := root.Stat(file)
 	if err != nil {
@@ -338,10 +340,10 @@ func (s *Store) unwritable(name string, err error) error {
 	return s.fail("put", name, kind, err.Error(), "")
 }
 
-// newIdentity is what somebody does who has none that can be used.
+// newIdentity tells users without a usable identity what to do.
 const newIdentity = "envdrift recipient show   makes one; a colleague then runs envdrift recipient add with what it prints"
 
-// unauthenticated reports that there is no identity to try. err tells why,
+// unauthenticated reports that there is no identity to try. err is the reason,
 // with a remedy if it is an [*identityError].
 func (s *Store) unauthenticated(op, name string, err error) error {
 	remedy := newIdentity
@@ -351,7 +353,7 @@ func (s *Store) unauthenticated(op, name string, err error) error {
 	return s.fail(op, name, vault.ErrUnauthenticated, oneLine(err), remedy)
 }
 
-// denied reports that no identity fits. unused tells which could not be tried.
+// denied reports that no identity fits. unused says which could not be tried.
 func (s *Store) denied(op, name, recipient string, unused error) error {
 	detail := "it is encrypted to others, not to your recipient " + recipient
 	if unused != nil {

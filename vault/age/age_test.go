@@ -40,7 +40,7 @@ func newRepo(t *testing.T) repo {
 	return repo{t, t.TempDir(), t.TempDir()}
 }
 
-// open gives the vault as the owner of the home sees it, with env on top.
+// open returns the vault as the owner of the home sees it, with env added.
 func (r repo) open(env map[string]string, set ...func(*vault.Config)) *agevault.Store {
 	r.Helper()
 	vars := map[string]string{"HOME": r.home, "USERPROFILE": r.home, "APPDATA": filepath.Join(r.home, ".config")}
@@ -260,7 +260,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A branch may bring a symbolic link in the place of the vault.
+// A branch may contain a symbolic link in the place of the vault.
 func TestLinkOutOfTheRepository(t *testing.T) {
 	t.Parallel()
 	outside := newRepo(t)
@@ -396,7 +396,7 @@ func TestRewrapCancelled(t *testing.T) {
 	}
 }
 
-// sshKey gives an ed25519 key pair as ssh-keygen writes it.
+// sshKey returns an ed25519 key pair as ssh-keygen writes it.
 func sshKey(t *testing.T, passphrase string) (private, public string) {
 	t.Helper()
 	pub, priv, err := ed25519.GenerateKey(rand.Reader)
@@ -459,7 +459,7 @@ func TestIdentities(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if tt.perm != 0 && runtime.GOOS == "windows" {
-			continue // access is not in the mode there
+			continue // the mode does not decide about access there
 		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -528,7 +528,7 @@ func TestEnsureIdentity(t *testing.T) {
 	}
 }
 
-// What cannot be read must not be overwritten by a new identity.
+// A file that cannot be read must not be overwritten by a new identity.
 func TestEnsureIdentityKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t)

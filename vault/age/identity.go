@@ -25,7 +25,7 @@ type identity struct {
 	recipient string // a line of a recipients file
 }
 
-// An identityError tells why a file or variable gives no identity.
+// An identityError reports why a file or variable has no usable identity.
 type identityError struct {
 	origin, problem string
 	remedy          string // may be ""
@@ -37,9 +37,9 @@ func (e *identityError) Unwrap() error { return e.err }
 
 var errNoIdentity = errors.New("you have no identity")
 
-// IdentityFile is where the user's identity lies: the file that
-// ENVDRIFT_AGE_IDENTITY names, else envdrift/identity.txt in
-// $XDG_CONFIG_HOME or ~/.config, on Windows in %AppData%.
+// IdentityFile returns the path of the user's identity: the file that
+// ENVDRIFT_AGE_IDENTITY names, else envdrift/identity.txt in $XDG_CONFIG_HOME
+// or ~/.config, on Windows in %AppData%.
 func IdentityFile(getenv func(string) string) (string, error) {
 	if file := getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
 		return file, nil
@@ -64,7 +64,7 @@ func home(getenv func(string) string) string {
 	return getenv("USERPROFILE")
 }
 
-// EnsureIdentity makes an identity in file, for the user alone to read, unless
+// EnsureIdentity creates an identity in file, readable by the user only, unless
 // there is one. It returns the recipient to encrypt to.
 func EnsureIdentity(file string) (recipient string, created bool, err error) {
 	identities, err := identitiesOf(file)
@@ -91,8 +91,8 @@ func EnsureIdentity(file string) (recipient string, created bool, err error) {
 	return id.Recipient().String(), err == nil, errors.Join(err, root.Close())
 }
 
-// readIdentities returns all that may be tried. The error, if any, tells what
-// could not be used: none of them, or some beside those returned.
+// readIdentities returns all identities that may be tried. The error, if any,
+// reports those that could not be used: all, or some besides those returned.
 func (s *Store) readIdentities() ([]identity, error) {
 	if text := s.getenv("ENVDRIFT_AGE_KEY"); text != "" {
 		return parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
@@ -130,8 +130,8 @@ func identitiesAmong(files []string) ([]identity, error) {
 	return identities, errors.Join(errs...)
 }
 
-// identitiesOf reads a file, of which it is as strict as ssh: a key that
-// others can read is everybody's.
+// identitiesOf reads a file. It is as strict as ssh: a key that others can read
+// is refused.
 func identitiesOf(file string) ([]identity, error) {
 	info, err := os.Stat(file)
 	switch {
@@ -149,7 +149,7 @@ func identitiesOf(file string) ([]identity, error) {
 	return parseIdentities(file, data)
 }
 
-// reason drops the path from an error that is shown beside it.
+// reason removes the path from an error that is shown together with it.
 func reason(err error) string {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		return e.Err.Error()
@@ -157,8 +157,9 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// parseIdentities reads age identities or one SSH private key; at least one,
-// or an error. What the libraries say is left out: it may quote the text.
+// parseIdentities parses age identities or one SSH private key. It returns at
+// least one, or an error. The messages of the libraries are left out: they may
+// quote the text.
 func parseIdentities(origin string, data []byte) ([]identity, error) {
 	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
 		return parseSSH(origin, data)
@@ -212,7 +213,7 @@ func ageIdentities(identities []identity) []age.Identity {
 	return list
 }
 
-// shellWord quotes s if a shell would take it apart.
+// shellWord quotes s if a shell would split or change it.
 func shellWord(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("/._-+=@:%,", r) && !isAlphanumeric(r) }) {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

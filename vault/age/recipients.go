@@ -21,7 +21,8 @@ const recipientsHead = `# Who may read the secrets in the age vault: a recipient
 # last written.
 `
 
-// RecipientsFile is where the recipients stand, relative to the configuration.
+// RecipientsFile is the default path of the recipients, relative to the
+// configuration.
 func (s *Store) RecipientsFile() string { return s.recipients }
 
 // readRecipients returns the team's recipients, at least one.
@@ -50,11 +51,11 @@ func (s *Store) readRecipients(root *os.Root) ([]age.Recipient, error) {
 // A recipient is one line of a recipients file.
 type recipient struct {
 	age.Recipient
-	key string // the line without what is said about it
+	key string // the line without its comment
 }
 
-// parseRecipients reads a recipients file, of the same form as the age
-// command's; "age1… # Ben" is understood as well.
+// parseRecipients parses a recipients file, in the form of the age command;
+// "age1… # Ben" is accepted as well.
 func parseRecipients(data []byte) ([]recipient, error) {
 	var recipients []recipient
 	n := 0
@@ -73,7 +74,7 @@ func parseRecipients(data []byte) ([]recipient, error) {
 	return recipients, nil
 }
 
-// The line is never part of these: it may hold a private key.
+// These errors never include the line: it may contain a private key.
 var (
 	errIdentity  = errors.New("is an identity, which is secret; a recipient begins with age1 or ssh-")
 	errRecipient = errors.New("is neither an age recipient (age1…) nor an SSH public key (ssh-ed25519, ssh-rsa)")
@@ -102,9 +103,9 @@ func parseRecipient(line string) (recipient, error) {
 	return recipient{parsed[0], words[0]}, nil
 }
 
-// AddRecipient adds a recipient to a file below root, which is made if it is
-// not there, under a comment that says whose it is. It reports false if the
-// recipient already a recipient.
+// AddRecipient adds a recipient to a file below root, under a comment with its
+// owner. It creates the file if necessary. It returns false if the recipient is
+// already there.
 func AddRecipient(root *os.Root, file, line, label string) (added bool, err error) {
 	line = strings.TrimSpace(line)
 	r, err := parseRecipient(line)

@@ -106,7 +106,8 @@ func TestAddRecipient(t *testing.T) {
 	add(sshRecipient+" ben@laptop", "", true)
 	add(sshRecipient+" another comment", "", false)
 
-	// a line that is commented out does not count, a last one without its end does
+	// a commented-out line does not count; the last line may have no line
+	// end
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

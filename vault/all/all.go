@@ -1,6 +1,7 @@
-// Package all lists the providers that envdrift knows. It is the one place that
-// imports every provider, so that nothing else pays for an SDK. The build tag
-// no_<provider> leaves a provider's SDK out of the binary, but not its settings.
+// Package all lists the providers that envdrift knows. Only this package
+// imports every provider, so that no other pays for an SDK. The build tag
+// no_<provider> leaves a provider's SDK out of the binary, but not its
+// settings.
 package all
 
 import (

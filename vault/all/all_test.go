@@ -19,7 +19,8 @@ func TestOpenUnknown(t *testing.T) {
 	}
 }
 
-// An error comes without a store: a nil *Store in the interface would pass for one.
+// An error comes without a store: a nil *Store in the interface would look like
+// one.
 func TestOpenFails(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []vault.Config{
@@ -34,7 +35,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// With a build tag, Open tells which one.
+// With a build tag, the error of Open says which one.
 func TestOpenAge(t *testing.T) {
 	t.Parallel()
 	s, err := all.Open(t.Context(), vault.Config{Provider: "age", Dir: t.TempDir()})

@@ -48,8 +48,8 @@ func checkSetting(t *testing.T, provider string, s vault.Setting) {
 	}
 }
 
-// With its tag, a provider's package holds its settings and needs no SDK. That
-// of age is left alone: the command makes identities with it.
+// With its tag, a provider's package has only its settings and needs no SDK.
+// That of age is not checked: the command makes identities with it.
 func TestTagsLeaveSDKsOut(t *testing.T) {
 	t.Parallel()
 	for _, provider := range all.Providers().Names() {

@@ -1,23 +1,23 @@
 //go:build !no_aws
 
-// Package aws keeps secrets in AWS Secrets Manager. Credentials, region and
-// endpoint come from where the AWS tools take them when the configuration is
-// silent: the environment, profiles with or without SSO, web identity, and the
-// role of a container or an EC2 instance.
+// Package aws keeps secrets in AWS Secrets Manager. If the configuration does
+// not set credentials, region and endpoint, they come from where the AWS tools
+// take them: the environment, profiles with or without SSO, web identity, and
+// the role of a container or an EC2 instance.
 //
 // # Names
 //
-// A name is the secret's name or its ARN. It means the version that carries
-// the label AWSCURRENT; myapp/key?stage=AWSPREVIOUS pins another label and
-// myapp/key?version=ID a version. A name may hold an @ but no ?.
+// A name is the secret's name or its ARN. It means the version with the label
+// AWSCURRENT; myapp/key?stage=AWSPREVIOUS pins another label and
+// myapp/key?version=ID a version. A name may contain an @ but no ?.
 //
 // # Environment
 //
 // [vault.Config] has the environment for what this package decides: region,
 // endpoint, profile and access keys. The SDK reads everything else from the
-// process's own: where the files of the profiles are (AWS_CONFIG_FILE,
+// process's environment: the paths of the profiles (AWS_CONFIG_FILE,
 // AWS_SHARED_CREDENTIALS_FILE, HOME), web identity and container credentials,
-// AWS_CA_BUNDLE, AWS_EC2_METADATA_DISABLED and its kin, and the proxy.
+// AWS_CA_BUNDLE, AWS_EC2_METADATA_DISABLED and the like, and the proxy.
 package aws
 
 import (
@@ -35,17 +35,17 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// maxText is how many bytes Secrets Manager takes as one secret.
+// maxText is how many bytes Secrets Manager accepts as one secret.
 const maxText = 65536
 
 // A Store is the Secrets Manager of one region, for one identity. It signs in
-// when first asked.
+// with the first request.
 type Store struct {
 	client   *secretsmanager.Client
 	login    *login
 	region   string
-	endpoint string        // "" for AWS's own
-	timeout  time.Duration // of one request, with signing in where it must
+	endpoint string        // "" for that of AWS
+	timeout  time.Duration // of one request, including sign-in if it is needed
 
 	oneByOne atomic.Bool   // batches are not allowed here
 	slots    chan struct{} // one for each request that is made instead of a batch
@@ -55,8 +55,8 @@ var _ vault.BatchStore = (*Store)(nil)
 
 // Open returns the store that cfg describes. It reads the profiles and sends
 // nothing: wrong credentials show with the first Get. Errors wrap
-// [vault.ErrConfig], or [vault.ErrUnauthenticated] where the profile wants
-// what only a person can give.
+// [vault.ErrConfig], or [vault.ErrUnauthenticated] if the profile needs what
+// only the user can enter.
 func Open(ctx context.Context, cfg vault.Config) (*Store, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
@@ -82,8 +82,8 @@ func (s *Store) String() string {
 	return "AWS Secrets Manager in " + s.region
 }
 
-// Get returns the text under name and the id of the version it is. A secret
-// that was stored as binary is a text if it is one in UTF-8.
+// Get returns the text under name and the id of its version. A secret that was
+// stored as binary is a text if it is valid UTF-8.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	id, err := s.parse(name)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Store) get(ctx context.Context, id id) (*secretsmanager.GetSecretValueO
 	return s.client.GetSecretValue(ctx, in)
 }
 
-// textOf returns the one of text and binary that is there.
+// textOf returns whichever of text and binary is set.
 func textOf(text *string, binary []byte) (string, error) {
 	switch {
 	case text != nil && *text != "":
@@ -127,9 +127,9 @@ func textOf(text *string, binary []byte) (string, error) {
 }
 
 // Put stores value under name: as a new secret, or as a new version of the
-// one there, whose current version must be base. AWS cannot compare while it
-// writes. A version that somebody else stores between our look and our write
-// is not lost, but current no more: it is AWSPREVIOUS then.
+// existing one, whose current version must be base. AWS cannot compare while it
+// writes. A version that another user stores between the comparison and the
+// write is not lost, but it is no longer current: it is AWSPREVIOUS then.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	id, err := s.parse(name)
 	text := value.Reveal()
@@ -187,7 +187,7 @@ func (s *Store) create(ctx context.Context, id id, text string) (string, error) 
 	return deref(out.VersionId), nil
 }
 
-// current returns the id of the current version; "" where there is none, as
+// current returns the id of the current version. It is "" if there is none, as
 // in a secret that was made, by Terraform for instance, to be filled later.
 func (s *Store) current(ctx context.Context, id id) (string, error) {
 	got, err := s.get(ctx, id)
@@ -200,7 +200,7 @@ func (s *Store) current(ctx context.Context, id id) (string, error) {
 	return deref(got.VersionId), nil
 }
 
-// codeOf returns AWS's code of err; "" where it is not AWS's.
+// codeOf returns AWS's code of err; "" if err is not from AWS.
 func codeOf(err error) string {
 	if e := smithy.APIError(nil); errors.As(err, &e) {
 		return e.ErrorCode()

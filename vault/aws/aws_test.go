@@ -41,7 +41,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// fixture is that of a server that knows the fake's access keys.
+// fixture is the fixture for a server that knows the fake's access keys.
 func fixture(t *testing.T, url string, away vault.Store, seed func(name, raw string), seedBinary func(name string)) vaulttest.Fixture {
 	folder := strings.ReplaceAll(t.Name(), "/", "-")
 	return vaulttest.Fixture{
@@ -113,7 +113,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestProfiles has the files that only the SDK reads, from the process's
+// TestProfiles uses the files that only the SDK reads, from the process's
 // environment.
 func TestProfiles(t *testing.T) {
 	f := newFake(t)
@@ -184,8 +184,8 @@ credential_process = echo `+secretKey+`
 	}
 }
 
-// TestInstanceRole has the metadata service refuse, as on a machine that is no
-// EC2 instance: that is no outage.
+// TestInstanceRole makes the metadata service refuse, as on a machine that is
+// not an EC2 instance: that is not an outage.
 func TestInstanceRole(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+closedPort(t))
@@ -198,8 +198,8 @@ func TestInstanceRole(t *testing.T) {
 	}
 }
 
-// TestContainerRole makes sure that credentials are fetched once, and that a
-// service which gives none is not taken for a missing sign-in.
+// TestContainerRole checks that credentials are fetched once, and that a
+// service which returns none is not reported as a missing sign-in.
 func TestContainerRole(t *testing.T) {
 	f := newFake(t)
 	f.seed("app", "k")
@@ -238,7 +238,7 @@ func TestContainerRole(t *testing.T) {
 	}
 }
 
-// TestWebIdentity has STS refuse a CI job's token.
+// TestWebIdentity makes STS refuse a CI job's token.
 func TestWebIdentity(t *testing.T) {
 	status := http.StatusForbidden
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -309,7 +309,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestFaults has answers that are not AWS's, and none.
+// TestFaults covers responses that are not from AWS, and missing ones.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect to another host") }))
@@ -381,7 +381,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestThrottled makes sure that a moment's throttling is waited for.
+// TestThrottled checks that brief throttling is waited for.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -446,8 +446,7 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// TestPutDenied makes sure that a denied creation is not hidden by another
-// request.
+// TestPutDenied checks that a denied creation is not hidden by another request.
 func TestPutDenied(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -499,7 +498,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestBatchMixed has a batch with names of every sort.
+// TestBatchMixed gets a batch with names of every kind.
 func TestBatchMixed(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -524,8 +523,8 @@ func TestBatchMixed(t *testing.T) {
 	}
 }
 
-// TestBatchRefused makes sure that a batch which AWS refuses for one name does
-// not take the others along, and that an outage is not made worse.
+// TestBatchRefused checks that a batch which AWS refuses for one name does not
+// fail the others, and that an outage does not cause more requests.
 func TestBatchRefused(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]map[string]int{

@@ -15,12 +15,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// MaxBatch is how many secrets AWS gives at once.
+// MaxBatch is how many secrets AWS returns at once.
 func (s *Store) MaxBatch() int { return 20 }
 
-// GetBatch gets names in one request. Pinned versions, which no batch can
-// have, and what the batch gave no answer for are asked for one by one, a few
-// at a time; so is everything where batches are not allowed.
+// GetBatch gets names in one request. Pinned versions, which a batch cannot
+// contain, and names that the batch did not answer are requested one by one, a
+// few at a time. So is everything if batches are not allowed.
 func (s *Store) GetBatch(ctx context.Context, names []string) map[string]vault.Result {
 	results := make(map[string]vault.Result, len(names))
 	var together, single []string
@@ -49,8 +49,8 @@ func (s *Store) GetBatch(ctx context.Context, names []string) map[string]vault.R
 	return results
 }
 
-// getTogether puts into results what one request answers: nothing where the
-// request as a whole was refused, which need not hold for a single name.
+// getTogether puts into results what one request returns. If the request as a
+// whole was refused, which need not hold for a single name, it puts nothing.
 func (s *Store) getTogether(ctx context.Context, names []string, results map[string]vault.Result) {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -84,10 +84,10 @@ func (s *Store) found(name string, entry types.SecretValueEntry) vault.Result {
 	return vault.Result{Secret: vault.Secret{Name: name, Value: secret.New(text), Version: deref(entry.VersionId)}}
 }
 
-// refused handles a batch that failed. Out of reach or not signed in is the
-// answer for every name; who may not batch, or asks a server that cannot, will
-// not try again; and any other refusal is about some name that only asking
-// for each can find.
+// refused handles a batch that failed. If the service is unreachable or the
+// user is not signed in, that is the result for every name. If batches are not
+// permitted or not supported, they are not tried again. Any other refusal is
+// about a name that only single requests can find.
 func (s *Store) refused(names []string, err error, results map[string]vault.Result) {
 	reason := s.fail("get", "", err)
 	switch code := codeOf(err); {
@@ -100,7 +100,7 @@ func (s *Store) refused(names []string, err error, results map[string]vault.Resu
 	}
 }
 
-// getOneByOne puts into results what a request for each of names answers.
+// getOneByOne puts into results what one request for each of names returns.
 func (s *Store) getOneByOne(ctx context.Context, names []string, results map[string]vault.Result) {
 	answers := make([]vault.Result, len(names))
 	var wg sync.WaitGroup

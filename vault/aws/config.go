@@ -47,14 +47,14 @@ func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
 			o.BaseEndpoint = &endpoint
 		}
 	})
-	// What the client says is the endpoint may come from the profile as well.
+	// The endpoint that the client reports may also come from the profile.
 	if endpoint := s.client.Options().BaseEndpoint; endpoint != nil {
 		s.endpoint, err = checkEndpoint(*endpoint)
 	}
 	return err
 }
 
-// options tells the SDK what cfg decides; the SDK finds the rest.
+// options passes to the SDK what cfg decides; the SDK finds the rest.
 func options(cfg vault.Config) []func(*config.LoadOptions) error {
 	env := func(names ...string) string {
 		for _, name := range names {
@@ -77,7 +77,7 @@ func options(cfg vault.Config) []func(*config.LoadOptions) error {
 		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, key, env("AWS_SESSION_TOKEN"))))
 	}
 	profile := cfg.Profile
-	if profile == "" && env("AWS_WEB_IDENTITY_TOKEN_FILE") == "" { // which goes before the profile's credentials
+	if profile == "" && env("AWS_WEB_IDENTITY_TOKEN_FILE") == "" { // which takes precedence over the profile's credentials
 		profile = env("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 	}
 	if profile != "" {
@@ -86,7 +86,7 @@ func options(cfg vault.Config) []func(*config.LoadOptions) error {
 	return opts
 }
 
-// configuredEndpoint is "" where the SDK is to find it.
+// configuredEndpoint returns "" if the SDK is to find the endpoint.
 func configuredEndpoint(cfg vault.Config) string {
 	if cfg.Endpoint != "" || strings.EqualFold(cfg.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true") {
 		return cfg.Endpoint
@@ -95,12 +95,12 @@ func configuredEndpoint(cfg vault.Config) string {
 }
 
 // checkEndpoint returns endpoint as messages show it. Session tokens and
-// secrets go there, so it is https, or a server on this machine.
+// secrets are sent there, so it must be https, or a server on this machine.
 func checkEndpoint(endpoint string) (string, error) {
 	const remedy = "set endpoint_url in [vault.aws], or AWS_ENDPOINT_URL"
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		// The text itself may hold a password.
+		// The text itself may contain a password.
 		return "", vault.NewProblem(vault.ErrConfig, "the endpoint is not of the form https://HOST[:PORT]", remedy)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
@@ -125,15 +125,16 @@ func isPrintable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// newHTTPClient returns what the SDK would use, AWS_CA_BUNDLE and all, but
-// for redirects: session token and secret would travel with one to any host.
+// newHTTPClient returns the client that the SDK would use, including
+// AWS_CA_BUNDLE, except that it follows no redirects: they would carry the
+// session token and the secret to any host.
 func newHTTPClient(cfg aws.Config) *http.Client {
 	built, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		built = awshttp.NewBuildableClient()
 	}
 	transport := built.GetTransport()
-	transport.MaxIdleConnsPerHost = 32 // as many as workers there may be
+	transport.MaxIdleConnsPerHost = 32 // the maximum number of workers
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -142,7 +143,7 @@ func newHTTPClient(cfg aws.Config) *http.Client {
 
 // newRetryer allows one more attempt after throttling, where AWS may say how
 // long to wait, and with a wrong clock, which the SDK corrects. The caller
-// retries what else is worth it. Nobody waits on a laptop for the metadata
+// retries what else is worth it. A laptop does not wait for the metadata
 // service of EC2.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
@@ -150,7 +151,7 @@ func newRetryer() aws.Retryer {
 		o.MaxBackoff = 200 * time.Millisecond
 		o.Retryables = []retry.IsErrorRetryable{
 			retry.NoRetryCanceledError{},
-			retry.RetryableError{}, // the SDK's word for the clock
+			retry.RetryableError{}, // the SDK's code for a wrong clock
 			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
 		}
 	})

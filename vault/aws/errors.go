@@ -18,8 +18,8 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// fail makes err, whatever it is, the error of an operation. No secrets,
-// besides the credentials, may come back in it.
+// fail makes any err the error of an operation. Secrets, in addition to the
+// credentials, are kept out of it.
 func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	var p vault.Problem
 	var api smithy.APIError
@@ -40,7 +40,7 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	return p.Of(op, s.String(), name)
 }
 
-// apiProblem gives a refusal by AWS its kind.
+// apiProblem returns the kind of problem for a refusal by AWS.
 func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.Problem {
 	code, text := e.ErrorCode(), e.ErrorMessage()
 	id, _ := s.parse(name)
@@ -48,14 +48,15 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.
 	case "ResourceNotFoundException":
 		return vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("region %s: %s", s.region, text), "check the name, and region in [vault.aws] or AWS_REGION")
 	case "InvalidRequestException":
-		// The code says nothing; only the words tell a deleted secret.
+		// The code is not specific; only the message identifies a
+		// deleted secret.
 		if strings.Contains(text, "delet") {
 			return vault.NewProblem(vault.ErrNotFound, "it is scheduled for deletion", s.command("restore-secret", id))
 		}
 	case "ResourceExistsException":
 		return vault.NewProblem(vault.ErrConflict, "", "")
 	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "UnauthorizedOperation", "OptInRequired":
-		if strings.Contains(text, "KMS") { // only the words tell
+		if strings.Contains(text, "KMS") { // only the message says so
 			return vault.NewProblem(vault.ErrDenied, text, kmsRemedy)
 		}
 		return vault.NewProblem(vault.ErrDenied, text, policyRemedy(op))
@@ -68,11 +69,11 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.
 	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException",
 		"MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":
-		// The words may quote the request's headers, with the token.
+		// The message may quote the request's headers, with the token.
 		return s.signatureProblem(code, err)
 	case "InvalidParameterException", "ValidationException":
 		return vault.NewProblem(vault.ErrName, text, "")
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
+	case "UnknownError": // the SDK's code for a response that is not from AWS
 		return foreignProblem(err)
 	}
 	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled || statusOf(err) == http.StatusTooManyRequests {
@@ -84,10 +85,10 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.
 	return vault.NewProblem(vault.ErrConfig, code+": "+text, "")
 }
 
-// outages is the remedy where only AWS can help.
+// outages is the remedy if only AWS can help.
 const outages = "try again; https://health.aws.amazon.com tells of outages"
 
-// isOverload reports whether the service has too much to do, or a fault.
+// isOverload reports whether the service is overloaded or has a fault.
 func isOverload(code string, status int) bool {
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch code {
@@ -97,7 +98,7 @@ func isOverload(code string, status int) bool {
 	return throttled || status >= 500 || status == http.StatusTooManyRequests
 }
 
-// command is the line of the AWS CLI that does verb to a secret.
+// command returns the AWS CLI command line that does verb to a secret.
 func (s *Store) command(verb string, id id) string {
 	return "aws secretsmanager " + verb + " --secret-id " + id.secret + " --region " + s.region + profileFlag(s.login.profile.Profile)
 }
@@ -111,7 +112,8 @@ func policyRemedy(op string) string {
 	return "allow secretsmanager:GetSecretValue on it in the policy of the identity"
 }
 
-// signatureProblem tells a wrong clock, by the answer's own, from a wrong key.
+// signatureProblem distinguishes a wrong clock, by the time of the response,
+// from a wrong key.
 func (s *Store) signatureProblem(code string, err error) vault.Problem {
 	detail := "the signature is not right (" + code + "): the secret access key is wrong, or this machine's clock"
 	if ahead, ok := clockSkew(err); ok && ahead.Abs() > 4*time.Minute {
@@ -136,7 +138,7 @@ func clockSkew(err error) (time.Duration, bool) {
 	return sent.Sub(received), err1 == nil && err2 == nil
 }
 
-// statusOf returns the answer's status; 0 where there is none.
+// statusOf returns the status of the response; 0 if there is none.
 func statusOf(err error) int {
 	if e := interface{ HTTPStatusCode() int }(nil); errors.As(err, &e) {
 		return e.HTTPStatusCode()
@@ -144,7 +146,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// foreignProblem explains an answer of a proxy, or of another server.
+// foreignProblem explains a response from a proxy or another server.
 func foreignProblem(err error) vault.Problem {
 	const check = "check endpoint_url, AWS_ENDPOINT_URL and the proxy"
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
@@ -155,8 +157,8 @@ func foreignProblem(err error) vault.Problem {
 	return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("status %d, not an answer of AWS", statusOf(err)), check)
 }
 
-// transportProblem explains why there is no answer, or none of AWS. timeout is
-// 0 where it is not known.
+// transportProblem explains why there is no response, or none from AWS. timeout
+// is 0 if it is not known.
 func transportProblem(err error, timeout time.Duration) vault.Problem {
 	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok && !vaulthttp.IsTimeout(err) {
 		return foreignProblem(err)

@@ -28,22 +28,22 @@ const (
 	session   = "s3ssionT0ken"
 )
 
-// A version of a secret, as the API has it.
+// A version of a secret, as in the API.
 type version struct {
 	VersionId    string
 	SecretString *string `json:",omitempty"`
 	SecretBinary []byte  `json:",omitempty"`
 }
 
-// A fake answers as Secrets Manager does.
+// A fake responds as Secrets Manager does.
 type fake struct {
 	*httptest.Server
 
 	mu       sync.Mutex
-	secrets  map[string][]version // newest last; none where the secret has no value
+	secrets  map[string][]version // newest last; none if the secret has no value
 	deleted  map[string]bool
 	requests map[string]int
-	answer   http.HandlerFunc // instead, where set
+	answer   http.HandlerFunc // instead, if set
 }
 
 func newFake(t *testing.T) *fake {
@@ -54,7 +54,7 @@ func newFake(t *testing.T) *fake {
 	return f
 }
 
-// config is what a person with that access key configures to use f.
+// config returns the configuration of a user with that access key for f.
 func (f *fake) config(key string) vault.Config { return config(f.URL, key) }
 
 func config(endpoint, key string) vault.Config {
@@ -84,7 +84,7 @@ func (f *fake) add(name string, v version) string {
 	return v.VersionId
 }
 
-// sent tells how often each operation was asked for.
+// sent returns how often each operation was requested.
 func (f *fake) sent() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,7 +147,7 @@ func (f *fake) create(w http.ResponseWriter, name string, text *string) {
 	}
 }
 
-// permit returns the code of the refusal, if any, that the access key earns.
+// permit returns the code of the refusal, if any, for the access key.
 func permit(r *http.Request, op string) string {
 	_, after, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	key, _, _ := strings.Cut(after, "/")

@@ -18,16 +18,16 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A login gets credentials as the SDK's chain does, and tells why there are
-// none. What cannot succeed is tried once only.
+// A login gets credentials as the SDK's chain does, and reports why there are
+// none. What cannot succeed is tried only once.
 type login struct {
 	provider aws.CredentialsProvider
 	profile  config.SharedConfig
 	sources  []aws.CredentialSource
 
 	mu      sync.Mutex
-	failure error           // why there never will be any
-	last    aws.Credentials // which must show nowhere
+	failure error           // why there will never be any
+	last    aws.Credentials // which must not be shown anywhere
 }
 
 func newLogin(cfg aws.Config) *login {
@@ -74,8 +74,8 @@ func (l *login) state() (last aws.Credentials, failure error) {
 	return l.last, l.failure
 }
 
-// problem explains why the chain gave no credentials. It repeats the words of
-// a service but not those of the SDK, which may quote what it read.
+// problem explains why the chain returned no credentials. It repeats the
+// messages of a service but not those of the SDK, which may quote what it read.
 func (l *login) problem(err error) vault.Problem {
 	if e := smithy.APIError(nil); errors.As(err, &e) {
 		if isOverload(e.ErrorCode(), statusOf(err)) {
@@ -84,7 +84,8 @@ func (l *login) problem(err error) vault.Problem {
 		return vault.NewProblem(vault.ErrUnauthenticated, strings.TrimPrefix(e.ErrorCode()+": "+e.ErrorMessage(), ": "), l.remedy())
 	}
 	if slices.Contains(l.sources, aws.CredentialSourceIMDS) {
-		// The last resort, and no answer means that this is no such machine.
+		// This is the last resort. No response means that this is not
+		// such a machine.
 		return vault.NewProblem(vault.ErrUnauthenticated, "no credentials in the environment or the profile, and no EC2 instance role", l.remedy())
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
@@ -119,7 +120,7 @@ func (l *login) isSSO() bool {
 	return false
 }
 
-// remedy is the command that signs in.
+// remedy returns the command that signs in.
 func (l *login) remedy() string {
 	flag := profileFlag(l.profile.Profile)
 	switch {

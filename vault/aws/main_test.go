@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMain hides the machine's own AWS set-up, which the SDK would find.
+// TestMain hides the machine's own AWS configuration, which the SDK would find.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")

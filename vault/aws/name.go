@@ -9,7 +9,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// An id says which version of which secret is meant.
+// An id identifies a version of a secret.
 type id struct {
 	secret  string // name or ARN
 	version string // "": by its label
@@ -20,8 +20,8 @@ func (i id) pinned() bool { return i.version != "" || i.stage != "" }
 
 func (i id) isARN() bool { return strings.HasPrefix(i.secret, "arn:") }
 
-// parse finds what name means; its errors are of kind ErrName. AWS refuses a
-// bad name too, but after the credentials were sought and in its own words.
+// parse parses name; its errors are of kind ErrName. AWS refuses a bad name
+// too, but only after looking for credentials, and with a message of its own.
 func (s *Store) parse(name string) (id, error) {
 	rest, query, pinned := strings.Cut(name, "?")
 	i := id{secret: rest}

@@ -20,7 +20,7 @@ func TestParse(t *testing.T) {
 	tests := []struct {
 		name string
 		want id
-		rule string // part of it; "" where the name is good
+		rule string // part of it; "" if the name is good
 	}{
 		{name: "app", want: id{"app", "", ""}},
 		{name: "team/app_1+=.@-", want: id{"team/app_1+=.@-", "", ""}},
@@ -49,8 +49,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzParse makes sure that what passes is what AWS takes, and fits into a
-// command that is shown.
+// FuzzParse checks that AWS accepts what parse accepts, and that it is safe in
+// a command that is shown.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"app", "app?stage=AWSPREVIOUS", testARN, testARN + "?version=" + testID, "a b", "arn:", "?", "\xff"} {
 		f.Add(name)

@@ -1,21 +1,22 @@
 //go:build !no_azure
 
-// Package azure keeps secrets in Azure Key Vault. Who asks is settled by
-// Microsoft Entra ID: by a signed-in az or azd, by a service principal or a
-// federated token that the environment describes, or by a managed identity.
+// Package azure keeps secrets in Azure Key Vault. Microsoft Entra ID identifies
+// the caller: by a signed-in az or azd, by a service principal or a federated
+// token that the environment describes, or by a managed identity.
 //
 // # Names
 //
-// A name is of letters, digits and "-". Azure's own notation pins a version,
-// name/0123456789abcdef0123456789abcdef; so does name?version=…, as for other
-// vaults. The secret's identifier is a name too, if it is of this vault:
-// https://myvault.vault.azure.net/secrets/name.
+// A name consists of letters, digits and "-". Azure's own notation pins a
+// version, name/0123456789abcdef0123456789abcdef; so does name?version=…, as
+// for other vaults. The secret's identifier is a name too, if it is in this
+// vault: https://myvault.vault.azure.net/secrets/name.
 //
 // # Writing
 //
-// Key Vault has no conditional write. [Store.Put] looks which version is the
-// newest and then adds one: of two writers at the same moment both succeed,
-// the later one is read, and the other's text remains as an older version.
+// Key Vault has no conditional write. [Store.Put] checks which version is the
+// newest and then adds one. If two writers do so at the same moment, both
+// succeed: the later one is read, and the other's text remains as an older
+// version.
 package azure
 
 import (
@@ -32,22 +33,21 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A Store is one key vault. It signs in when first asked.
+// A Store is one key vault. It signs in with the first request.
 type Store struct {
 	client  *azsecrets.Client
 	signIn  *signIn
 	host    string
-	timeout time.Duration // of one request, with the sign-in that it needs
+	timeout time.Duration // of one request, including the sign-in that it needs
 
-	first chan struct{} // held by the request that goes ahead of all others
-	begun atomic.Bool   // it has its answer
+	first chan struct{} // held by the first request, which runs alone
+	begun atomic.Bool   // the first request has completed
 }
 
 var _ vault.Store = (*Store)(nil)
 
-// Open returns the store that cfg describes. It sends nothing: a wrong
-// address or a missing sign-in shows with the first Get. Errors wrap
-// [vault.ErrConfig].
+// Open returns the store that cfg describes. It sends nothing: a wrong address
+// or a missing sign-in shows with the first Get. Errors wrap [vault.ErrConfig].
 func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
@@ -87,9 +87,10 @@ func (s *Store) String() string {
 	return "Azure Key Vault at https://" + s.host
 }
 
-// Get returns the text under name and which version it is. A secret that is
-// disabled, has expired or is not valid yet is ErrDenied: Key Vault itself
-// gives the latter two to whoever may read, and leaves the refusal to us.
+// Get returns the text under name and its version. A secret that is disabled,
+// has expired or is not valid yet is ErrDenied: Key Vault itself returns the
+// latter two to anyone who may read, and leaves it to the client to refuse
+// them.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	at, err := s.locate(name)
 	if err != nil {
@@ -116,10 +117,10 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	return found, nil
 }
 
-// Put stores value under name as a new version, with the content type and
-// the tags that the newest has, and returns it. ErrConflict is that the newest
-// version is not base, or that a deleted secret still holds the name. For what
-// happens between looking and writing, see the package comment.
+// Put stores value under name as a new version, with the content type and the
+// tags of the newest, and returns it. It returns ErrConflict if the newest
+// version is not base, or if a deleted secret still has the name. For what
+// happens between the check and the write, see the package comment.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	at, err := s.locate(name)
 	switch {
@@ -172,10 +173,10 @@ func isNotFound(err error) bool {
 	return ok && refused.StatusCode == http.StatusNotFound && parseAnswer(refused).ours()
 }
 
-// do runs request within the time that one may take. The store's first goes
-// alone. It learns from a refused attempt which tenant to sign in to, and the
-// rest need no such attempt of their own; were they refused, too, the SDK
-// would drop the token that the first one has just got.
+// do runs request within its timeout. The store's first request runs alone: it
+// learns from a refused attempt which tenant to sign in to, and the others need
+// no such attempt of their own. If they were refused too, the SDK would discard
+// the token that the first one has just got.
 func (s *Store) do(ctx context.Context, request func(context.Context) error) error {
 	if !s.begun.Load() {
 		select {

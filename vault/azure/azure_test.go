@@ -14,7 +14,7 @@ import (
 	"github.com/envdrift/envdrift/vault/vaulttest"
 )
 
-// config is what a person configures to use a, with env as environment.
+// config returns a user's configuration for a, with env as environment.
 func config(a *servertest.Azure, env map[string]string) vault.Config {
 	return vault.Config{Provider: "azure", URL: a.URL, Getenv: func(name string) string { return env[name] }}
 }

@@ -27,8 +27,8 @@ func newClient(host string, web *http.Client, credential azcore.TokenCredential,
 			Retry:            policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Millisecond, MaxRetryDelay: timeout, ShouldRetry: mayWait},
 			PerRetryPolicies: []policy.Policy{&guard{host}},
 		},
-		// A server on this machine has no name below vault.azure.net that a
-		// challenge could agree with.
+		// A server on this machine has no name below vault.azure.net
+		// that a challenge could match.
 		DisableChallengeResourceVerification: isLocal(host),
 	}
 	client, err := azsecrets.NewClient("https://"+host, credential, options)
@@ -47,7 +47,7 @@ func checkAddress(address string) (host string, err error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-		// The text itself may hold a password.
+		// The text itself may contain a password.
 		return "", vault.NewProblem(vault.ErrConfig, "vault_url is not of the form https://HOST/", remedy)
 	}
 	if u.Scheme != "https" {
@@ -78,8 +78,8 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 	return &http.Client{Transport: transport, CheckRedirect: vaulthttp.CheckRedirect}, nil
 }
 
-// mayWait allows one more attempt where the server says when, and that is
-// before the request's time ends. Everything else is retried by the caller.
+// mayWait allows one more attempt if the server says when, and that is before
+// the request's time ends. The caller retries everything else.
 func mayWait(r *http.Response, err error) bool {
 	if err != nil || r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
 		return false
@@ -92,14 +92,14 @@ func mayWait(r *http.Response, err error) bool {
 	return ok && wait < time.Until(deadline)
 }
 
-// A transportError is why there is no answer.
+// A transportError is why there is no response.
 type transportError struct{ err error }
 
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// A guard stands between the SDK and the vault. It marks what the transport
-// says, and looks at each challenge before the SDK, whose refusal has no type
+// A guard is the transport between the SDK and the vault. It marks transport
+// errors, and checks each challenge before the SDK, whose refusal has no type
 // and whose parser panics at an authority without a path.
 type guard struct{ host string }
 
@@ -116,8 +116,8 @@ func (g *guard) Do(req *policy.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// check refuses a challenge that is none of Key Vault, or that asks for a
-// token which is good elsewhere.
+// check refuses a challenge that is not Key Vault's, or that asks for a token
+// which is valid elsewhere.
 func (g *guard) check(challenge string) error {
 	stranger := vault.NewProblem(vault.ErrConfig, "it does not ask to sign in as Key Vault does", "check vault_url")
 	authority := parameter(challenge, "authorization")
@@ -125,7 +125,7 @@ func (g *guard) check(challenge string) error {
 		return stranger
 	}
 	if parameter(challenge, "claims") != "" {
-		return nil // a further demand, on a token of ours
+		return nil // a further demand, for a token that was sent
 	}
 	resource := parameter(challenge, "scope")
 	if resource == "" {
@@ -141,8 +141,8 @@ func (g *guard) check(challenge string) error {
 	return nil
 }
 
-// parameter returns what a challenge says of name; the last counts, as for
-// the SDK. Key Vault separates parameters by commas and blanks.
+// parameter returns the value of name in a challenge; the last one counts, as
+// for the SDK. Key Vault separates parameters by commas and blanks.
 func parameter(challenge, name string) (value string) {
 	for field := range strings.FieldsFuncSeq(challenge, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if v, ok := strings.CutPrefix(field, name+"="); ok {

@@ -21,29 +21,29 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A source is one place where a token may come from.
+// A source is one place that a token may come from.
 type source struct {
 	name     string
 	remedy   string
-	tenant   string // the only one it signs in to; "" for any
-	optional bool   // where it has none, the next is asked
+	tenant   string // the only tenant that it signs in to; "" for any
+	optional bool   // if it has none, the next one is asked
 	cred     azcore.TokenCredential
 }
 
 // A signIn gets tokens from the first source that has one, and then from that
-// one only. It differs from the SDK's chain in what it leaves out (asking for
-// a managed identity where nothing tells of one costs ten seconds) and in its
+// one only. It differs from the SDK's chain in what it leaves out (asking for a
+// managed identity where nothing indicates one costs ten seconds) and in its
 // errors: an expired session of az does not hide azd's.
 type signIn struct {
 	mu      sync.Mutex
 	sources []source
-	secrets []string // may not come back in an error
-	tenant  string   // the vault's, once it has told
+	secrets []string // must not be in an error
+	tenant  string   // the vault's, once it is known
 	last    exchange
-	failure error // why it never will
+	failure error // why there will never be a token
 }
 
-// An exchange is the last that was heard from who gives tokens.
+// An exchange is the last response of a token service.
 type exchange struct {
 	resp *http.Response
 	err  error
@@ -75,8 +75,8 @@ func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
 	return s, err
 }
 
-// A builder makes sources of what the environment holds. It does not leave
-// the reading to the SDK, which would read the process's.
+// A builder makes sources from the environment in the configuration. The SDK
+// would read the process's.
 type builder struct {
 	getenv  func(string) string
 	options azcore.ClientOptions
@@ -163,7 +163,7 @@ func (b *builder) environment() (source, error) {
 	return s, err
 }
 
-// workload is a token of somebody whom Entra trusts: a pod's, a CI job's.
+// workload is a token of an issuer that Entra trusts: a pod's, a CI job's.
 func (b *builder) workload() (source, error) {
 	s := source{name: "workload identity", tenant: b.ownTenant(),
 		remedy: "check AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE and the federated credential of the application"}
@@ -178,10 +178,10 @@ func (b *builder) workload() (source, error) {
 	return s, err
 }
 
-// managed is the identity that Azure gives to a machine or a service.
+// managed is the identity that Azure assigns to a machine or a service.
 func (b *builder) managed() (source, error) {
 	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: b.options}
-	options.Retry = policy.RetryOptions{} // the SDK knows how often a fresh machine says no
+	options.Retry = policy.RetryOptions{} // the SDK knows how often a new machine refuses
 	if id := b.getenv("AZURE_CLIENT_ID"); id != "" {
 		options.ID = azidentity.ClientID(id)
 	}
@@ -205,15 +205,15 @@ func (b *builder) ownTenant() string {
 	return b.getenv("AZURE_TENANT_ID")
 }
 
-// failed returns why signing in was given up: servers lock out who keeps
-// trying, and az takes a second to say no.
+// failed returns why signing in was given up: servers lock out clients that
+// keep trying, and az takes a second to refuse.
 func (s *signIn) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failure
 }
 
-// GetToken is for the SDK, which keeps the token until it ends.
+// GetToken is for the SDK, which keeps the token until it expires.
 func (s *signIn) GetToken(ctx context.Context, want policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -269,7 +269,7 @@ func (s *signIn) ask(ctx context.Context, from source, want policy.TokenRequestO
 	return token, vault.NewProblem(vault.ErrUnauthenticated, strings.TrimSuffix(vaulthttp.OneLine(vaulthttp.Redact(text, s.secrets...)), "."), "")
 }
 
-// remedy is what helps the source in use, or the one that was in the way.
+// remedy returns what helps for the source in use, or for the one that failed.
 func (s *signIn) remedy() string {
 	from := s.sources[0]
 	if from.name == "az" && isTenant(s.tenant) {
@@ -285,14 +285,15 @@ func (s *signIn) inUse() (secrets []string, remedy string) {
 	return slices.Clone(s.secrets), s.remedy()
 }
 
-// isTenant reports whether a tenant is fit for a command line.
+// isTenant reports whether a tenant is safe in a command line.
 func isTenant(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
 	})
 }
 
-// A recorder notes what the SDK hears; its errors do not wrap it.
+// A recorder records the responses that the SDK gets; the SDK's errors do not
+// wrap them.
 type recorder signIn
 
 func (r *recorder) Do(req *policy.Request) (*http.Response, error) {

@@ -41,7 +41,7 @@ func TestDeveloperTools(t *testing.T) {
 	az := fmt.Sprintf(`echo '{"accessToken": "%s", "expires_on": 4102444800}'`, a.Token("reader"))
 	azd := fmt.Sprintf(`echo '{"token": "%s", "expiresOn": "2100-01-01T00:00:00Z"}'`, a.Token("reader"))
 	tests := []struct {
-		name, az, azd  string // scripts; "" where not installed
+		name, az, azd  string // scripts; "" if not installed
 		credential     string
 		detail, remedy string // of ErrUnauthenticated; "" for success
 		azRuns         int
@@ -114,7 +114,8 @@ func TestWorkloadIdentity(t *testing.T) {
 	}
 }
 
-// The SDK reads the process's environment for where a managed identity is.
+// The SDK reads the address of a managed identity from the process's
+// environment.
 func TestManagedIdentity(t *testing.T) {
 	a := servertest.AzureKeyVault(t)
 	a.Set("app", value)
@@ -133,7 +134,7 @@ func TestManagedIdentity(t *testing.T) {
 	t.Setenv("PATH", t.TempDir()+":/usr/bin:/bin")
 	env := map[string]string{
 		"SSL_CERT_FILE": a.CACert, "IDENTITY_ENDPOINT": identity.URL, "IDENTITY_HEADER": "h3ader",
-		"AZURE_CLIENT_ID": identity.URL, // one of its own: the SDK keeps tokens for the whole process
+		"AZURE_CLIENT_ID": identity.URL, // a new one: the SDK keeps tokens for the whole process
 	}
 	_, err := open(t, config(a, env)).Get(t.Context(), "app")
 	if e := wantKind(t, err, vault.ErrUnauthenticated); !strings.Contains(e.Detail, "managed identity: ") || !strings.Contains(e.Remedy, "assign a managed identity") {

@@ -20,8 +20,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// fail makes err, whatever it is, the error of an operation, in which secrets
-// do not show.
+// fail makes any err the error of an operation, without secrets.
 func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	var p vault.Problem
 	switch refused, ok := errors.AsType[*azcore.ResponseError](err); {
@@ -41,13 +40,13 @@ func (s *Store) fail(op, name string, err error, secrets ...string) error {
 	return p.Of(op, s.String(), name)
 }
 
-// An answer is a refusal of Key Vault, or of what stands in its place.
+// An answer is a refusal by Key Vault, or by a server in its place.
 type answer struct {
 	status     int
-	code       string // "": not a word of Key Vault
+	code       string // "" if it is not from Key Vault
 	inner      string // the more precise code
 	text       string
-	retryAfter string // the header, where it was too long to wait for
+	retryAfter string // the header, if that was too long to wait for
 }
 
 func parseAnswer(refused *azcore.ResponseError) answer {
@@ -68,13 +67,13 @@ func parseAnswer(refused *azcore.ResponseError) answer {
 	return a
 }
 
-// ours reports whether it was Key Vault that answered.
+// ours reports whether the response is from Key Vault.
 func (a answer) ours() bool { return a.code != "" }
 
-// outages is the remedy where only Azure can help.
+// outages is the remedy if only Azure can help.
 const outages = "try again; https://azure.status.microsoft tells of outages"
 
-// refusal gives an answer to a get or a put its kind.
+// refusal returns the kind of problem for the response to a get or a put.
 func (s *Store) refusal(op, name string, a answer) vault.Problem {
 	at, _ := s.locate(name)
 	switch {
@@ -101,7 +100,7 @@ func (s *Store) refusal(op, name string, a answer) vault.Problem {
 	return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("status %d: %s", a.status, a.text), "")
 }
 
-// denial says what stands between the caller and the secret.
+// denial reports what keeps the caller from the secret.
 func (s *Store) denial(op, name string, a answer) vault.Problem {
 	role, permissions := "Key Vault Secrets User", "get"
 	if op == "put" {
@@ -123,7 +122,7 @@ func (s *Store) denial(op, name string, a answer) vault.Problem {
 	return vault.NewProblem(vault.ErrDenied, a.text, "grant the identity "+byRole+"; where the vault has access policies: "+byPolicy)
 }
 
-// usable refuses what the vault's owner has said is not to be used.
+// usable refuses a secret that the vault's owner has marked as not to be used.
 func (s *Store) usable(at place, a *azsecrets.SecretAttributes, now time.Time) error {
 	set := fmt.Sprintf("az keyvault secret set-attributes --vault-name %s --name %s ", s.shortName(), at.name)
 	switch {
@@ -139,13 +138,13 @@ func (s *Store) usable(at place, a *azsecrets.SecretAttributes, now time.Time) e
 	return nil
 }
 
-// shortName is what the az command calls the vault.
+// shortName returns the name by which the az command knows the vault.
 func (s *Store) shortName() string {
 	name, _, _ := strings.Cut(s.host, ".")
 	return name
 }
 
-// entraProblem says why a token was refused.
+// entraProblem reports why a token was refused.
 func entraProblem(resp *http.Response, secrets []string) vault.Problem {
 	var body struct {
 		Error       string
@@ -165,12 +164,12 @@ func entraProblem(resp *http.Response, secrets []string) vault.Problem {
 	return vault.NewProblem(vault.ErrUnauthenticated, vaulthttp.OneLine(vaulthttp.Redact(text, secrets...)), "")
 }
 
-// transportProblem explains why there is no answer, or none that makes sense.
+// transportProblem explains why there is no response, or none that is valid.
 func (s *Store) transportProblem(err error) vault.Problem {
 	client := vaulthttp.Client{Address: "vault_url", CA: "SSL_CERT_FILE", Timeout: s.timeout}
 	at := ""
 	if _, ok := errors.AsType[*transportError](err); !ok && !vaulthttp.IsTimeout(err) {
-		// What the SDK could not make sense of is not shown: it may be a value.
+		// What the SDK could not parse is not shown: it may be a value.
 		return vault.NewProblem(vault.ErrUnavailable, "its answer is not one of Key Vault", "check vault_url and the proxy")
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {

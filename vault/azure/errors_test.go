@@ -66,7 +66,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// refuse answers as Key Vault does.
+// refuse responds as Key Vault does.
 func refuse(status int, code, inner, message string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -91,7 +91,7 @@ func foreign(status int, body string, header ...string) http.HandlerFunc {
 
 const value = "q7vAluEmArk"
 
-// TestAnswers has a vault that is signed in to answer a Get, and then a Put.
+// TestAnswers makes a vault that is signed in to answer a Get, and then a Put.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	const forbidden = "Caller is not authorized to perform action on resource.\r\nCaller: appid=1"
@@ -100,7 +100,7 @@ func TestAnswers(t *testing.T) {
 		answer         http.HandlerFunc
 		kind           error
 		detail, remedy string // parts
-		put            error  // the kind of a Put, where it differs
+		put            error  // the kind of a Put, if it differs
 	}{
 		{name: "not found", answer: refuse(404, "SecretNotFound", "", "A secret with (name/id) app was not found"),
 			kind: vault.ErrNotFound, remedy: "az keyvault secret list --vault-name 127"},
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("the error shows a secret: %s", shown)
 			}
 			if tt.name == "not found" {
-				return // for a Put, that is well
+				return // for a Put, that is no error
 			}
 			a.Fail(tt.answer)
 			if tt.put == nil {
@@ -174,7 +174,7 @@ func TestThrottledMoment(t *testing.T) {
 	}
 }
 
-// Time runs out once: Fetch does not ask again.
+// A timeout happens once: Fetch does not ask again.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	a := servertest.AzureKeyVault(t)
@@ -304,7 +304,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A vault that moves on after a sign-in that has failed asks no more.
+// A vault that is used after a failed sign-in sends no more requests.
 func TestRefusedOnce(t *testing.T) {
 	t.Parallel()
 	a := servertest.AzureKeyVault(t)
@@ -346,7 +346,7 @@ func TestAnotherTenant(t *testing.T) {
 	}
 }
 
-// What the SDK logs holds no secret, should somebody turn it on.
+// What the SDK logs contains no secret, if a user turns logging on.
 func TestLogHoldsNoSecret(t *testing.T) {
 	var mu sync.Mutex
 	var log strings.Builder

@@ -14,7 +14,7 @@ import (
 func ExampleOpen() {
 	store, err := azure.Open(context.Background(), vault.Config{
 		URL:        "https://team.vault.azure.net/",
-		Credential: "cli", // what "az login" has left
+		Credential: "cli", // the session of "az login"
 		Getenv:     os.Getenv,
 	})
 	if err != nil {

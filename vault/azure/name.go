@@ -9,13 +9,13 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A place is where a secret lies in the vault.
+// A place identifies a secret in the vault.
 type place struct {
 	name    string
 	version string // "": the newest
 }
 
-// locate finds the place that name means; its errors wrap [vault.ErrName].
+// locate parses name; its errors wrap [vault.ErrName].
 func (s *Store) locate(name string) (place, error) {
 	short := name
 	if id, ok := strings.CutPrefix(name, "https://"); ok {

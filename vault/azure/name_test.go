@@ -55,7 +55,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// FuzzLocate makes sure that no name leads to another request.
+// FuzzLocate checks that no name leads to another request.
 func FuzzLocate(f *testing.F) {
 	for _, name := range []string{"app", "app/" + version, "app?version=" + version, "https://team.vault.azure.net/secrets/a", "../keys/a", "%2e", "\xff"} {
 		f.Add(name)

@@ -27,8 +27,8 @@ func Provider() vault.Provider {
 var vaultName = regexp.MustCompile(`^[A-Za-z0-9-]{3,24}$`)
 
 // addressOf returns the address of the vault called name in the cloud of the
-// vault at like, or in the public one. A name that Azure would not allow could
-// be any address, so there is none for it.
+// vault at like, or in the public one. It returns none for a name that Azure
+// would not allow, since that could be any address.
 func addressOf(name, like string) (string, bool) {
 	if like == "" {
 		like = "https://x.vault.azure.net/"

@@ -31,11 +31,11 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A link is the way to the server: made when it is first needed, and once.
+// A link connects to the server when it is first needed, and only once.
 type link struct {
-	project   string // "" where the credentials tell
-	endpoint  string // "" for Google's
-	plaintext bool   // no credentials either: a server on this machine
+	project   string // "" if it comes from the credentials
+	endpoint  string // "" for that of Google
+	plaintext bool   // and without credentials: a server on this machine
 	timeout   time.Duration
 	getenv    func(string) string
 	options   []option.ClientOption
@@ -44,7 +44,7 @@ type link struct {
 	made atomic.Pointer[connection]
 }
 
-// A connection is a link that was made.
+// A connection is what a link has made.
 type connection struct {
 	client      *secretmanager.Client
 	credentials *auth.Credentials // nil for plaintext
@@ -57,7 +57,7 @@ func newLink(cfg vault.Config) (*link, error) {
 		timeout: cfg.Timeout,
 		getenv:  cfg.Getenv,
 		lock:    make(chan struct{}, 1),
-		// Spans and logs could carry what only the user may see.
+		// Spans and logs could contain what only the user may see.
 		options: []option.ClientOption{option.WithTelemetryDisabled(), option.WithLogger(slog.New(slog.DiscardHandler))},
 	}
 	if l.timeout <= 0 {
@@ -86,8 +86,8 @@ func newLink(cfg vault.Config) (*link, error) {
 
 var errNoProject = vault.NewProblem(vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)", "")
 
-// checkEndpoint returns endpoint as HOST:PORT. A token goes there with every
-// request, so it speaks TLS, or is a server on this machine, which gets none.
+// checkEndpoint returns endpoint as HOST:PORT. A token is sent there with every
+// request, so it must use TLS, or be a server on this machine, which gets none.
 func checkEndpoint(endpoint string) (address string, plaintext bool, err error) {
 	if endpoint = strings.TrimSpace(endpoint); endpoint == "" {
 		return "", false, nil
@@ -98,7 +98,7 @@ func checkEndpoint(endpoint string) (address string, plaintext bool, err error) 
 	}
 	u, err := url.Parse(scheme + "://" + strings.TrimSuffix(address, "/"))
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != u.String() {
-		// The text itself may hold a password.
+		// The text itself may contain a password.
 		return "", false, vault.NewProblem(vault.ErrConfig, "the endpoint is not of the form HOST[:PORT]", "set endpoint in [vault.gcp], or leave it out")
 	}
 	plaintext = vaulthttp.IsLoopback(u.Hostname())
@@ -109,7 +109,7 @@ func checkEndpoint(endpoint string) (address string, plaintext bool, err error) 
 	return net.JoinHostPort(u.Hostname(), port), plaintext, nil
 }
 
-// knownProject returns the project, or "" where it is not known yet.
+// knownProject returns the project, or "" if it is not known yet.
 func (l *link) knownProject() string {
 	if c := l.made.Load(); c != nil {
 		return c.project
@@ -117,7 +117,7 @@ func (l *link) knownProject() string {
 	return l.project
 }
 
-// do makes one request about r, signed in, within the time that one may take.
+// do makes one request about r, signed in, within its timeout.
 func (l *link) do(ctx context.Context, r ref,
 	request func(context.Context, *secretmanager.Client, string, gax.CallOption) error) (project string, err error) {
 	if l.project != "" {
@@ -134,8 +134,8 @@ func (l *link) do(ctx context.Context, r ref,
 	if err := r.check(c.project); err != nil {
 		return "", err
 	}
-	// Before the request, which would report a network fault on the way to
-	// the token as if the token were refused.
+	// Before the request, which would report a network error on the way to
+	// the token server as a refused token.
 	if err := l.signIn(ctx, c.credentials); err != nil {
 		return "", err
 	}
@@ -211,14 +211,14 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 	}
 	_ = json.Unmarshal(data, &head)
 	c, err := credentials.NewCredentialsFromJSON(head.Type, data, options)
-	if err != nil { // its text may quote from the file
+	if err != nil { // its text may quote the file
 		return nil, vault.NewProblem(vault.ErrUnauthenticated, file+" holds no credentials that can be used", l.remedy())
 	}
 	return c, nil
 }
 
-// credentialsFile returns where the credentials may be, and whether the user
-// said so.
+// credentialsFile returns the path of the credentials, and whether the user set
+// it.
 func (l *link) credentialsFile() (file string, chosen bool) {
 	if file := l.getenv("GOOGLE_APPLICATION_CREDENTIALS"); file != "" {
 		return file, true
@@ -234,7 +234,7 @@ func (l *link) credentialsFile() (file string, chosen bool) {
 	return filepath.Join(folder, "application_default_credentials.json"), false
 }
 
-// remedy says what to do to be let in.
+// remedy says how to sign in.
 func (l *link) remedy() string {
 	const login = "gcloud auth application-default login"
 	if _, chosen := l.credentialsFile(); chosen {
@@ -243,7 +243,7 @@ func (l *link) remedy() string {
 	return login
 }
 
-// signIn makes sure that there is a token. They are kept until they end.
+// signIn makes sure that there is a token. Tokens are kept until they expire.
 func (l *link) signIn(ctx context.Context, c *auth.Credentials) error {
 	if c == nil {
 		return nil

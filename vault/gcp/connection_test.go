@@ -31,8 +31,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// The token goes to the server over TLS with every request, and is asked for
-// once.
+// The token is sent over TLS with every request, and is requested once.
 func TestSignedIn(t *testing.T) {
 	t.Parallel()
 	var logins atomic.Int32
@@ -101,8 +100,8 @@ func TestServiceAccount(t *testing.T) {
 	}
 }
 
-// A google is a server that speaks TLS as example.com and holds the secret
-// "app".
+// A google is a server that identifies itself over TLS as example.com and has
+// the secret "app".
 type google struct {
 	reach, trust option.ClientOption
 
@@ -137,15 +136,15 @@ func (g *google) intercept(ctx context.Context, r any, _ *grpc.UnaryServerInfo, 
 	return next(ctx, r)
 }
 
-// seen returns the tokens that came, one a request.
+// seen returns the tokens that were sent, one per request.
 func (g *google) seen() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.tokens)
 }
 
-// signedIn is the store of somebody with these credentials, where gcloud
-// keeps them.
+// signedIn is the store of a user with these credentials, where gcloud keeps
+// them.
 func signedIn(t *testing.T, project, credentials string) *Store {
 	t.Helper()
 	folder := t.TempDir()

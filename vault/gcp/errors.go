@@ -20,8 +20,8 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// fail makes err, whatever it is, the error of an operation. What is secret
-// in the request may not come back in it.
+// fail makes any err the error of an operation, without the secrets of the
+// request.
 func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error {
 	var p vault.Problem
 	switch code := status.Code(err); {
@@ -40,7 +40,7 @@ func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error 
 	return p.Of(op, s.String(), name)
 }
 
-// statusProblem gives a server's refusal its kind.
+// statusProblem returns the kind of problem for a server's refusal.
 func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) vault.Problem {
 	r, _ := parse(name) // it was good enough to be sent
 	text = scrub(plain(text))
@@ -52,7 +52,7 @@ func (s *Store) statusProblem(op, name string, code codes.Code, text string, err
 	case codes.Unauthenticated:
 		return vault.NewProblem(vault.ErrUnauthenticated, text, s.link.remedy())
 	case codes.FailedPrecondition:
-		if op == "put" { // a policy on where secrets may lie, or a key of Cloud KMS
+		if op == "put" { // a policy on where secrets may be stored, or a key of Cloud KMS
 			return vault.NewProblem(vault.ErrDenied, text, "make the secret yourself, as the policy wants it: gcloud secrets create "+s.flags(r))
 		}
 		return vault.NewProblem(vault.ErrNotFound, text, s.enable(r))
@@ -71,8 +71,8 @@ func (s *Store) statusProblem(op, name string, code codes.Code, text string, err
 
 const check = "check endpoint in [vault.gcp], SSL_CERT_FILE, the proxy and the network"
 
-// plain takes off what gRPC puts around the words of the transport, which have
-// no type of their own, and the page that a stranger sent.
+// plain removes what gRPC adds to the message of the transport, which has no
+// type of its own, and the page that another server sent.
 func plain(text string) string {
 	if quoted, ok := strings.CutPrefix(text, "connection error: desc = "); ok {
 		if words, err := strconv.Unquote(quoted); err == nil {
@@ -80,7 +80,7 @@ func plain(text string) string {
 		}
 	}
 	for _, end := range []string{"connection reset by peer", "broken pipe", "EOF", "use of closed network connection"} {
-		if strings.HasSuffix(text, end) { // which of them is a matter of luck
+		if strings.HasSuffix(text, end) { // which one depends on timing
 			return "the connection was broken off"
 		}
 	}
@@ -88,7 +88,7 @@ func plain(text string) string {
 	return text
 }
 
-// grant shows the command that would allow op.
+// grant returns the command that would allow op.
 func (s *Store) grant(op string, r ref, reason string) string {
 	switch {
 	case reason == "SERVICE_DISABLED":
@@ -99,7 +99,7 @@ func (s *Store) grant(op string, r ref, reason string) string {
 	return fmt.Sprintf("gcloud secrets add-iam-policy-binding %s --member=user:YOU --role=roles/secretmanager.secretAccessor", s.flags(r))
 }
 
-// enable shows how to get back a version that is disabled.
+// enable returns the command that enables a disabled version.
 func (s *Store) enable(r ref) string {
 	if r.version == "" {
 		return "pin another version (" + r.secret + "?version=N), or find and enable it: gcloud secrets versions list " + s.flags(r)
@@ -117,8 +117,7 @@ func reason(err error) string {
 	return ""
 }
 
-// retryAfter returns how long the server asks to wait; negative where it does
-// not.
+// retryAfter returns how long the server asks to wait; negative if it does not.
 func retryAfter(err error) time.Duration {
 	e, ok := errors.AsType[*apierror.APIError](err)
 	code := status.Code(err)
@@ -128,8 +127,8 @@ func retryAfter(err error) time.Duration {
 	return e.Details().RetryInfo.GetRetryDelay().AsDuration()
 }
 
-// scrub takes out of a server's words what looks like a token: a JSON web
-// token, Google's own, or any word too long to be one.
+// scrub removes from a server's message what looks like a token: a JSON web
+// token, one of Google's, or any word that is very long.
 func scrub(text string) string {
 	return regexp.MustCompile(`(eyJ|ya29\.|1//|GOCSPX-)[\w./+=~-]*|[\w+=~-]{80,}`).ReplaceAllString(text, "[redacted]")
 }

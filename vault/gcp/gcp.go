@@ -1,17 +1,17 @@
 //go:build !no_gcp
 
-// Package gcp keeps secrets in Google Cloud Secret Manager. Credentials are
-// the Application Default Credentials, which gcloud, CI systems and Google's
-// own machines provide; the project is the configured one, else that of the
+// Package gcp keeps secrets in Google Cloud Secret Manager. Credentials are the
+// Application Default Credentials, which gcloud, CI systems and Google's own
+// machines provide. The project is the configured one, else that of the
 // environment, else that of the credentials.
 //
 // # Names
 //
 // A name is the id of a secret, myapp-key, or its full resource name,
-// projects/my-project/secrets/myapp-key. The project in it must be the
-// store's own, for another one would need another trust; its number means the
-// same project. A name ends with /versions/3, or with ?version=3 for short,
-// to pin a version or an alias of one.
+// projects/my-project/secrets/myapp-key. The project in it must be the store's
+// own, because another one would need to be trusted too; its number means the
+// same project. A name ends with /versions/3, or with ?version=3 for short, to
+// pin a version or an alias of one.
 package gcp
 
 import (
@@ -31,10 +31,10 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// maxSize is what Secret Manager takes as a payload, in bytes.
+// maxSize is the largest payload that Secret Manager accepts, in bytes.
 const maxSize = 64 << 10
 
-// A Store is the secrets of one project. It signs in when first asked.
+// A Store is the secrets of one project. It signs in with the first request.
 type Store struct {
 	link *link
 }
@@ -42,8 +42,8 @@ type Store struct {
 var _ vault.Store = (*Store)(nil)
 
 // Open returns the store that cfg describes. It sends nothing and reads no
-// credentials: missing ones show with the first Get, and so does a missing
-// project, which the credentials may know. Errors wrap [vault.ErrConfig].
+// credentials. Missing ones show with the first Get. So does a missing project,
+// which may come from the credentials. Errors wrap [vault.ErrConfig].
 func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
@@ -68,7 +68,7 @@ func (s *Store) String() string {
 	return text
 }
 
-// Get returns the text under name and the number of the version it is.
+// Get returns the text under name and the number of its version.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	r, err := parse(name)
 	if err != nil {
@@ -82,10 +82,10 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	return found, nil
 }
 
-// Put adds a version to the secret under name, and makes the secret, with
-// automatic replication, where there is none. It reports ErrConflict when the
-// newest version is not base; Secret Manager cannot compare while it writes,
-// so a version that somebody adds in that moment is not noticed.
+// Put adds a version to the secret under name. If there is no such secret, it
+// creates one with automatic replication. It reports ErrConflict if the newest
+// version is not base. Secret Manager cannot compare while it writes, so a
+// version that another user adds in that moment is not noticed.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	r, err := parse(name)
 	switch {
@@ -119,15 +119,16 @@ func (s *Store) put(ctx context.Context, r ref, value secret.Value, base string)
 	if status.Code(err) != codes.NotFound {
 		return version, err
 	}
-	// Only now: who may add versions need not be allowed to make secrets.
+	// Only now: permission to add versions does not include permission to
+	// create secrets.
 	if err := s.create(ctx, r); err != nil && status.Code(err) != codes.AlreadyExists {
 		return "", err
 	}
 	return s.add(ctx, r, value)
 }
 
-// seen returns the version that the caller of Put saw in a Get of r: none
-// where Get has no text to give.
+// seen returns the version that the caller of Put saw in a Get of r: none if
+// Get returns no text.
 func (s *Store) seen(ctx context.Context, r ref) (string, error) {
 	found, err := s.read(ctx, r)
 	if err == nil {
@@ -147,7 +148,7 @@ func (s *Store) seen(ctx context.Context, r ref) (string, error) {
 	return "", err
 }
 
-// read returns the version that r means, without a name.
+// read returns the version that r identifies, without a name.
 func (s *Store) read(ctx context.Context, r ref) (vault.Secret, error) {
 	var answer *secretmanagerpb.AccessSecretVersionResponse
 	project, err := s.link.do(ctx, r, func(ctx context.Context, c *secretmanager.Client, project string, o gax.CallOption) (err error) {
@@ -197,7 +198,7 @@ func (s *Store) add(ctx context.Context, r ref, value secret.Value) (version str
 	return version, err
 }
 
-// create makes the secret of r, without a version.
+// create creates the secret of r, without a version.
 func (s *Store) create(ctx context.Context, r ref) error {
 	_, err := s.link.do(ctx, r, func(ctx context.Context, c *secretmanager.Client, project string, o gax.CallOption) error {
 		_, err := c.CreateSecret(ctx, &secretmanagerpb.CreateSecretRequest{
@@ -212,8 +213,8 @@ func (s *Store) create(ctx context.Context, r ref) error {
 	return err
 }
 
-// A patience allows one more attempt where the server says when, and that is
-// before the request's time ends. Everything else is retried by the caller.
+// A patience allows one more attempt if the server says when, and that is
+// before the request's time ends. The caller retries everything else.
 type patience struct {
 	deadline time.Time
 	used     bool

@@ -34,7 +34,7 @@ import (
 
 const refreshToken = "1//0refreshTokenrefreshToken"
 
-// config is what a person who is signed in configures to use endpoint.
+// config returns the configuration of a signed-in user for endpoint.
 func config(t *testing.T, endpoint string) vault.Config {
 	t.Helper()
 	file := write(t, `{"type":"authorized_user","client_id":"c","client_secret":"GOCSPX-s","refresh_token":"`+refreshToken+`"}`)
@@ -69,7 +69,7 @@ func refuse(err error) grpc.UnaryServerInterceptor {
 	return func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) { return nil, err }
 }
 
-// clear fails the test when a credential comes over a connection that is not
+// clear fails the test if a credential comes over a connection that is not
 // encrypted.
 func clear(t *testing.T) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -160,7 +160,7 @@ func TestFullNames(t *testing.T) {
 	}
 }
 
-// A number is known to be the store's project only by an answer.
+// Only a response shows that a number is the store's project.
 func TestPutByNumber(t *testing.T) {
 	t.Parallel()
 	g := servertest.SecretManager(t)
@@ -178,8 +178,8 @@ func TestPutByNumber(t *testing.T) {
 	}
 }
 
-// Each operation makes the requests that it needs and no other; so it works
-// with the least permissions.
+// Each operation makes the requests that it needs and no others, so it works
+// with the fewest permissions.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	const access, add, create = "AccessSecretVersion projects/team-project/secrets/app/versions/latest",
@@ -213,7 +213,7 @@ func TestRequests(t *testing.T) {
 	step("Put of a long text")
 }
 
-// Somebody else makes the secret at the same moment.
+// Another user creates the secret at the same moment.
 func TestCreateRace(t *testing.T) {
 	t.Parallel()
 	g := servertest.SecretManager(t)
@@ -302,7 +302,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// writesFail lets reading work and answers all else with err.
+// writesFail lets reads work and answers everything else with err.
 func writesFail(err error) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if _, ok := r.(*secretmanagerpb.AccessSecretVersionRequest); ok {
@@ -312,7 +312,7 @@ func writesFail(err error) grpc.UnaryServerInterceptor {
 	}
 }
 
-// A server that repeats what it was sent must not make us print it.
+// If a server repeats what it was sent, it must not be printed.
 func TestEchoedValue(t *testing.T) {
 	t.Parallel()
 	const value = "k-secret-k"

@@ -9,14 +9,14 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A ref is a name taken apart.
+// A ref is a parsed name.
 type ref struct {
-	project string // as the name has it; "" where it has none
+	project string // as in the name; "" if it has none
 	secret  string
 	version string // number or alias; "" for the newest
 }
 
-// parse takes name apart; its errors wrap [vault.ErrName].
+// parse parses name; its errors wrap [vault.ErrName].
 func parse(name string) (ref, error) {
 	r, err := split(name)
 	switch {
@@ -67,7 +67,7 @@ func isID(s string, limit int) bool {
 	return s != "" && len(s) <= limit && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
-// isProject takes ids, which older organizations prefix with a domain
+// isProject accepts ids, which older organizations prefix with a domain
 // (example.org:app), and numbers.
 func isProject(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.:") == ""
@@ -75,8 +75,8 @@ func isProject(s string) bool {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// check refuses names of other projects than ours. A number may be ours: only
-// an answer tells.
+// check refuses names of other projects than the store's. A number may be the
+// store's: only a response shows that.
 func (r ref) check(ours string) error {
 	if r.project == "" || r.project == ours || r.byNumber(ours) {
 		return nil
@@ -84,7 +84,7 @@ func (r ref) check(ours string) error {
 	return notOurs(r.project, ours)
 }
 
-// byNumber reports whether r has a number where ours is an id.
+// byNumber reports whether r has a number and the store an id.
 func (r ref) byNumber(ours string) bool { return isNumber(r.project) && !isNumber(ours) }
 
 func notOurs(project, ours string) error {
@@ -104,8 +104,8 @@ func (r ref) versionName(project string) string {
 	return r.secretName(project) + "/versions/" + version
 }
 
-// splitName returns the project and the version of the full name of a
-// version, as answers have it.
+// splitName returns the project and the version in the full name of a version,
+// as responses have it.
 func splitName(full string) (project, version string) {
 	parts := strings.Split(full, "/")
 	if len(parts) != 6 {

@@ -10,7 +10,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// What parse takes must lead to the secret that it names and no other.
+// A name that parse accepts must identify that secret and no other.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{
 		"app", "app?version=3", "projects/p/secrets/app", "projects/12/secrets/app/versions/3",

@@ -20,18 +20,18 @@ import (
 // serviceAccountToken is where Kubernetes puts the token of a pod.
 const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
-// A session is what a store signs in with. It signs in once, and once more
-// when the token ends while it is in use.
+// A session is how a store signs in. It signs in once, and once more if the
+// token ends while it is in use.
 type session struct {
 	client *client
 	auth   string
-	path   string // where to sign in; "" where the user has signed in already
+	path   string // where to sign in; "" if the user has signed in already
 	role   string
 	getenv func(string) string
 
 	lock       chan struct{} // held while signing in; waiting for it ends with the context
 	generation int           // how often it has signed in
-	failure    error         // why it never will
+	failure    error         // why it can never sign in
 }
 
 func newSession(c *client, cfg vault.Config) (*session, error) {
@@ -55,7 +55,7 @@ func newSession(c *client, cfg vault.Config) (*session, error) {
 	return s, nil
 }
 
-// do runs request signed in. Where the server takes the token no more, it
+// do runs request signed in. If the server no longer accepts the token, it
 // signs in again and repeats the request, once.
 func (s *session) do(ctx context.Context, request func() error) error {
 	generation, err := s.signIn(ctx)
@@ -71,7 +71,7 @@ func (s *session) do(ctx context.Context, request func() error) error {
 	return request()
 }
 
-// signIn makes the client carry a token and returns which generation it is.
+// signIn sets a token in the client and returns its generation.
 func (s *session) signIn(ctx context.Context) (int, error) {
 	if err := s.acquire(ctx); err != nil {
 		return 0, err
@@ -83,9 +83,10 @@ func (s *session) signIn(ctx context.Context) (int, error) {
 	return s.generation, s.failure
 }
 
-// renew reports whether the client carries a newer token than generation,
-// which the server refused. Servers answer a token without a permission and
-// one that has ended with the same words; what may look itself up is valid.
+// renew reports whether the client has a newer token than generation, which the
+// server refused. Servers have the same message for a token without a
+// permission and for one that has ended; a token that may look itself up is
+// valid.
 func (s *session) renew(ctx context.Context, generation int) (bool, error) {
 	if err := s.acquire(ctx); err != nil {
 		return false, err
@@ -115,8 +116,8 @@ func (s *session) acquire(ctx context.Context) error {
 
 func (s *session) release() { <-s.lock }
 
-// next gives the client the next token. What cannot succeed is tried once
-// only: servers lock out who keeps trying.
+// next sets the next token in the client. What cannot succeed is tried only
+// once: servers lock out clients that keep trying.
 func (s *session) next(ctx context.Context) error {
 	if s.failure != nil {
 		return s.failure
@@ -136,7 +137,7 @@ func (s *session) next(ctx context.Context) error {
 	return nil
 }
 
-// token finds the user's token or signs in for a new one.
+// token returns the user's token or signs in for a new one.
 func (s *session) token(ctx context.Context) (secret.Value, error) {
 	if s.path == "" {
 		return s.userToken()
@@ -178,7 +179,7 @@ func (s *session) userToken() (secret.Value, error) {
 	return token, nil
 }
 
-// credentials returns what the sign-in request holds, and the secret in it.
+// credentials returns the body of the sign-in request, and the secret in it.
 func (s *session) credentials() (map[string]any, secret.Value, error) {
 	if s.auth == "approle" {
 		role := vaulthttp.FirstOf(s.role, s.getenv("VAULT_ROLE_ID"))
@@ -186,7 +187,7 @@ func (s *session) credentials() (map[string]any, secret.Value, error) {
 			return nil, secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no role id in role or VAULT_ROLE_ID", s.remedy())
 		}
 		body, id := map[string]any{"role_id": role}, secret.New(vaulthttp.FirstOf(s.getenv("VAULT_SECRET_ID")))
-		if !id.IsEmpty() { // a role may do without
+		if !id.IsEmpty() { // a role may not require one
 			body["secret_id"] = id.Reveal()
 		}
 		return body, id, nil
@@ -198,8 +199,8 @@ func (s *session) credentials() (map[string]any, secret.Value, error) {
 	return map[string]any{"role": s.role, "jwt": jwt.Reveal()}, jwt, nil
 }
 
-// jwt returns the token that proves who we are to the auth method. A file is
-// read anew each time: platforms replace it before it ends.
+// jwt returns the token that identifies the client to the auth method. A file
+// is read again each time: platforms replace it before it expires.
 func (s *session) jwt() (secret.Value, error) {
 	if jwt := vaulthttp.FirstOf(s.getenv("VAULT_JWT")); jwt != "" {
 		return secret.New(jwt), nil
@@ -223,7 +224,7 @@ func readToken(file string) (secret.Value, error) {
 	return secret.New(strings.TrimSpace(string(data))), err
 }
 
-// refusal explains why the server did not let us in.
+// refusal explains why the server refused the sign-in.
 func (s *session) refusal(st *statusError) error {
 	switch {
 	case st.unrouted():
@@ -235,7 +236,7 @@ func (s *session) refusal(st *statusError) error {
 	return st
 }
 
-// remedy says what to do to be let in.
+// remedy says how to sign in.
 func (s *session) remedy() string {
 	switch s.auth {
 	case "approle":

@@ -20,12 +20,12 @@ import (
 )
 
 // A client sends requests to one server. Its errors are a [vault.Problem], a
-// *statusError, or what the transport says.
+// *statusError, or an error of the transport.
 type client struct {
 	api       *api.Client
 	address   string
 	namespace string
-	timeout   time.Duration // of one request, with the wait that the server asks for
+	timeout   time.Duration // of one request, including the wait that the server asks for
 }
 
 func newClient(cfg vault.Config) (*client, error) {
@@ -54,7 +54,7 @@ func newClient(cfg vault.Config) (*client, error) {
 		return nil, vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the VAULT_ variables of the environment")
 	}
 	// NewClient took token, namespace and headers from the process's
-	// environment; ours comes from cfg alone.
+	// environment; those of this client come only from cfg.
 	c.api.ClearToken()
 	c.api.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
 	if c.namespace != "" {
@@ -64,8 +64,8 @@ func newClient(cfg vault.Config) (*client, error) {
 	return c, nil
 }
 
-// checkAddress returns address as requests use it. A token goes there with
-// every request, so it is https, or a server on this machine.
+// checkAddress returns address as requests use it. A token is sent there with
+// every request, so it must be https, or a server on this machine.
 func checkAddress(address string) (string, error) {
 	const remedy = "set url in [vault.hashicorp], --vault-url or VAULT_ADDR"
 	if address == "" {
@@ -73,7 +73,7 @@ func checkAddress(address string) (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		// The text itself may hold a password.
+		// The text itself may contain a password.
 		return "", vault.NewProblem(vault.ErrConfig, "the address is not of the form https://HOST[:PORT]", remedy)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !vaulthttp.IsLoopback(u.Hostname())) {
@@ -94,7 +94,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 	return &http.Client{Transport: transport, CheckRedirect: vaulthttp.CheckRedirect}, nil
 }
 
-// configureTLS follows the variables that the vault command reads.
+// configureTLS applies the variables that the vault command reads.
 func configureTLS(conf *api.Config, getenv func(string) string) error {
 	t := &api.TLSConfig{
 		CACert:        getenv(api.EnvVaultCACert),
@@ -117,8 +117,8 @@ func configureTLS(conf *api.Config, getenv func(string) string) error {
 	return nil
 }
 
-// mayWait allows one more attempt where the server says when, and that is
-// before the request's time ends. Everything else is retried by the caller.
+// mayWait allows one more attempt if the server says when, and that is before
+// the request's time ends. The caller retries everything else.
 func mayWait(ctx context.Context, r *http.Response, err error) (bool, error) {
 	if err != nil || retryAfter(r) < 0 {
 		return false, nil
@@ -127,7 +127,7 @@ func mayWait(ctx context.Context, r *http.Response, err error) (bool, error) {
 	return ok && retryAfter(r) < time.Until(deadline), nil
 }
 
-// retryAfter returns how long r asks to wait; negative where it does not.
+// retryAfter returns how long r asks to wait; negative if it does not.
 func retryAfter(r *http.Response) time.Duration {
 	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
 		return -1
@@ -146,7 +146,7 @@ func (c *client) read(ctx context.Context, path string, query map[string][]strin
 	return c.decode(resp, err)
 }
 
-// write sends body; what is secret in it may not come back in an error.
+// write sends body; the secret in it must not be in an error.
 func (c *client) write(ctx context.Context, path string, body map[string]any, secrets ...string) (*api.Secret, error) {
 	data, err := json.Marshal(body)
 	if err != nil {

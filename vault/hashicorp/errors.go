@@ -15,13 +15,13 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A statusError is an answer other than success.
+// A statusError is a response other than success.
 type statusError struct {
 	code       int
-	text       string      // the server's messages; "" where foreign
-	foreign    bool        // not a word of Vault: a proxy, or another server
-	retryAfter string      // the header, where it was too long to wait for
-	answer     *api.Secret // what a 404 says about a deleted version
+	text       string      // the server's messages; "" if foreign
+	foreign    bool        // not from Vault: a proxy, or another server
+	retryAfter string      // the header, if that was too long to wait for
+	answer     *api.Secret // what a 404 reports about a deleted version
 }
 
 func (e *statusError) Error() string {
@@ -34,7 +34,7 @@ func (e *statusError) Error() string {
 	return e.text
 }
 
-// unrouted reports whether nothing is mounted where the request went.
+// unrouted reports whether nothing is mounted at the request's path.
 func (e *statusError) unrouted() bool {
 	return strings.Contains(e.text, "no handler for route") || strings.Contains(e.text, "unsupported path")
 }
@@ -62,7 +62,7 @@ func newStatusError(refused *api.ResponseError, resp *api.Response, secrets []st
 	return e
 }
 
-// fail makes err, whatever it is, the error of an operation.
+// fail makes any err the error of an operation.
 func (s *Store) fail(op, name string, err error) error {
 	var p vault.Problem
 	switch st := asStatus(err); {
@@ -79,7 +79,8 @@ func (s *Store) fail(op, name string, err error) error {
 	return p.Of(op, s.String(), name)
 }
 
-// statusProblem gives a server's refusal of a get or a put its kind.
+// statusProblem returns the kind of problem for a server's refusal of a get or
+// a put.
 func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 	switch {
 	case st.code == http.StatusTooManyRequests:
@@ -107,7 +108,7 @@ func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 	return vault.NewProblem(vault.ErrConfig, st.Error(), "")
 }
 
-// policyRemedy shows the line of a policy that would allow op.
+// policyRemedy returns the line of a policy that would allow op.
 func (s *Store) policyRemedy(op, name string) string {
 	p, err := s.locate(name)
 	if err != nil {

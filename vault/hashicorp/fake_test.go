@@ -18,7 +18,7 @@ import (
 
 const token = "hvs.t0kenT0ken"
 
-// A fake answers as a server with one KV engine at secret/ does.
+// A fake responds as a server with one KV engine at secret/ does.
 type fake struct {
 	*httptest.Server
 	kv int
@@ -38,7 +38,7 @@ func newFake(t *testing.T, kv int) *fake {
 	return f
 }
 
-// config is what a person configures to use f, with env as environment.
+// config returns a user's configuration for f, with env as environment.
 func (f *fake) config(env map[string]string) vault.Config {
 	return vault.Config{Provider: "hashicorp", URL: f.URL, Getenv: func(name string) string { return env[name] }}
 }

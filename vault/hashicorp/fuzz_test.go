@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Whatever a record holds: no panic, no error that shows a value, and a text
-// that was stored is the text that is read.
+// Whatever a record contains, there is no panic and no error that shows a
+// value, and a text that was stored is the text that is read.
 func FuzzRecord(f *testing.F) {
 	for _, fields := range []string{
 		`{"value":"m4rked"}`, `{"DOTENV_PRIVATE_KEY":"m4rked","n":1}`, `{"DOTENV_PRIVATE_KEY_A":"1","dotenv_private_key_b":"2"}`,

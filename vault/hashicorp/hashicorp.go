@@ -1,26 +1,25 @@
 //go:build !no_hashicorp
 
-// Package hashicorp keeps secrets in HashiCorp Vault, or in OpenBao, which
-// speaks the same API: in a KV secrets engine of version 1 or 2. Address,
-// namespace, token and TLS settings come from where the vault command takes
-// them when the configuration is silent.
+// Package hashicorp keeps secrets in HashiCorp Vault, or in OpenBao, which has
+// the same API: in a KV secrets engine of version 1 or 2. If the configuration
+// does not set address, namespace, token and TLS settings, they come from where
+// the vault command takes them.
 //
 // # Names
 //
-// A name is a path below the mount: myapp/key. The whole path, as "vault kv
-// get secret/myapp/key" or the HTTP API writes it (secret/myapp/key,
-// secret/data/myapp/key), is understood too: the mount at its beginning is
-// cut off, once. With version 2, myapp/key?version=3 pins a version, as in
-// the HTTP API; other vendors' "@3" would be ambiguous, for a path may hold
-// an @.
+// A name is a path below the mount: myapp/key. The whole path, as "vault kv get
+// secret/myapp/key" or the HTTP API writes it (secret/myapp/key,
+// secret/data/myapp/key), is accepted too: the mount at its beginning is
+// removed, once. With version 2, myapp/key?version=3 pins a version, as in the
+// HTTP API. The "@3" of other vendors would be ambiguous, because a path may
+// contain an @.
 //
 // # Fields
 //
-// A record has fields, a secret is one text. The text is that of the
-// configured field; else of the only field called DOTENV_PRIVATE_KEY or
-// DOTENV_PRIVATE_KEY_…, as NAME=text; else of the field "value"; else the
-// whole record as JSON. [Store.Put] changes that one field and keeps the
-// others.
+// A record has fields, a secret is one text. The text is that of the configured
+// field; else of the only field called DOTENV_PRIVATE_KEY or
+// DOTENV_PRIVATE_KEY_…, as NAME=text; else of the field "value"; else the whole
+// record as JSON. [Store.Put] changes that one field and keeps the others.
 package hashicorp
 
 import (
@@ -37,13 +36,13 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A Store is one KV engine of one server. It signs in when first asked.
+// A Store is one KV engine of one server. It signs in with the first request.
 type Store struct {
 	client  *client
 	session *session
 	mount   string
 	field   string
-	kv      atomic.Int32 // version of the engine; 0 until the first answer tells
+	kv      atomic.Int32 // version of the engine; 0 until the first response shows it
 }
 
 var _ vault.Store = (*Store)(nil)
@@ -87,8 +86,8 @@ func (s *Store) String() string {
 	return "HashiCorp Vault at " + s.client.address
 }
 
-// Get returns the text under name and, from a version 2 engine, the number
-// of the version it is.
+// Get returns the text under name and, from a version 2 engine, the number of
+// its version.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	p, err := s.locate(name)
 	if err != nil {
@@ -113,10 +112,10 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	return found, nil
 }
 
-// Put stores value under name and keeps the record's other fields. A
-// version 2 engine compares: ErrConflict when the newest version is not
-// base, at the time of reading or of writing. Version 1 cannot compare and
-// gives "" as the version.
+// Put stores value under name and keeps the record's other fields. A version 2
+// engine compares: Put returns ErrConflict if the newest version is not base,
+// at the time of reading or of writing. Version 1 cannot compare, and the
+// version is "".
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	p, err := s.locate(name)
 	switch {
@@ -173,9 +172,9 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 	return record{version: number(answer.Data["version"])}.versionText(), nil
 }
 
-// read returns the record at p. Where the engine's version is not known, the
-// answer tells it: version 2 is asked first, and only where it says no, the
-// same path of version 1. A version 2 engine answers that with a warning.
+// read returns the record at p. If the engine's version is not known, the
+// response shows it: version 2 is asked first, and if it refuses, the same path
+// of version 1. A version 2 engine responds to that with a warning.
 func (s *Store) read(ctx context.Context, p path) (record, error) {
 	switch s.kv.Load() {
 	case 1:
@@ -207,7 +206,7 @@ func (s *Store) read(ctx context.Context, p path) (record, error) {
 	return record{}, err1
 }
 
-// What an engine of the other version answers.
+// The response of an engine of the other version.
 var (
 	errNotV1 = vault.NewProblem(vault.ErrConfig, "this is a KV engine of version 2", "set kv_version = 2, or leave it out")
 	errNotV2 = vault.NewProblem(vault.ErrConfig, "this is not a KV engine of version 2", "set kv_version = 1, or leave it out")

@@ -71,7 +71,7 @@ func fakeFixture(t *testing.T, kv int) vaulttest.Fixture {
 	return fixture
 }
 
-// closedPort returns an address where nothing listens.
+// closedPort returns an address on which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -192,7 +192,7 @@ func TestDeletedVersion(t *testing.T) {
 	}
 }
 
-// The engine's version is learnt from the requests that are needed anyway.
+// The engine's version is learned from the requests that are needed anyway.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -377,8 +377,8 @@ func redirect(to string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) }
 }
 
-// The token must not reach the host that a redirect names; the SDK on its own
-// would carry it there.
+// The token must not be sent to the host that a redirect names; the SDK on its
+// own would do so.
 func TestRedirectKeepsToken(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -515,7 +515,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// The SDK reads the process's environment by itself; only cfg.Getenv counts.
+// The SDK itself reads the process's environment; only cfg.Getenv counts.
 func TestProcessEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"VAULT_TOKEN": "hvs.process", "VAULT_NAMESPACE": "process", "VAULT_ADDR": "https://process.example",
@@ -536,7 +536,7 @@ func TestProcessEnvironment(t *testing.T) {
 	}
 }
 
-// TestLeak has a server that puts all it was sent into its error messages.
+// TestLeak uses a server that puts all it was sent into its error messages.
 func TestLeak(t *testing.T) {
 	t.Parallel()
 	echo := func(w http.ResponseWriter, r *http.Request) {

@@ -168,7 +168,8 @@ func testSiblings(t *testing.T, b *servertest.Bao) {
 	}
 }
 
-// testPolicies has the token that docs recommend: read on one engine's path.
+// testPolicies uses a token with the policy in the docs: read on one engine's
+// path.
 func testPolicies(t *testing.T, b *servertest.Bao) {
 	reader := b.Policy(t, "reader", `path "secret/data/app" { capabilities = ["read"] }`)
 	cfg := config(b, withToken(reader))
@@ -194,7 +195,7 @@ func testExpired(t *testing.T, b *servertest.Bao) {
 	}
 }
 
-// waitEnd returns when the server knows token no more.
+// waitEnd returns when the server no longer knows token.
 func waitEnd(t *testing.T, b *servertest.Bao, token string) {
 	t.Helper()
 	for deadline := time.After(time.Minute); ; {
@@ -264,7 +265,7 @@ func testAppRole(t *testing.T, b *servertest.Bao) {
 	if e := wantKind(t, cfg, "app", vault.ErrUnauthenticated); !strings.Contains(e.Detail, "invalid role or secret ID") {
 		t.Errorf("wrong secret id: detail %q; want the server's words", e.Detail)
 	}
-	cfg.AuthMount = "elsewhere" // the server does not tell a stranger what is mounted
+	cfg.AuthMount = "elsewhere" // the server does not reveal to strangers what is mounted
 	if e := wantKind(t, cfg, "app", vault.ErrUnauthenticated); !strings.Contains(e.Remedy, "auth_mount") {
 		t.Errorf("no such auth method: remedy %q; want auth_mount", e.Remedy)
 	}
@@ -293,8 +294,7 @@ func testJWT(t *testing.T, b *servertest.Bao) {
 	wantKind(t, cfg, "app", vault.ErrUnauthenticated)
 }
 
-// testKubernetes has the server ask a cluster, which is a fake, whose the
-// token of a pod is.
+// testKubernetes makes the server ask a fake cluster which pod a token is from.
 func testKubernetes(t *testing.T, b *servertest.Bao) {
 	user := map[string]any{"username": "system:serviceaccount:default:app", "uid": "u1", "groups": []string{"system:serviceaccounts"}}
 	cluster := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -12,14 +12,14 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A path says where a secret lies below the mount.
+// A path is where a secret is below the mount.
 type path struct {
 	data    string // in a version 2 engine, where <mount>/data/… is the API's path
-	plain   string // in a version 1 engine, where data is a folder like others
+	plain   string // in a version 1 engine, where data is a folder like any other
 	version int    // 0: the newest
 }
 
-// locate finds the path that name means; its errors wrap [vault.ErrName].
+// locate returns the path for name; its errors wrap [vault.ErrName].
 func (s *Store) locate(name string) (path, error) {
 	var p path
 	rest, query, pinned := strings.Cut(name, "?")
@@ -60,7 +60,7 @@ func isPrintable(s string) bool {
 
 func trimSlashes(path string) string { return strings.Trim(strings.TrimSpace(path), "/") }
 
-// goneProblem says what became of a version and how to get it back.
+// goneProblem reports what happened to a version and how to get it back.
 func (p path) goneProblem(mount string, r record) error {
 	if r.destroyed {
 		return vault.NewProblem(vault.ErrNotFound, fmt.Sprintf("version %d was destroyed", r.version),

@@ -60,7 +60,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// FuzzLocate makes sure that no name leads out of the mount.
+// FuzzLocate checks that no name leads out of the mount.
 func FuzzLocate(f *testing.F) {
 	for _, name := range []string{"app", "secret/data/app?version=3", "../sys/seal", "a/./b", "a//b", "\xff", "%2e%2e/a"} {
 		f.Add(name)

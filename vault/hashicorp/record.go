@@ -14,7 +14,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A record is what a KV engine holds at a path.
+// A record is what a KV engine has at a path.
 type record struct {
 	fields    map[string]any
 	version   int  // 0: nothing there, or a version 1 engine
@@ -29,8 +29,8 @@ func (r record) versionText() string {
 	return strconv.Itoa(r.version)
 }
 
-// seen is the version that the caller of Put saw in a Get of this record:
-// none where there is a record but no text.
+// seen is the version that the caller of Put saw in a Get of this record: none
+// if there is a record but no text.
 func (r record) seen(field string) string {
 	if _, err := r.text(field); r.gone || err != nil {
 		return ""
@@ -66,7 +66,7 @@ func (r record) text(field string) (string, error) {
 	return text, nil
 }
 
-// with returns r's fields with the secret's text changed to text.
+// with returns r's fields with the secret's text replaced by text.
 func (r record) with(field, text string) (map[string]any, error) {
 	label, rest, labelled := strings.Cut(text, "=")
 	labelled = labelled && isKeyName(label) && !strings.Contains(rest, "\n")
@@ -95,7 +95,8 @@ func (r record) with(field, text string) (map[string]any, error) {
 	return fields, nil
 }
 
-// keyField chooses the field where none is configured; "" is all of them.
+// keyField returns the field to use if none is configured; "" means all of
+// them.
 func (r record) keyField() string {
 	switch keys := r.keyNames(); len(keys) {
 	case 0:
@@ -108,7 +109,7 @@ func (r record) keyField() string {
 	return ""
 }
 
-// keyNames returns the fields that are called as private keys are, sorted.
+// keyNames returns the fields that have names of private keys, sorted.
 func (r record) keyNames() []string {
 	var names []string
 	for name, value := range r.fields {
@@ -129,7 +130,7 @@ func isKeyName(name string) bool {
 	return name == "DOTENV_PRIVATE_KEY" || strings.HasPrefix(name, "DOTENV_PRIVATE_KEY_")
 }
 
-// encode returns v, which came as JSON, as JSON again.
+// encode returns v, which was decoded from JSON, as JSON again.
 func encode(v any) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -140,7 +141,7 @@ func encode(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// number reads a number as the API's decoder leaves it; 0 when it is none.
+// number returns a number as the API's decoder leaves it; 0 if v is not one.
 func number(v any) int {
 	n, ok := v.(json.Number)
 	if !ok {

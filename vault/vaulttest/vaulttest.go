@@ -1,7 +1,7 @@
-// Package vaulttest is the conformance suite of [vault.Store]: [Run] holds a
-// provider to what the interface promises, over a fake of its SDK or a real
-// server. What only one vendor has (its error codes, its authentication) is
-// for the provider's own tests.
+// Package vaulttest is the conformance suite of [vault.Store]: [Run] checks a
+// provider against the interface, over a fake of its SDK or a real server. What
+// only one vendor has (its error codes, its authentication) belongs in the
+// provider's own tests.
 package vaulttest
 
 import (
@@ -18,43 +18,43 @@ import (
 )
 
 // A Fixture is a vault for one test, and what the test must know of it. Store,
-// Name, Seed, BadNames and Credentials are always needed; each other field
-// that is not set needs its reason in Lacks.
+// Name, Seed, BadNames and Credentials are always needed. Every other field
+// that is not set needs a reason in Lacks.
 type Fixture struct {
 	Store vault.Store
 
-	// Name gives a legal name that no other test of this run uses; the same
-	// one for the same short, which is of [a-z0-9-].
+	// Name returns a legal name that no other test of this run uses. It
+	// returns the same name for the same short, which is of [a-z0-9-].
 	Name func(short string) string
 
 	// Seed stores raw under name, as the vendor's own tool would, and not
 	// through Store.
 	Seed func(name, raw string)
 
-	// BadNames breaks the vault's rules for names. The suite adds the names
-	// that no vault takes.
+	// BadNames break the vault's rules for names. The suite adds the names
+	// that no vault accepts.
 	BadNames []string
 
-	// Credentials are the tokens and passwords in use, which must show
-	// nowhere.
+	// Credentials are the tokens and passwords in use, which must not be
+	// shown anywhere.
 	Credentials []string
 
-	Denied          vault.Store // the vault, for somebody who may not read or write
-	Unauthenticated vault.Store // the vault, for somebody who is not signed in
+	Denied          vault.Store // the vault, for a user who may not read or write
+	Unauthenticated vault.Store // the vault, for a user who is not signed in
 	Unavailable     vault.Store // the vault, out of reach
 
-	// Malformed stores under name something that is no text: binary, empty,
-	// the wrong fields. The key describes it.
+	// Malformed stores under name something that is not a text: binary,
+	// empty, the wrong fields. The key describes it.
 	Malformed map[string]func(name string)
 
-	// Pin gives the name that asks for that version of name.
+	// Pin returns the name that pins that version of name.
 	Pin func(name, version string) string
 
 	Lacks map[Capability]string
 }
 
-// A Capability is what not every vault has. A fixture tells why its vault
-// lacks one, so that no test is left out in silence.
+// A Capability is something that not every vault has. A fixture says why its
+// vault lacks one, so that no test is left out silently.
 type Capability string
 
 const (
@@ -63,17 +63,17 @@ const (
 	Unavailable     Capability = "Unavailable"
 	Malformed       Capability = "Malformed"
 	Pins            Capability = "Pins"
-	Versions        Capability = "Versions" // Get and Put tell a version
+	Versions        Capability = "Versions" // Get and Put return a version
 	Conflict        Capability = "Conflict" // a Put on a stale base is refused
 	Atomic          Capability = "Atomic"   // of two Puts at once on one base, one is refused
 )
 
-// mark is part of every value that the suite stores, so that a value shows
-// wherever it leaks.
+// mark is part of every value that the suite stores, so that a leaked value is
+// recognized.
 const mark = "q7vAluEmArk"
 
-// Run tests the vault that open gives. It calls open once a subtest; they run
-// in parallel.
+// Run tests the vault that open returns. It calls open once per subtest; they
+// run in parallel.
 func Run(t *testing.T, open func(t *testing.T) Fixture) {
 	t.Helper()
 	for _, tt := range []struct {
@@ -118,7 +118,7 @@ type suite struct {
 	Fixture
 }
 
-// testLacks makes sure that a field is set or its lack explained, not both.
+// testLacks checks that a field is set or its lack explained, not both.
 func testLacks(s *suite) {
 	if s.Store == nil || s.Name == nil || s.Seed == nil || len(s.BadNames) == 0 || len(s.Credentials) == 0 {
 		s.Error("Fixture needs Store, Name, Seed, BadNames and Credentials")
@@ -149,8 +149,8 @@ func testString(s *suite) {
 	}
 }
 
-// texts are the shapes in which people store keys, and what might be mistaken
-// for something else on the way: a vault keeps each as it is.
+// texts are the shapes in which users store keys, and those that might be
+// changed on the way: a vault keeps each as it is.
 var texts = map[string]string{
 	"word":             mark,
 	"trailing-newline": mark + "\n",
@@ -362,7 +362,7 @@ func testMalformed(s *suite) {
 	}
 }
 
-// testRefused makes sure that store answers with kind, that the error helps,
+// testRefused checks that store returns an error of kind, that the error helps,
 // and that nothing was written.
 func testRefused(s *suite, store vault.Store, kind error) {
 	name := s.Name("refused")
@@ -433,7 +433,7 @@ var kinds = []error{
 	vault.ErrMalformed, vault.ErrConflict, vault.ErrName, vault.ErrConfig,
 }
 
-// walk calls f for err and all that it wraps.
+// walk calls f for err and everything that it wraps.
 func walk(err error, f func(error)) {
 	if err == nil {
 		return

@@ -13,12 +13,12 @@ import (
 	"github.com/envdrift/envdrift/vault/vaulttest"
 )
 
-// memory is the smallest vault that keeps all promises: it shows that the
-// suite can be passed.
+// memory is the smallest vault that passes the suite: it shows that it can be
+// passed.
 type memory struct {
 	mu       *sync.Mutex
 	versions map[string][]string // oldest first
-	refuse   error               // instead of every answer
+	refuse   error               // instead of every result
 }
 
 var _ vault.BatchStore = memory{}
@@ -33,7 +33,8 @@ func (m memory) fail(op, name string, err error, detail string) error {
 	return e
 }
 
-// admit splits the version off name, and tells if the request can be served.
+// admit splits the version off name, and returns why the request cannot be
+// served.
 func (m memory) admit(ctx context.Context, op, name string) (base, pin string, err error) {
 	for _, r := range name {
 		if r < ' ' || r == utf8.RuneError {
