@@ -1,9 +1,9 @@
-// Package atomicfile replaces files so that whoever looks, at any moment and
-// after a crash, finds the old content or the new one, never a part.
+// Package atomicfile replaces files so that a reader, at any moment and after a
+// crash, finds the old content or the new one, never a part.
 //
 // It works inside an [os.Root], so that no symbolic link leads a write out of
-// the directory that was meant; the libraries for atomic replacing know
-// either Windows or os.Root, none both.
+// the intended directory. The libraries for atomic replacement support either
+// Windows or os.Root, none both.
 package atomicfile
 
 import (
@@ -21,20 +21,20 @@ import (
 // tempPrefix begins the names of the files that a killed run leaves behind.
 const tempPrefix = ".envdrift-tmp-"
 
-// Pattern matches those files in a .gitignore: they may hold secrets.
+// Pattern matches those files in a .gitignore: they may contain secrets.
 const Pattern = tempPrefix + "*"
 
-// Write replaces name, relative to root, by data. A new file gets mode perm;
-// an existing one keeps its own mode, less the bits that perm lacks if private
-// is set. A symbolic link at name is written through while it stays inside
-// root; one that leaves is an error, as is one that points to nothing, and
-// whatever comes to lie in a folder .git of root.
+// Write replaces name, relative to root, by data. A new file gets mode perm; an
+// existing one keeps its own mode, less the bits that perm lacks if private is
+// set. A symbolic link at name is followed while it stays inside root. It is an
+// error if the link leaves root, if it is dangling, or if the file would be in
+// a .git folder of root.
 func Write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool) error {
 	return write(root, name, data, perm, private, func(string) error { return nil })
 }
 
-// write calls step before each of its steps, by name: the seam where tests
-// let the disk fail or the process die.
+// write calls step before each of its steps, by name: the seam where tests make
+// the disk fail or the process die.
 func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool, step func(string) error) error {
 	dir, base, err := resolve(root, name)
 	if err != nil {
@@ -72,8 +72,8 @@ func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 	return syncDir(root, ".")
 }
 
-// writeNew creates name, which must not exist, and brings data to the disk. On
-// an error nothing is left.
+// writeNew creates name, which must not exist, and syncs data to the disk. On
+// an error it leaves nothing behind.
 func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step func(string) error) (err error) {
 	if err := step("create"); err != nil {
 		return err
@@ -106,9 +106,9 @@ func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step fu
 	return f.Close()
 }
 
-// Leftovers lists what runs that were killed left in dir, relative to root. A
-// file that was changed after before may belong to a run that is at work; the
-// zero time is for a caller who holds the lock that every run takes.
+// Leftovers returns the files that killed runs left in dir, relative to root. A
+// file that was changed after before may belong to a run in progress. The zero
+// time is for a caller who has the lock that every run takes.
 func Leftovers(root *os.Root, dir string, before time.Time) []string {
 	entries, _ := fs.ReadDir(root.FS(), path.Clean(filepath.ToSlash(dir)))
 	var names []string
@@ -123,8 +123,8 @@ func Leftovers(root *os.Root, dir string, before time.Time) []string {
 	return names
 }
 
-// resolve gives the folder, relative to root and without a link, and the name
-// of the file that is to be replaced. A link at name stays, its target is the
+// resolve returns the folder, relative to root and without links, and the name
+// of the file to replace. If name is a link, it stays, and its target is the
 // file.
 func resolve(root *os.Root, name string) (dir, base string, err error) {
 	file := filepath.Join(root.Name(), filepath.FromSlash(name))
@@ -157,7 +157,8 @@ func isLink(file string) bool {
 }
 
 // enter opens dir, a path without links. What is opened must be what was seen,
-// else somebody has put a link there meanwhile, and it may lead into .git.
+// else another process has put a link there meanwhile, which may lead into
+// .git.
 func enter(root *os.Root, dir string) (*os.Root, error) {
 	at, err := root.OpenRoot(".")
 	if err != nil || dir == "." {
@@ -193,15 +194,17 @@ func descend(at *os.Root, name string) (*os.Root, error) {
 	return next, nil
 }
 
-// Errors that Write wraps where a symbolic link leads to what is not ours.
+// Errors that Write wraps if a symbolic link leads to a file that must not be
+// written.
 var (
 	ErrLeaves = errors.New("symbolic link leads out of the repository")
 	ErrGit    = errors.New("is in .git, which belongs to git")
 	errMoved  = errors.New("the folder was replaced in the meantime")
 )
 
-// IsGit reports whether name is, on any file system, that of the repository's
-// own folder: in any case, under its short name, with what Windows leaves out.
+// IsGit reports whether name is, on any file system, the name of the
+// repository's own folder: in any case, as its short name, and with characters
+// that Windows ignores.
 func IsGit(name string) bool {
 	name, _, _ = strings.Cut(name, ":")
 	name = strings.TrimRight(name, ". ")

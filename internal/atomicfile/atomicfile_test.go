@@ -84,7 +84,7 @@ func TestWriteThroughSymlinks(t *testing.T) {
 	tests := []struct {
 		name   string
 		link   string // what "dir/link" points to
-		target string // the file, relative to the root, that holds the new content then
+		target string // the file, relative to the root, that has the new content then
 		want   error
 	}{
 		{name: "beside", link: "file", target: "dir/file"},

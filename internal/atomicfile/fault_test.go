@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// steps are those of a write, in their order.
+// steps are the steps of a write, in order.
 var steps = []string{"create", "write", "chmod", "sync", "rename", "sync directory"}
 
 // A fault is what happens before a step: an error of the disk, or the end of
-// the process, which runs no more of ours.
+// the process, after which no more of envdrift's code runs.
 type fault struct {
 	name string
 	err  error // nil: the process dies
@@ -34,9 +34,9 @@ var faults = []fault{
 type killed struct{}
 
 // TestEveryFaultAtEveryStep tries every fault before every step of writing
-// files of every kind. Whoever looks then finds the old file or the new one,
-// content and mode, never neither; an error leaves no other file, a kill only
-// what Leftovers finds; and the next write succeeds.
+// files of every kind. A reader then finds the old file or the new one, content
+// and mode, never neither. An error leaves no other file, a kill only what
+// Leftovers finds. The next write succeeds.
 func TestEveryFaultAtEveryStep(t *testing.T) {
 	t.Parallel()
 	modes := []fs.FileMode{0, 0o600, 0o640, 0o400}
@@ -146,7 +146,7 @@ func (tr *trial) prepare(t *testing.T, old []byte) string {
 	return "link"
 }
 
-// write writes, and meets the fault.
+// write writes with the fault.
 func (tr *trial) write(root *os.Root, name string, data []byte) (err error, died bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -194,7 +194,7 @@ func (tr *trial) temps(t *testing.T) []string {
 	return temps
 }
 
-// Whoever reads while others write finds one of the contents, whole.
+// A reader finds one of the contents, whole, while others write.
 func TestReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// maxFile bounds what ReadFile reads, in bytes. The largest env files known hold
-// some ten thousand values, 3 MB.
+// maxFile bounds what ReadFile reads, in bytes. The largest known env files
+// have some ten thousand values, 3 MB.
 const maxFile = 64 << 20
 
 var (
@@ -19,7 +19,7 @@ var (
 
 // ReadFile reads a regular file of bounded size. Errors are [*fs.PathError].
 func ReadFile(fsys fs.FS, name string) ([]byte, error) {
-	// Asked before opening: to open a FIFO waits for a writer.
+	// Checked before opening: opening a FIFO waits for a writer.
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, ReadError(name, err)
@@ -38,8 +38,8 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	return data, errors.Join(err, f.Close())
 }
 
-// ReadError returns err, of reading name, as an [*fs.PathError] that does not say
-// which system call it was: statat, openat.
+// ReadError returns err, from reading name, as an [*fs.PathError] that does not
+// include the system call: statat, openat.
 func ReadError(name string, err error) error {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		err = e.Err
