@@ -11,8 +11,8 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 )
 
-// What the earlier tool's guide tells people to write, and a file with every
-// key it knew, loads, and each mapping finds its vault.
+// The configuration in the earlier tool's guide, and a file with every key that
+// it knew, load, and each mapping finds its vault.
 func TestEarlierConfigurations(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/guide/*")
@@ -85,7 +85,7 @@ func TestEarlierMappings(t *testing.T) {
 	}
 }
 
-// What only the earlier tool knew is passed over in pyproject.toml as well.
+// What only the earlier tool knew is ignored in pyproject.toml as well.
 func TestEarlierPyproject(t *testing.T) {
 	t.Parallel()
 	const text = "[tool.envdrift]\nschema = 'a:B'\nenvironments = ['x']\n[tool.envdrift.guard]\nscanners = []\n[tool.envdrift.vault.mappings]\na = 1\n"
@@ -126,7 +126,7 @@ func TestErrorsRepeatNoSecret(t *testing.T) {
 	if _, err := config.Parse("envdrift.toml", []byte("secret = "+digits+"\n"), known(config.Overrides{})); repeats(err, digits) {
 		t.Errorf("Parse of a large number = %v; want it not repeated", err)
 	}
-	// A file that is no configuration at all.
+	// A file that is not a configuration at all.
 	file := filepath.Join(t.TempDir(), "pair.txt")
 	if err := os.WriteFile(file, []byte("AGE-SECRET-KEY-1"+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,10 +1,10 @@
 // Package config reads envdrift.toml, [tool.envdrift] of pyproject.toml and the
 // older pair.txt. It is strict: an unknown key, a wrong type, an empty string,
-// a path that leaves the repository and a mapping that is there twice are
-// errors with file, line and key, all of them at once.
+// a path that leaves the repository and a duplicate mapping are errors with
+// file, line and key. All of them are reported at once.
 //
-// It touches no file but the one it loads. Which file of a folder a mapping
-// means is [Config.EnvFile], a function of names.
+// It reads no file but the one it loads. [Config.EnvFile], a function of names,
+// finds the file of a folder that a mapping means.
 package config
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// FileNames are the configuration files that are searched for, the first first.
+// FileNames are the configuration files that are searched for, in this order.
 var FileNames = [...]string{"envdrift.toml", "pyproject.toml"}
 
 // ErrNoConfig reports that there is no configuration.
 var ErrNoConfig = errors.New("no envdrift.toml, and no pyproject.toml with [tool.envdrift], here or above")
 
-// What a hook does about something.
+// What a hook does about a finding.
 const (
 	Repair = "repair"
 	Block  = "block"
@@ -35,10 +35,10 @@ const (
 	Off    = "off"
 )
 
-// A Config is a configuration file, checked, with its defaults filled in.
+// A Config is a checked configuration file, with its defaults filled in.
 type Config struct {
 	File     string // absolute; "" if there is none
-	Dir      string // where its relative paths count from
+	Dir      string // where its relative paths start
 	Vault    vault.Config
 	Named    map[string]vault.Config
 	Sync     SyncOptions
@@ -57,12 +57,12 @@ type SyncOptions struct {
 	EphemeralKeys    bool
 }
 
-// A Mapping connects a secret of a vault with an env file.
+// A Mapping connects a secret in a vault with an env file.
 type Mapping struct {
 	SecretName  string
 	Folder      string // relative to Dir, with slashes
 	Environment string
-	EnvFile     string // relative to Folder; "" to be found
+	EnvFile     string // relative to Folder; "" to search for it
 	VaultName   string
 	Profile     string
 	ActivateTo  string // relative to Folder
@@ -70,8 +70,8 @@ type Mapping struct {
 	Line        int // in the file
 }
 
-// Env is the mapping's environment: the stated one, else the profile, else
-// production.
+// Env returns the mapping's environment: the configured one, else the profile,
+// else production.
 func (m Mapping) Env() string {
 	switch {
 	case m.Environment != "":
@@ -82,7 +82,7 @@ func (m Mapping) Env() string {
 	return production
 }
 
-// Hooks is [hooks].
+// Hooks is the section [hooks].
 type Hooks struct {
 	OnDrift       string
 	OnUnmapped    string
@@ -91,13 +91,13 @@ type Hooks struct {
 	Timeout       time.Duration // all vault work of one hook
 }
 
-// An Error reports one thing that is wrong in a configuration file.
+// An Error reports one mistake in a configuration file.
 type Error struct {
 	File       string
-	Line       int    // 0 where it concerns the whole file
-	Key        string // as "vault.sync.max_workers"; may be ""
+	Line       int    // 0 if it concerns the whole file
+	Key        string // such as "vault.sync.max_workers"; may be ""
 	Problem    string
-	Suggestion string // what may have been meant; may be ""
+	Suggestion string // what may have been intended; may be ""
 }
 
 func (e *Error) Error() string {
@@ -115,9 +115,9 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Find gives the absolute path of the configuration file in dir or above, as
-// far as stop; with stop empty, as far as the user's home, or the root for a
-// dir outside it. It returns [ErrNoConfig] if there is none.
+// Find returns the absolute path of the configuration file in dir or above, up
+// to stop. If stop is empty, it searches up to the user's home, or up to the
+// root for a dir outside it. It returns [ErrNoConfig] if there is none.
 func Find(dir, stop string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -143,8 +143,9 @@ func Find(dir, stop string) (string, error) {
 	}
 }
 
-// isOurs reports whether there is a file that is for us to read, be it broken
-// or a link to nothing. A pyproject.toml often is somebody else's.
+// isOurs reports whether there is a file that envdrift must read, even if it is
+// broken or a dangling link. A pyproject.toml often belongs to other tools
+// only.
 func isOurs(file string) bool {
 	if filepath.Base(file) != "pyproject.toml" {
 		info, err := os.Lstat(file)
@@ -158,7 +159,7 @@ func isOurs(file string) bool {
 	return !errors.Is(err, ErrNoConfig)
 }
 
-// read gives the content of a regular file.
+// read returns the content of a regular file.
 func read(file string) (data []byte, err error) {
 	info, err := os.Stat(file)
 	switch {
@@ -166,7 +167,7 @@ func read(file string) (data []byte, err error) {
 		return nil, &Error{File: file, Problem: "there is no such file"}
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular(): // to open a pipe would block
+	case !info.Mode().IsRegular(): // opening a pipe would block
 		return nil, &Error{File: file, Problem: "is not a regular file"}
 	case info.Size() > maxSize:
 		return nil, &Error{File: file, Problem: fmt.Sprintf("is larger than %d MiB", maxSize>>20)}
@@ -186,13 +187,13 @@ func Load(file string, o Overrides) (*Config, error) {
 		return nil, err
 	}
 	c, err := Parse(file, data, o)
-	if errors.Is(err, ErrNoConfig) { // somebody named this file
+	if errors.Is(err, ErrNoConfig) { // the user named this file
 		return nil, &Error{File: file, Problem: "has no section [tool.envdrift]"}
 	}
 	return c, err
 }
 
-// Empty is the configuration where there is no file: what the flags say.
+// Empty returns the configuration for no file: what the flags say.
 func Empty(dir string, o Overrides) (*Config, error) {
 	c, r := defaults(dir, o), newReader(commandLine, nil)
 	c.applyOverrides(r)
@@ -212,9 +213,9 @@ func defaults(dir string, o Overrides) *Config {
 	}
 }
 
-// Select gives the mappings without a profile, and with one those of that
-// profile too. To select nothing is an error, as is a profile that no mapping
-// has.
+// Select returns the mappings without a profile and, if profile is set, those
+// of that profile too. It is an error if nothing is selected, or if no mapping
+// has the profile.
 func (c *Config) Select(profile string) ([]Mapping, error) {
 	var selected []Mapping
 	var profiles []string

@@ -14,14 +14,14 @@ import (
 	"github.com/envdrift/envdrift/vault/all"
 )
 
-// known adds the providers that there are.
+// known adds the existing providers.
 func known(o config.Overrides) config.Overrides {
 	o.Providers = all.Providers()
 	return o
 }
 
-// same reports whether two configurations say the same; what they were read
-// with does not count.
+// same reports whether two configurations are the same, apart from the
+// overrides that they were read with.
 func same(a, b *config.Config) bool {
 	x, y := reflect.ValueOf(*a), reflect.ValueOf(*b)
 	for i := range x.NumField() {
@@ -330,7 +330,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// The search must not go on above the top because it came there by a link.
+// The search must not go on above the top because it went there through a link.
 func TestFindStopsBehindALink(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -346,7 +346,7 @@ func TestFindStopsBehindALink(t *testing.T) {
 	}
 }
 
-// A configuration that is a link to nothing is a fault, not a reason to take
+// A configuration that is a dangling link is an error, not a reason to use
 // another one above.
 func TestFindLinkToNothing(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ func manual(t *testing.T) string {
 	return string(data)
 }
 
-// documented are the keys of the manual's tables.
+// documented are the keys in the manual's tables.
 func documented(t *testing.T) []string {
 	t.Helper()
 	var keys []string
@@ -35,8 +35,8 @@ func documented(t *testing.T) []string {
 	return keys
 }
 
-// stated are the keys that the example of everything sets. What it says of a
-// named vault beyond the provider is said of the provider's own section.
+// stated are the keys that the example of everything sets. A named vault's
+// keys, beyond the provider, count as those of the provider's section.
 func stated(t *testing.T) []string {
 	t.Helper()
 	var values map[string]any
@@ -63,7 +63,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 }
 
-// A key without a test would have escaped the comparison with the manual.
+// A key without a test would not be compared with the manual.
 func TestEverythingIsStated(t *testing.T) {
 	t.Parallel()
 	unset := map[string]bool{}
@@ -86,9 +86,9 @@ func TestEverythingIsStated(t *testing.T) {
 		}
 		note(*c, c.Vault, c.Named["production-vault"], c.Sync, c.Hooks, c.Mappings[0], c.Mappings[1])
 	}
-	delete(unset, "vault.Config.Getenv")   // no setting
+	delete(unset, "vault.Config.Getenv")   // not a setting
 	delete(unset, "vault.Config.Extra")    // for providers that have no field there
-	delete(unset, "config.Config.Foreign") // nothing of ours
+	delete(unset, "config.Config.Foreign") // not envdrift's
 	for name, unset := range unset {
 		if unset {
 			t.Errorf("nothing in the example of everything sets %s", name)
@@ -122,7 +122,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// A row is what the manual says of a key.
+// A row is what the manual says about a key.
 type row struct{ kind, text string }
 
 // rowsOf returns the manual's rows for the keys of a section.
@@ -136,7 +136,8 @@ func rowsOf(t *testing.T, section string) map[string]row {
 	return rows
 }
 
-// A date is a wrong value for every key, and says so of each that is known.
+// A date is a wrong value for every key, so the error lists every key that is
+// known.
 func TestEveryDocumentedKeyIsKnown(t *testing.T) {
 	t.Parallel()
 	for _, key := range documented(t) {

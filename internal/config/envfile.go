@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// production is the environment of a mapping that states none.
+// production is the environment of a mapping that does not set one.
 const production = "production"
 
 // IsEnvFileName reports whether a base name is that of an env file: .env,
-// .env.NAME or NAME.env, but no companion such as .env.example.
+// .env.NAME or NAME.env, but not a companion such as .env.example.
 func IsEnvFileName(base string) bool {
 	lower := strings.ToLower(base)
 	named := lower == ".env" || strings.HasPrefix(lower, ".env.") || strings.HasSuffix(lower, ".env")
 	return named && !IsCompanion(lower)
 }
 
-// IsCompanion reports whether a base name is that of a file which lies beside
-// env files and is none, such as .env.example or .env.keys.
+// IsCompanion reports whether a base name is that of a file that accompanies
+// env files but is not one, such as .env.example or .env.keys.
 func IsCompanion(name string) bool {
 	lower := strings.ToLower(name)
 	for _, suffix := range []string{".example", ".sample", ".template", ".keys", ".vault", ".bak", ".backup", ".orig", ".rej", ".swp", "~"} {
@@ -33,8 +33,8 @@ func IsCompanion(name string) bool {
 type NoEnvFileError struct {
 	Folder, Environment string
 
-	Wanted string   // env_file, if it was stated
-	Others []string // the folder's env files that may be meant, but do not say so
+	Wanted string   // env_file, if it was set
+	Others []string // the folder's env files that may be meant, but whose names do not say so
 }
 
 func (e *NoEnvFileError) Error() string {
@@ -58,22 +58,23 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("%s: %s could all be the env file for %q; set env_file", e.Folder, strings.Join(e.Files, ", "), e.Environment)
 }
 
-// EnvFile decides which of the names of the files in its folder a mapping
-// means. The first of these that there is:
+// EnvFile returns which of the names of the files in its folder a mapping
+// means. It is the first of these that exists:
 //
-//   - env_file, where it is stated
+//   - env_file, if it is set
 //   - .env.ENVIRONMENT
-//   - the one file whose name states the environment, such as
+//   - the one file whose name includes the environment, such as
 //     api-ENVIRONMENT.env or api.env.ENVIRONMENT
-//   - for production the one NAME.env where NAME is one word and no
-//     environment; .env, too, if neither environment nor profile is stated
+//   - for production the one NAME.env where NAME is one word and not an
+//     environment; .env, too, if neither environment nor profile is set
 //
-// A companion such as .env.example is never taken, nor what may be another
-// environment's. Errors are [*NoEnvFileError] and [*AmbiguousError].
+// It never returns a companion such as .env.example, nor a file that may be
+// another environment's. Errors are [*NoEnvFileError] and [*AmbiguousError].
 func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 	env := m.Env()
 	if m.EnvFile != "" {
-		// It may lie deeper; whether it is there shows when it is read.
+		// It may be in a subfolder. Whether it exists shows when it is
+		// read.
 		if !strings.Contains(m.EnvFile, "/") && !slices.Contains(names, m.EnvFile) {
 			return "", &NoEnvFileError{Folder: m.Folder, Environment: env, Wanted: m.EnvFile}
 		}
@@ -107,7 +108,7 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 }
 
 // environments are the words that name an environment: those of the mappings
-// and those that people commonly use.
+// and those in common use.
 func (c *Config) environments() []string {
 	known := []string{
 		production, "prod", "preprod", "pre", "non", "live", "staging", "stage", "stg", "development", "develop", "dev", "local",
@@ -127,7 +128,8 @@ func isOf(name, env string, known []string) bool {
 		return false
 	}
 	for _, other := range known {
-		// "eu" is the end of "prod-eu", but api-prod-eu.env is not its.
+		// "eu" is the end of "prod-eu", but api-prod-eu.env does not
+		// belong to it.
 		if _, longer := cutEnvironment(name, other); longer && len(other) > len(env) {
 			return false
 		}
@@ -138,7 +140,8 @@ func isOf(name, env string, known []string) bool {
 	return true
 }
 
-// isOneWord reports a name such as postgresql.env: one word and no environment.
+// isOneWord reports whether name is like postgresql.env: one word and not an
+// environment.
 func isOneWord(name string, known []string) bool {
 	word, ok := strings.CutSuffix(name, ".env")
 	return ok && slices.Equal(words(word), []string{word}) && !containsFold(known, word)
@@ -148,7 +151,7 @@ func containsFold(list []string, word string) bool {
 	return slices.ContainsFunc(list, func(w string) bool { return strings.EqualFold(w, word) })
 }
 
-// cutEnvironment gives the rest of a file name that ends with an environment.
+// cutEnvironment returns a file name without the environment at its end.
 func cutEnvironment(name, env string) (service string, ok bool) {
 	if name == env+".env" {
 		return "", true
@@ -161,7 +164,7 @@ func cutEnvironment(name, env string) (service string, ok bool) {
 	return "", false
 }
 
-// words splits a name where people join words.
+// words splits a name at the usual separators.
 func words(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("-._", r) })
 }

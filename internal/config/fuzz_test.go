@@ -10,8 +10,9 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 )
 
-// Whatever a file holds: no panic; either a configuration whose paths stay
-// inside and whose addresses are safe, or errors that say where.
+// Whatever a file contains, there is no panic, and the result is either a
+// configuration whose paths stay inside and whose addresses are safe, or errors
+// that say where.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		everything, "", "\ufeff", "a=b\nv/c=d\n", "[[mappings]]\nsecret_name='s'\nfolder_path='a'", "[tool.envdrift.vault]\nprovider='aws'\n",

@@ -8,10 +8,10 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// keyLines gives the line of every key, section and element of a list of
+// keyLines returns the line of every key, section and element of a list of
 // sections in a valid TOML document, under names such as
 // "vault.sync.mappings[1].env_file". The library knows these lines but does not
-// tell them: here the text is cut into statements, and the library is asked
+// expose them. So the text is cut into statements here, and the library parses
 // which key each of them sets.
 func keyLines(text string) map[string]int {
 	lines, elements := map[string]int{}, map[string]int{}
@@ -47,7 +47,7 @@ func keyLines(text string) map[string]int {
 	return lines
 }
 
-// note keeps the first line that a name is seen in.
+// note records the first line in which a name is seen.
 func note(lines map[string]int, name string, line int) {
 	if _, seen := lines[name]; !seen {
 		lines[name] = line
@@ -65,11 +65,11 @@ func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) 
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// keyOf gives the key that a statement sets or opens; nil for a comment.
+// keyOf returns the key that a statement sets or opens; nil for a comment.
 func keyOf(statement string) toml.Key {
 	name, _, _ := strings.Cut(statement, "=")
 	if name = strings.TrimSpace(name); bareKey.MatchString(name) {
-		return toml.Key{name} // most are: no need to ask
+		return toml.Key{name} // most are: no need to parse
 	}
 	var ignored map[string]any
 	meta, err := toml.Decode(statement, &ignored)
@@ -79,8 +79,8 @@ func keyOf(statement string) toml.Key {
 	return meta.Keys()[0]
 }
 
-// cutStatement cuts off the first statement: the text up to a line's end that
-// lies in no string, array or inline table. deepest is how far its brackets
+// cutStatement cuts off the first statement: the text up to a line end that is
+// not in a string, array or inline table. deepest is how deeply its brackets
 // and dotted keys are nested.
 func cutStatement(text string) (statement, rest string, deepest int) {
 	depth, dots := 0, 0
@@ -110,7 +110,8 @@ func cutStatement(text string) (statement, rest string, deepest int) {
 	return text, "", deepest
 }
 
-// stringLen gives the length of the string that s begins with, quotes included.
+// stringLen returns the length of the string at the beginning of s, including
+// quotes.
 func stringLen(s string) int {
 	quote := s[:1]
 	end := quote
@@ -123,7 +124,7 @@ func stringLen(s string) int {
 			i++
 		case strings.HasPrefix(s[i:], end):
 			i += len(end)
-			// Up to two quotes may stand before the closing three.
+			// Up to two quotes may precede the closing three.
 			for extra := 0; len(end) == 3 && extra < 2 && strings.HasPrefix(s[i:], quote); extra++ {
 				i++
 			}

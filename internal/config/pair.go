@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// parsePairs reads pair.txt: a line for each mapping, "secret=folder" or, where
-// the provider finds vaults by name, "vault/secret=folder"; # begins a line of
-// comment.
+// parsePairs parses pair.txt: a line for each mapping, "secret=folder" or, if
+// the provider finds vaults by name, "vault/secret=folder"; # begins a comment
+// line.
 func (c *Config) parsePairs(r *reader) error {
 	if err := r.check(); err != nil {
 		return err

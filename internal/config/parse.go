@@ -17,10 +17,10 @@ import (
 // foreign are the sections that only the earlier tool knew.
 var foreign = [...]string{"envdrift", "validation", "encryption", "precommit", "git_hook_check", "partial_encryption", "guard", "guardian", "agent"}
 
-// Parse reads a configuration file's content. The name says which kind it is:
-// pyproject.toml, another .toml, or pair.txt. Errors are [*Error], joined from
-// the top of the file down, and [ErrNoConfig] for a pyproject.toml that is not
-// ours.
+// Parse parses the content of a configuration file. Its name determines the
+// kind: pyproject.toml, another .toml, or pair.txt. Errors are [*Error], joined
+// in the order of the file, and [ErrNoConfig] for a pyproject.toml without a
+// section of envdrift's.
 func Parse(name string, data []byte, o Overrides) (*Config, error) {
 	c := defaults(filepath.Dir(name), o)
 	c.File = name
@@ -43,15 +43,15 @@ func Parse(name string, data []byte, o Overrides) (*Config, error) {
 	return c, nil
 }
 
-// What no configuration needs. The TOML library takes time that grows with the
-// square of a key's parts, and for each bracket some of a stack whose end is
-// the program's; and the file may be anybody's.
+// Limits beyond any real configuration. The TOML library takes time that grows
+// with the square of a key's parts, and stack for each bracket, whose overflow
+// ends the program. The file may come from any user.
 const (
 	maxSize    = 1 << 20
 	maxNesting = 32
 )
 
-// decode reads TOML into maps.
+// decode parses TOML into maps.
 func (r *reader) decode() (map[string]any, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -74,8 +74,8 @@ func (r *reader) decode() (map[string]any, error) {
 	return top, nil
 }
 
-// withoutText cuts off what a message of the TOML library repeats of the file:
-// a secret in the wrong place, or without quotes, is a syntax error.
+// withoutText removes what a message of the TOML library repeats of the file: a
+// secret in the wrong place, or without quotes, is a syntax error.
 func withoutText(message string) string {
 	if strings.Contains(message, " is out of range") {
 		return "a number is out of range"
@@ -86,7 +86,7 @@ func withoutText(message string) string {
 	return message
 }
 
-// check refuses what is no text, or too much of it.
+// check refuses what is not text, or too much text.
 func (r *reader) check() error {
 	if len(r.text) > maxSize {
 		return &Error{File: r.file, Problem: fmt.Sprintf("is larger than %d MiB", maxSize>>20)}
@@ -115,11 +115,12 @@ func (c *Config) parseTOML(r *reader) error {
 	return nil
 }
 
-// ourHeader finds a section of ours where the TOML library gave up.
+// ourHeader finds a section of envdrift's in a file that the TOML library could
+// not parse.
 var ourHeader = regexp.MustCompile(`(?m)^\s*\[\[?\s*tool\s*\.\s*["']?envdrift\b`)
 
-// parseProject reads [tool.envdrift]. A pyproject.toml without it belongs to
-// somebody else, however broken it is.
+// parseProject parses [tool.envdrift]. A pyproject.toml without it belongs to
+// other tools, however broken it is.
 func (c *Config) parseProject(r *reader) error {
 	top, err := r.decode()
 	if err != nil {
@@ -136,7 +137,7 @@ func (c *Config) parseProject(r *reader) error {
 	if t == nil {
 		return nil
 	}
-	t.take("schema") // the keys of [envdrift] stand here
+	t.take("schema") // the keys of [envdrift] are here
 	t.take("environments")
 	c.parseTop(t)
 	t.rest()
@@ -145,7 +146,7 @@ func (c *Config) parseProject(r *reader) error {
 
 func (c *Config) parseTop(t *table) {
 	if v, _ := t.values["vault"].(map[string]any); t.has("mappings") && v["sync"] == nil {
-		c.parseSync(t) // a file for them alone: what is in [vault.sync] elsewhere stands at the top
+		c.parseSync(t) // a file of mappings only: what is in [vault.sync] elsewhere is at the top
 	}
 	if v := t.section("vault"); v != nil {
 		c.parseVault(v)
@@ -166,8 +167,8 @@ func (c *Config) parseTop(t *table) {
 	slices.Sort(c.Foreign)
 }
 
-// addForeign notes a section of the earlier tool. That it encrypted with SOPS,
-// which we do not, is worth a name of its own.
+// addForeign records a section of the earlier tool. One that encrypted with
+// SOPS, which envdrift does not, has a name of its own.
 func (c *Config) addForeign(name string, value any) {
 	c.Foreign = append(c.Foreign, name)
 	section, _ := value.(map[string]any)
@@ -187,7 +188,7 @@ func (c *Config) parseVault(t *table) {
 		c.parseSync(s)
 		s.rest()
 	}
-	if _, ok := t.take("mappings"); ok { // the earlier tool read it and used it nowhere
+	if _, ok := t.take("mappings"); ok { // the earlier tool read it but did not use it
 		c.Foreign = append(c.Foreign, "vault.mappings")
 	}
 	t.rest()
@@ -226,7 +227,7 @@ func (c *Config) parseMappings(t *table) {
 	c.checkCopies(t)
 }
 
-// checkCopies reports copies that would replace an env file, or each other.
+// checkCopies reports copies that would replace an env file or each other.
 func (c *Config) checkCopies(t *table) {
 	envFiles := map[string]int{}
 	for _, m := range c.Mappings {
@@ -252,8 +253,8 @@ func (c *Config) checkCopies(t *table) {
 	}
 }
 
-// sections gives the elements of a list of sections, written as [[list]] or as
-// list = [{…}, {…}], which the library keeps apart.
+// sections returns the elements of a list of sections, written as [[list]] or
+// as list = [{…}, {…}], which the library distinguishes.
 func sections(value any) (list []map[string]any, ok bool) {
 	if list, ok := value.([]map[string]any); ok {
 		return list, true
@@ -291,8 +292,8 @@ func (c *Config) parseMapping(t *table) Mapping {
 	return m
 }
 
-// checkFile refuses names that no env file has: a write there would hit the
-// private keys, or a file that is kept for people to read.
+// checkFile refuses names that no env file has: a write there would overwrite
+// the private keys, or a file that is kept for people to read.
 func (c *Config) checkFile(t *table, key, file string) {
 	switch base := path.Base(file); {
 	case file == "":
@@ -303,8 +304,8 @@ func (c *Config) checkFile(t *table, key, file string) {
 	}
 }
 
-// findDuplicates reports mappings that certainly mean one file. What only the
-// files in a folder tell is found when they are looked at.
+// findDuplicates reports mappings that certainly mean one file. Duplicates that
+// depend on the files in a folder are found when the folder is read.
 func (c *Config) findDuplicates(r *reader) {
 	first := map[string]int{}
 	for _, m := range c.Mappings {

@@ -9,7 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 )
 
-// mapping is a list of one mapping with a line of its own for what is tested.
+// mapping is a list of one mapping with a separate line for what is tested.
 const mapping = "[[vault.sync.mappings]]\nsecret_name = 's'\nfolder_path = '.'\n"
 
 func TestParseErrors(t *testing.T) {
@@ -166,8 +166,8 @@ func TestPyprojectErrors(t *testing.T) {
 	}
 }
 
-// A branch's configuration is parsed in hooks: it must not take the program's
-// stack, nor minutes.
+// Hooks parse the configuration of a branch: that must not exhaust the
+// program's stack, nor take minutes.
 func TestHostileSizes(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 18
@@ -191,7 +191,7 @@ func TestHostileSizes(t *testing.T) {
 	parse(t, "envdrift.toml", fine)
 }
 
-// However a key is spelt, the error names its line.
+// However a key is spelled, the error includes its line.
 func TestLinesOfUnusualSpellings(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, want string }{

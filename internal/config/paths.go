@@ -11,8 +11,8 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// badPath says what is wrong with a path of the configuration. Links are not
-// followed here: whoever opens the path does so inside a root.
+// badPath says what is wrong with a path in the configuration. It does not
+// follow links: the code that opens the path does so inside a root.
 func badPath(p string) string {
 	drive := len(p) > 1 && p[1] == ':' && (p[0]|0x20 >= 'a' && p[0]|0x20 <= 'z')
 	switch {
@@ -34,7 +34,8 @@ func isPlainName(name string) bool {
 	return name != "." && badPath(name) == "" && !strings.ContainsAny(name, "/:")
 }
 
-// hasControl finds what shows as something else, or not at all.
+// hasControl reports characters that are displayed as something else, or not at
+// all.
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) })
 }

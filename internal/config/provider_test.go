@@ -16,7 +16,7 @@ type madeUpStore struct {
 	cfg vault.Config
 }
 
-// withMadeUp adds a vault that nothing else knows of: one value, two settings.
+// withMadeUp adds a vault that no other code knows: one value, two settings.
 func withMadeUp(o config.Overrides) config.Overrides {
 	o.Providers = append(all.Providers(), vault.Provider{
 		Name: "madeup",
@@ -34,7 +34,7 @@ func withMadeUp(o config.Overrides) config.Overrides {
 	return o
 }
 
-// A provider is nothing but its value: parsing, flags, the environment and the
+// A provider is only its value: parsing, flags, the environment and the
 // template follow from it.
 func TestMadeUpProvider(t *testing.T) {
 	t.Parallel()

@@ -16,18 +16,18 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A reader collects what is wrong with one file.
+// A reader collects the mistakes in one file.
 type reader struct {
 	file  string
 	text  string
-	lines map[string]int // of the keys in text, once somebody asks
+	lines map[string]int // of the keys in text, once needed
 	errs  []*Error
 }
 
 func newReader(file string, data []byte) *reader { return &reader{file: file, text: string(data)} }
 
-// lineOf gives the line of a key, or of the nearest thing around it that is
-// there: 0 if nothing is.
+// lineOf returns the line of a key, or of the nearest enclosing element that is
+// there: 0 if there is none.
 func (r *reader) lineOf(key string) int {
 	if r.lines == nil {
 		r.lines = keyLines(r.text)
@@ -49,7 +49,7 @@ func (r *reader) failAt(line int, key, problem, suggestion string) {
 	r.errs = append(r.errs, &Error{File: r.file, Line: line, Key: key, Problem: problem, Suggestion: suggestion})
 }
 
-// join gives all that went wrong, from the top of the file down.
+// join returns all errors, in the order of the file.
 func (r *reader) join() error {
 	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })
 	errs := make([]error, len(r.errs))
@@ -59,8 +59,8 @@ func (r *reader) join() error {
 	return errors.Join(errs...)
 }
 
-// A table is a section of the file while its keys are taken from it one by
-// one; what is left is unknown.
+// A table is a section of the file while its keys are taken from it one by one.
+// The keys that are left are unknown.
 type table struct {
 	r      *reader
 	where  string // "vault.sync", "vault.sync.mappings[1]"
@@ -87,7 +87,7 @@ func (t *table) take(name string) (any, bool) {
 	return v, ok
 }
 
-// rest reports what was not taken.
+// rest reports the keys that were not taken.
 func (t *table) rest() {
 	for _, name := range slices.Sorted(maps.Keys(t.values)) {
 		t.fail(name, "unknown key", nearest(name, t.known))
@@ -107,7 +107,7 @@ func (t *table) section(name string) *table {
 	return &table{r: t.r, where: t.key(name), values: values}
 }
 
-// text reads a string that, if it is there, is not empty.
+// text reads a string that, if it is there, must not be empty.
 func (t *table) text(name string) string {
 	v, ok := t.take(name)
 	if !ok {
@@ -193,7 +193,7 @@ func (t *table) duration(name string, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// setting reads a provider's setting; "" if it is not there, or wrong.
+// setting reads a provider's setting; "" if it is not there or is wrong.
 func (t *table) setting(s vault.Setting) string {
 	switch s.Kind {
 	case vault.Mount:
@@ -225,7 +225,7 @@ func (t *table) url(name string) string {
 	return u
 }
 
-// path cleans the key's value p, a path that stays below where it counts from.
+// path cleans the key's value p, a path that must stay below its base.
 func (t *table) path(name, p string) string {
 	if p == "" {
 		return ""
@@ -237,7 +237,7 @@ func (t *table) path(name, p string) string {
 	return path.Clean(p)
 }
 
-// label reads a word that is safe in names of files and variables.
+// label reads a word that is safe in the names of files and variables.
 func (t *table) label(name string) string {
 	s := t.text(name)
 	if s != "" && !labelForm.MatchString(s) {
@@ -267,8 +267,7 @@ func kind(v any) string {
 	return "a date"
 }
 
-// nearest gives the word that a typing error may have made into s, or that s
-// is a part of.
+// nearest returns the word that s may be a misspelling or a part of.
 func nearest(s string, words []string) string {
 	best, distance := "", max(2, len(s)/3)
 	if len(s) < 4 {

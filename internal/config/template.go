@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Template writes a new envdrift.toml for a provider, with what o says of its
-// vault and a mapping for each of mappings. [Parse] accepts it as it is, but
-// for a vault's address that nobody stated.
+// Template returns a new envdrift.toml for a provider, with what o says about
+// its vault and a mapping for each of mappings. [Parse] accepts it as it is,
+// except for a vault's address that was not set.
 func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Which secret of the vault holds the private key of which env file.\n# Every key: docs/configuration.md of envdrift.\n\n[vault]\nprovider = %s\n", quoted(provider))
@@ -37,7 +37,7 @@ func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	return b.Bytes()
 }
 
-// tomlKey writes a key, in quotes if it needs them.
+// tomlKey returns a key, in quotes if it needs them.
 func tomlKey(s string) string {
 	if bareKey.MatchString(s) {
 		return s
@@ -61,7 +61,7 @@ const hooksTemplate = `
 # timeout = "5s"            # all vault work of one hook
 `
 
-// quoted writes a TOML basic string.
+// quoted returns a TOML basic string.
 func quoted(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

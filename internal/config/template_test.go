@@ -18,7 +18,7 @@ func TestTemplate(t *testing.T) {
 		{SecretName: "plain", Folder: "a", EnvFile: ".env"},
 	}
 	over := config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v.vault.azure.net/"}, {"--region", "eu-west-1"}, {"--project-id", "p"}}}
-	// What stands commented out must be right as well.
+	// What is commented out must be valid as well.
 	commented := regexp.MustCompile(`(?m)^# (\w+ = |\[)`)
 	for _, provider := range all.Providers().Names() {
 		for _, over := range []config.Overrides{over, {}} {
@@ -33,7 +33,7 @@ func TestTemplate(t *testing.T) {
 				}
 				want := append([]config.Mapping(nil), mappings...)
 				if len(want) > 0 {
-					want[0].EnvFile = "" // goes without saying
+					want[0].EnvFile = "" // need not be written
 				}
 				if !reflect.DeepEqual(c.Mappings, want) {
 					t.Errorf("%s: mappings are %+v; want %+v", provider, c.Mappings, want)
@@ -47,7 +47,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// Of a vault, a new configuration has what the flags say, or an example.
+// For a vault, a new configuration has what the flags say, or an example.
 func TestTemplateSections(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

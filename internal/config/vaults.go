@@ -13,12 +13,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// commandLine stands for the file in errors about flags.
+// commandLine replaces the file in errors about flags.
 const commandLine = "the command line"
 
-// Overrides are what the program knows of vaults, and what the command line and
-// the environment say of them. They win over the file, and concern the vault of
-// mappings without a vault_name.
+// Overrides are the vaults that the program knows, and what the command line
+// and the environment say about them. They take precedence over the file, and
+// concern the vault of mappings without a vault_name.
 type Overrides struct {
 	Providers vault.Providers // the first one is the default
 
@@ -28,10 +28,10 @@ type Overrides struct {
 	Getenv func(string) string // nil: an empty environment
 }
 
-// A Flag is what the command line says of a provider's setting.
+// A Flag is the value of a provider's setting on the command line.
 type Flag struct{ Name, Value string } // Name as in [vault.Setting]: "--region"
 
-// Flag adds a flag and returns where its value is kept.
+// Flag adds a flag and returns a pointer to its value.
 func (o *Overrides) Flag(name string) *string {
 	f := &Flag{Name: name}
 	o.Flags = append(o.Flags, f)
@@ -48,7 +48,7 @@ func (o Overrides) Stated(flag string) string {
 	return ""
 }
 
-// NamesVault reports whether the command line says anything of the vault.
+// NamesVault reports whether the command line says anything about the vault.
 func (o Overrides) NamesVault() bool {
 	return o.Provider != "" || slices.ContainsFunc(o.Flags, func(f *Flag) bool { return f.Value != "" })
 }
@@ -60,13 +60,13 @@ func (o Overrides) getenv(name string) string {
 	return strings.TrimSpace(o.Getenv(name))
 }
 
-// settings returns those of a provider; none for one that is not known.
+// settings returns the settings of a provider; none for an unknown one.
 func (o Overrides) settings(provider string) []vault.Setting {
 	p, _ := o.Providers.Find(provider)
 	return p.Settings
 }
 
-// parseProviders reads the sections [vault.azure] and so on.
+// parseProviders parses the sections [vault.azure] and so on.
 func (c *Config) parseProviders(t *table, timeout time.Duration) map[string]vault.Config {
 	sections := map[string]vault.Config{}
 	for _, p := range c.override.Providers {
@@ -99,7 +99,7 @@ func (c *Config) parseNamed(t *table, timeout time.Duration) {
 	}
 }
 
-// parseProvider reads the keys of one provider from its section.
+// parseProvider parses the keys of one provider from its section.
 func (c *Config) parseProvider(provider string, t *table, timeout time.Duration) vault.Config {
 	v := vault.Config{Provider: provider, Timeout: timeout, Dir: c.Dir}
 	for _, setting := range c.override.settings(provider) {
@@ -110,8 +110,8 @@ func (c *Config) parseProvider(provider string, t *table, timeout time.Duration)
 	return v
 }
 
-// chooseVault decides which vault mappings without a vault_name mean: the one
-// named by default_vault_name, or that of the provider, or the only one.
+// chooseVault determines which vault mappings without a vault_name mean: the
+// one named by default_vault_name, or that of the provider, or the only one.
 func (c *Config) chooseVault(t *table, stated bool, provider string, sections map[string]vault.Config) {
 	flag := c.override.Provider
 	if named, ok := c.Named[c.Sync.DefaultVaultName]; ok && (flag == "" || flag == named.Provider) {
@@ -133,8 +133,7 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 	c.Vault.Provider = provider
 }
 
-// applyOverrides fills in what depends on flags and environment, and finds what
-// contradicts itself.
+// applyOverrides applies flags and environment, and reports contradictions.
 func (c *Config) applyOverrides(r *reader) {
 	c.applyFlags(r)
 	c.findDuplicates(r)
@@ -147,7 +146,7 @@ func (c *Config) applyOverrides(r *reader) {
 	}
 }
 
-// byDefaultName fills in what default_vault_name leads to.
+// byDefaultName sets what follows from default_vault_name.
 func (c *Config) byDefaultName(v *vault.Config) {
 	for _, s := range c.override.settings(v.Provider) {
 		if s.ByName == nil || s.Of(*v) != "" {
@@ -159,7 +158,7 @@ func (c *Config) byDefaultName(v *vault.Config) {
 	}
 }
 
-// fromEnvironment fills in what neither file nor flag states.
+// fromEnvironment sets what neither file nor flag sets.
 func (c *Config) fromEnvironment(v *vault.Config) {
 	for _, s := range c.override.settings(v.Provider) {
 		if s.Env == "" || s.Of(*v) != "" {
@@ -199,7 +198,7 @@ func (c *Config) applyFlags(r *reader) {
 	}
 }
 
-// byFlag returns the provider's setting that a flag states.
+// byFlag returns the provider's setting with the flag name.
 func (o Overrides) byFlag(provider, flag string) (vault.Setting, bool) {
 	for _, s := range o.settings(provider) {
 		if s.Flag == flag {
@@ -209,9 +208,9 @@ func (o Overrides) byFlag(provider, flag string) (vault.Setting, bool) {
 	return vault.Setting{}, false
 }
 
-// VaultOf gives the vault that a mapping's vault_name routes to: [vault.named.X];
-// or, where that is what default_vault_name calls it, the vault of mappings
-// without one; or, beside a vault whose provider finds vaults by name, the one of that name.
+// VaultOf returns the vault for a mapping's vault_name: [vault.named.X]; or, if
+// default_vault_name is that name, the vault of mappings without one; or, if
+// the default vault's provider finds vaults by name, the one of that name.
 // Anything else is an [*Error] that shows the section to write, as is a vault
 // that lacks a setting.
 func (c *Config) VaultOf(m Mapping) (vault.Config, error) {
@@ -232,7 +231,8 @@ func (c *Config) VaultOf(m Mapping) (vault.Config, error) {
 	}
 }
 
-// beside returns the vault that its mere name leads to from the default one.
+// beside returns the vault that is found from the default one by its name
+// alone.
 func (c *Config) beside(name string) (vault.Config, bool) {
 	v := c.Vault
 	for _, s := range c.override.settings(v.Provider) {
@@ -249,14 +249,14 @@ func (c *Config) beside(name string) (vault.Config, bool) {
 	return vault.Config{}, false
 }
 
-// namesLead reports whether the vaults of the provider that a flag names are
-// found by their name.
+// namesLead reports whether the provider that a flag names finds its vaults by
+// name.
 func (o Overrides) namesLead() bool {
 	return slices.ContainsFunc(o.settings(o.Provider), func(s vault.Setting) bool { return s.ByName != nil })
 }
 
-// complete reports a setting that is missing. What is not required, the
-// machine's own configuration may know.
+// complete reports a missing setting. The machine's own configuration may have
+// what is not required.
 func (c *Config) complete(v vault.Config) error {
 	for _, s := range c.override.settings(v.Provider) {
 		if s.Required && s.Of(v) == "" {
@@ -266,7 +266,7 @@ func (c *Config) complete(v vault.Config) error {
 	return nil
 }
 
-// missing shows every way to state s.
+// missing lists every way to set s.
 func (c *Config) missing(v vault.Config, s vault.Setting) error {
 	section, flag, variable := "named."+tomlKey(v.Name), "", ""
 	if s.Flag != "" && (v.Name == "" || v.Name == c.Sync.DefaultVaultName) {
@@ -283,7 +283,7 @@ func (c *Config) missing(v vault.Config, s vault.Setting) error {
 }
 
 // badURL says what is wrong with a vault's address. It does not repeat the
-// address, which may hold a password or a token.
+// address, which may contain a password or a token.
 func badURL(text string) string {
 	u, err := url.Parse(text)
 	switch {

@@ -158,7 +158,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// A fault of the file is no reason to hide what is wrong with the flags.
+// A mistake in the file does not hide what is wrong with the flags.
 func TestFlagsAndFileTogether(t *testing.T) {
 	t.Parallel()
 	_, err := config.Parse("envdrift.toml", []byte("[hooks]\nx = 1\n"), known(config.Overrides{Flags: []*config.Flag{{"--region", "eu"}}}))
