@@ -10,7 +10,7 @@ type Candidates struct {
 	Declared    []ecies.PublicKey // of the process's variables DOTENV_PUBLIC_KEY…
 }
 
-// KeysFrom returns those of the offered keys that dotenvx decrypts d with, each
+// KeysFrom returns those of the candidates that dotenvx decrypts d with, each
 // once, in the order in which it tries them. Public keys decide, whatever the
 // variables are called: a key of the keys file serves a document only if the
 // document, or c.Declared, declares its public key, or if the document declares
@@ -22,7 +22,7 @@ func (d *Document) KeysFrom(c Candidates) ecies.Keys {
 			keys = append(keys, k)
 		}
 	}
-	// A declaration that is no key counts as one that nothing matches.
+	// A declaration that is not a key counts as one that nothing matches.
 	headers, invalid := d.PublicKeys()
 	var declared []ecies.PublicKey
 	for _, h := range headers {

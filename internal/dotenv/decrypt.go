@@ -16,8 +16,8 @@ type Failure struct {
 	Err  error // ErrNested or an error of [ecies.Keys.Decrypt]
 }
 
-// A DecryptError reports the values that could not be decrypted, in the order of
-// the file.
+// A DecryptError reports the values that could not be decrypted, in the order
+// of the file.
 type DecryptError struct{ Failures []Failure }
 
 func (e *DecryptError) Error() string {
@@ -38,17 +38,17 @@ func (e *DecryptError) Unwrap() []error {
 	return errs
 }
 
-// Decrypt returns the document with the selected encrypted values decrypted, and
-// their names, each once. Nothing is expanded and nothing else is touched.
+// Decrypt returns the document with the selected encrypted values decrypted,
+// and their names, each once. It expands nothing and changes nothing else.
 //
 // A value is written in the quotes of its ciphertext if it reads back from
-// there, else in others. What decides whether a value is expanded stays: a
-// value that holds a "$" moves neither into single quotes nor out of them. So
-// both the document and its evaluation give the same values as before.
+// there, else in others. What decides whether a value is expanded is preserved:
+// a value that contains a "$" moves neither into single quotes nor out of them.
+// So both the document and its evaluation have the same values as before.
 //
 // All values are decrypted or none. The error is an [*EncodingError], a
 // [*PatternError], a [*DecryptError], or joins a [*QuoteError] for each value
-// that cannot stand in an env file.
+// that cannot be in an env file.
 func (d *Document) Decrypt(keys ecies.Keys, sel Selection) (*Document, []string, error) {
 	if err := errors.Join(d.Check(), sel.Check()); err != nil {
 		return nil, nil, err
@@ -75,8 +75,8 @@ type Revealed struct {
 	Encrypted bool
 }
 
-// Reveal returns all entries with their plaintext, in the order of the file. The
-// error is a [*DecryptError]; there are no entries then.
+// Reveal returns all entries with their plaintext, in the order of the file. If
+// the error, a [*DecryptError], is not nil, there are no entries.
 func (d *Document) Reveal(keys ecies.Keys) ([]Revealed, error) {
 	var todo []int
 	all := make([]Revealed, len(d.entries))

@@ -1,15 +1,16 @@
 // Package dotenv reads and changes env files in the format of dotenvx, whose
 // values are encrypted one by one, and the .env.keys files beside them. It
-// knows bytes, not files: reading, writing and finding them is for others.
+// works on bytes, not files: other packages find, read and write them.
 //
-// A [Document] keeps the bytes that it was parsed from. What changes it
-// replaces the values concerned and nothing else: comments, blank lines, line
-// ends, quotes, order and whatever the grammar does not understand stay as they
-// are. Every change is read again before it is handed out; a value that would
-// not read back as it should is an error, and the caller keeps what it had.
+// A [Document] keeps the bytes that it was parsed from. A change replaces the
+// values concerned and nothing else: comments, blank lines, line ends, quotes,
+// order and whatever the grammar does not understand stay as they are. Every
+// change is parsed again before it is returned. A value that would not read
+// back as it should is an error, and the caller keeps what it had.
 //
-// [Entry.Value] is what the grammar makes of a value: ciphertext, or plaintext
-// with its ${…} untouched. [Evaluate] gives what a program is to see.
+// [Entry.Value] is a value as the grammar defines it: ciphertext, or plaintext
+// with its ${…} unexpanded. [Evaluate] returns the values that a program is to
+// see.
 package dotenv
 
 import (
@@ -23,8 +24,8 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// A Document is a parsed env file. It does not change; what changes it returns
-// another one. It may be used by several goroutines at once.
+// A Document is a parsed env file. It is immutable: methods that change it
+// return another one. It may be used by several goroutines at once.
 type Document struct {
 	data    []byte
 	text    []byte // data, or its decoded text if it is UTF-16
@@ -34,16 +35,16 @@ type Document struct {
 // An Entry is one assignment of a document.
 type Entry struct {
 	Name  string
-	Value string // without quotes; what they escape is unescaped
-	Quote byte   // ', " or `: the first character of the value as it stands; 0 if it is no quote
+	Value string // without quotes and unescaped
+	Quote byte   // ', " or `: the first character of the value in the file; 0 if it is not a quote
 	Line  int    // of the name, from 1
 
 	assignment
 	quoted bool // Quote is closed at the value's end, too
 }
 
-// Parse reads data, whatever it holds: what is no assignment is kept, not
-// understood. See [Document.Check] for data that commands should not touch.
+// Parse parses data, whatever it contains: what is not an assignment is kept as
+// it is. See [Document.Check] for data that commands should not change.
 func Parse(data []byte) *Document {
 	d := &Document{data: slices.Clone(data)}
 	d.text = d.data
@@ -65,7 +66,7 @@ func Parse(data []byte) *Document {
 	return d
 }
 
-// Bytes returns the document's bytes, a copy.
+// Bytes returns a copy of the document's bytes.
 func (d *Document) Bytes() []byte { return slices.Clone(d.data) }
 
 // Entries returns the assignments in the order of the file, each occurrence of
@@ -85,10 +86,11 @@ func (d *Document) Get(name string) (Entry, bool) {
 // Encrypted reports whether the value is ciphertext.
 func (e Entry) Encrypted() bool { return ecies.IsEncrypted(e.Value) }
 
-// Format prints name and line, whatever the verb: the value may be secret.
+// Format prints name and line, whatever the verb, because the value may be
+// secret.
 func (e Entry) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s (line %d)", e.Name, e.Line) }
 
-// MarshalText returns what Format prints, for JSON and its like.
+// MarshalText returns what Format prints, for JSON and the like.
 func (e Entry) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", e), nil }
 
 // Format prints the number of entries, whatever the verb.
@@ -96,7 +98,7 @@ func (d *Document) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "dotenv.Document(%d entries)", len(d.entries))
 }
 
-// An EncodingError reports bytes that cannot stand in an env file.
+// An EncodingError reports bytes that are not allowed in an env file.
 type EncodingError struct {
 	Line    int
 	Problem string
@@ -105,9 +107,8 @@ type EncodingError struct {
 func (e *EncodingError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
 // Check returns an [*EncodingError] if the document is not UTF-8 text, or a
-// [*ConflictError] if it holds conflict markers. NUL counts as no text: no
-// environment can hold it, and it is what UTF-16 without a byte order mark is
-// full of. Methods that change a document refuse it.
+// [*ConflictError] if it contains conflict markers. NUL is not allowed either: no environment can contain it, and UTF-16 without a byte
+// order mark is full of it. Methods that change a document refuse such bytes.
 func (d *Document) Check() error {
 	if line := conflict(d.text); line > 0 {
 		return &ConflictError{line}
@@ -127,8 +128,8 @@ func (d *Document) Check() error {
 }
 
 // UnparsedLines returns the numbers of the lines that are neither blank nor a
-// comment nor part of an assignment. Whoever wrote them may have meant a
-// variable, so that a secret may stand there unseen.
+// comment nor part of an assignment. Such a line may be meant as a variable, so
+// it may contain a secret that is not noticed.
 func (d *Document) UnparsedLines() []int {
 	var unparsed []int
 	lines := lineCounter{text: d.text, line: 1}
@@ -146,7 +147,7 @@ func (d *Document) UnparsedLines() []int {
 	return slices.Compact(unparsed)
 }
 
-// lineCounter gives the line numbers of ascending positions.
+// lineCounter returns the line numbers of ascending positions.
 type lineCounter struct {
 	text      []byte
 	pos, line int

@@ -37,7 +37,7 @@ type grammarCase struct {
 	Expected   map[string]string
 }
 
-// plain reports whether the values that dotenvx gives are those of the grammar
+// plain reports whether the values that dotenvx returns depend on the grammar
 // alone: nothing to decrypt, to expand or to take from the environment.
 func (c grammarCase) plain() bool {
 	return c.Expected != nil && len(c.ProcessEnv) == 0 && !bytes.Contains(c.data(), []byte("$")) &&
@@ -58,7 +58,7 @@ func grammarCases(tb testing.TB) []grammarCase {
 	return slices.DeleteFunc(file.Cases, func(c grammarCase) bool { return c.Category == "files" })
 }
 
-// lastValues gives what each name is set to, without expansion.
+// lastValues returns what each name is set to, without expansion.
 func lastValues(doc *dotenv.Document) map[string]string {
 	values := map[string]string{}
 	for _, e := range doc.Entries() {
@@ -69,7 +69,8 @@ func lastValues(doc *dotenv.Document) map[string]string {
 
 func TestParseVectors(t *testing.T) {
 	t.Parallel()
-	// dotenvx loses the whole file to names of JavaScript's Object prototype.
+	// dotenvx loses the whole file on names of JavaScript's Object
+	// prototype.
 	prototype := map[string]map[string]string{
 		"key __proto__": {"__proto__": "1", "C": "2"},
 		"key toString":  {"toString": "1", "C": "2"},
@@ -155,7 +156,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, src string
-		line      int // 0: fine
+		line      int // 0: valid
 	}{
 		{"text", "A=1\n", 0},
 		{"byte order mark", "\xef\xbb\xbfA=é\n", 0},
@@ -242,7 +243,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// manyLines is a file of n assignments.
+// manyLines returns a file of n assignments.
 func manyLines(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
@@ -251,8 +252,8 @@ func manyLines(n int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkParse includes files that drive a backtracking reader into quadratic
-// time; all take about the same time for a byte.
+// BenchmarkParse includes files that make a backtracking reader quadratic. All
+// take about the same time per byte.
 func BenchmarkParse(b *testing.B) {
 	const n = 10_000
 	for name, data := range map[string][]byte{

@@ -8,33 +8,33 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// EncryptOptions says what [Document.Encrypt] encrypts and what it writes
-// beside the values.
+// EncryptOptions selects what [Document.Encrypt] encrypts and what it writes
+// besides the values.
 type EncryptOptions struct {
 	Selection Selection
 
 	// Header, File and KeysFile are for the header of a document that has
-	// none: the name of its variable, the file's name, and the way from there
-	// to the keys file if that is not the .env.keys beside it.
+	// none: the name of its variable, the file's name, and the path from
+	// there to the keys file if that is not the .env.keys beside it.
 	Header, File, KeysFile string
 
-	// Previous is the document as it was, and PreviousKeys what decrypts it. A
-	// value whose plaintext is the same as there keeps its ciphertext, so that
-	// a diff shows what changed. Previous may be nil.
+	// Previous is the previous version of the document, and PreviousKeys
+	// decrypt it. A value whose plaintext is the same as there keeps its
+	// ciphertext, so that a diff shows what changed. Previous may be nil.
 	Previous     *Document
 	PreviousKeys ecies.Keys
 }
 
 // Encrypt returns the document with the plaintext of the selected entries
 // encrypted for pub, and their names, each once. Every occurrence of a name is
-// encrypted. With nothing to encrypt the document is returned as it is, without
-// a header.
+// encrypted. If there is nothing to encrypt, it returns the document as it is,
+// without a header.
 //
-// The ciphertext stands in the quotes of the plaintext, as dotenvx has it, since
+// The ciphertext is in the quotes of the plaintext, as with dotenvx, since
 // these decide whether the decrypted value is expanded.
 //
 // The error is an [*EncodingError], a [*PatternError], or a [*HeaderError] if
-// the document declares a public key that is none or is not pub.
+// the document declares a public key that is invalid or is not pub.
 func (d *Document) Encrypt(pub ecies.PublicKey, opt EncryptOptions) (*Document, []string, error) {
 	todo := d.plaintext(opt.Selection)
 	hasHeader, err := d.accepts(pub)
@@ -60,7 +60,8 @@ func (d *Document) Encrypt(pub ecies.PublicKey, opt EncryptOptions) (*Document, 
 	return out, d.names(todo), nil
 }
 
-// accepts reports whether the document has a header; one without pub is an error.
+// accepts reports whether the document has a header. A header without pub is an
+// error.
 func (d *Document) accepts(pub ecies.PublicKey) (hasHeader bool, err error) {
 	headers, err := d.PublicKeys()
 	if err != nil || len(headers) == 0 {
@@ -115,7 +116,7 @@ type occurrence struct {
 // A keptValue is an encrypted value of the previous document.
 type keptValue struct {
 	Entry
-	raw       string // as it stands there, with its quotes
+	raw       string // as it is there, with its quotes
 	plaintext secret.Value
 }
 

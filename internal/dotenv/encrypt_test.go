@@ -23,7 +23,7 @@ func readFile(tb testing.TB, elem ...string) []byte {
 	return data
 }
 
-// keysOf gives all keys of a keys file.
+// keysOf returns all keys of a keys file.
 func keysOf(tb testing.TB, data []byte) ecies.Keys {
 	tb.Helper()
 	var keys ecies.Keys
@@ -42,7 +42,7 @@ var ciphertext = regexp.MustCompile(`encrypted:[A-Za-z0-9+/=]+`)
 // masked is a file with its ciphertexts made equal.
 func masked(data []byte) string { return string(ciphertext.ReplaceAll(data, []byte("encrypted:…"))) }
 
-// options are those that make the same header as dotenvx does for .env.
+// options makes the same header as dotenvx does for .env.
 func options(file string) dotenv.EncryptOptions {
 	public, _, err := dotenv.KeyNames(file)
 	if err != nil {
@@ -146,9 +146,9 @@ func (v encryptVector) testEncrypt(t *testing.T, version string) {
 	}
 }
 
-// TestDecryptVectors reads what dotenvx encrypted. The ciphertext of 1.x in the
-// vector 31-escaped-single-quote has the \' that a single-quoted value of 1.x
-// keeps: it cannot stand there for a reader that unescapes it.
+// TestDecryptVectors decrypts what dotenvx encrypted. The ciphertext of 1.x in
+// the vector 31-escaped-single-quote has the \' that a single-quoted value of
+// 1.x keeps: a reader that unescapes it cannot have it there.
 func TestDecryptVectors(t *testing.T) {
 	t.Parallel()
 	for _, tt := range encryptVectors(t) {
@@ -185,9 +185,9 @@ func (v encryptVector) testDecrypt(t *testing.T, version string) {
 	if got.Frame() != locked.Frame() {
 		t.Errorf("Decrypt changes %q to %q", locked.Frame(), got.Frame())
 	}
-	// 1.51.4 writes the plaintext as it is, be it between quotes that cannot
-	// hold it, and with LF in a CRLF file; 2.38.2 expands it and runs commands,
-	// and is no measure at all.
+	// 1.51.4 writes the plaintext as it is, even between quotes that cannot
+	// contain it, and with LF in a CRLF file. 2.38.2 expands it and runs
+	// commands, so it cannot be compared with.
 	theirs := readFile(t, "encryptfile", v.name, "v1_51_4.decrypted.env")
 	if version == "v1_51_4" && !kept && v.name != "12-crlf-multiline-and-empty" && v.name != "24-backslashes" &&
 		!bytes.Equal(got.Bytes(), theirs) {
@@ -195,7 +195,7 @@ func (v encryptVector) testDecrypt(t *testing.T, version string) {
 	}
 }
 
-// sameBut compares all but the names that begin with prefix.
+// sameBut compares all except the names that begin with prefix.
 func sameBut(a, b map[string]string, prefix string) bool {
 	a, b = maps.Clone(a), maps.Clone(b)
 	for _, m := range []map[string]string{a, b} {

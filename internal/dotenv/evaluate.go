@@ -10,7 +10,7 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// Errors of a value that no program should be given.
+// Errors of a value that must not be passed to a program.
 var (
 	ErrNUL    = errors.New("holds a NUL byte")
 	ErrNested = errors.New("comes out as an encrypted value")
@@ -25,8 +25,9 @@ type Source struct {
 
 // EvalOptions changes how [Evaluate] decides between values.
 type EvalOptions struct {
-	// Override lets files win over the process environment, and later files
-	// over earlier ones. Without it, it is the other way round.
+	// Override makes files take precedence over the process environment,
+	// and later files over earlier ones. Without it, it is the other way
+	// around.
 	Override bool
 }
 
@@ -34,15 +35,15 @@ type EvalOptions struct {
 type Variable struct {
 	Name  string
 	Value secret.Value
-	// File and Line tell the assignment that Value comes from. File is empty
-	// where the process environment has the name already and wins; the value
-	// then is the environment's, decrypted if it is encrypted.
+	// File and Line are the assignment that Value comes from. File is empty
+	// if the process environment has the name already and takes precedence;
+	// the value then is the environment's, decrypted if it is encrypted.
 	File string
 	Line int
 }
 
-// A ValueError reports a value that no program can be given. It does not hold
-// the value.
+// A ValueError reports a value that cannot be passed to a program. It does not
+// contain the value.
 type ValueError struct {
 	File string
 	Line int
@@ -57,23 +58,23 @@ func (e *ValueError) Error() string {
 func (e *ValueError) Unwrap() error { return e.Err }
 
 // Evaluate returns the variables of files as a child of "dotenvx run" sees
-// them, each name once, in the order in which the names first appear. What
-// references ask for is looked up in the files so far and in process.
+// them, each name once, in the order in which the names first appear.
+// References are looked up in the files so far and in process.
 //
-// Each value comes to be as follows, decrypted text being treated like the
+// Each value is determined as follows. Decrypted text is treated like the
 // file's own:
 //
-//   - A name that process or an earlier file has, be it empty, keeps that value
-//     as it is, unless o.Override.
+//   - A name that process or an earlier file has, even if empty, keeps that
+//     value as it is, unless o.Override is set.
 //   - A value in single quotes is taken as it is.
 //   - In all others, $NAME, ${NAME}, ${NAME:-default} and ${NAME:+alternative},
 //     also without the colon, are replaced, and \$ becomes $.
 //
 // Commands are never run: $(…) is text like any other.
 //
-// The error joins a [*ValueError] for each value that cannot be had, in the
-// order of the files; there are no variables then. A value that process or an
-// earlier file hides is not decrypted and cannot fail.
+// The error joins a [*ValueError] for each value that cannot be determined, in
+// the order of the files; there are no variables then. A value that process or
+// an earlier file hides is not decrypted and cannot fail.
 func Evaluate(files []Source, process map[string]string, o EvalOptions) ([]Variable, error) {
 	var (
 		vars    []Variable
@@ -127,7 +128,7 @@ func (s *scope) preset(name string) bool {
 	return ok && !s.override
 }
 
-// text is what e is evaluated from.
+// text returns the text from which e is evaluated.
 func (s *scope) text(e Entry) string {
 	if s.preset(e.Name) {
 		return s.outer[e.Name]
@@ -135,8 +136,8 @@ func (s *scope) text(e Entry) string {
 	return e.Value
 }
 
-// decrypt decrypts all values that the evaluation of f asks for at once, as
-// that takes most of the time. It returns them by ciphertext.
+// decrypt decrypts at once all values that the evaluation of f needs, as that
+// takes most of the time. It returns them by ciphertext.
 func (s *scope) decrypt(f Source) map[string]ecies.Decrypted {
 	var ciphertexts []string
 	decrypted := map[string]ecies.Decrypted{}
@@ -181,8 +182,8 @@ func (s *scope) evaluate(e Entry, decrypted map[string]ecies.Decrypted) (value s
 	return value, nil
 }
 
-// lookup implements [names]. A file's own value counts less than that of the
-// process, as it does for the child.
+// lookup implements [names]. The process's value takes precedence over the
+// file's, as it does for the child.
 func (s *scope) lookup(name string) (value string, set bool) {
 	first, second := s.outer, s.own
 	if s.override {
@@ -194,8 +195,9 @@ func (s *scope) lookup(name string) (value string, set bool) {
 	return value, set
 }
 
-// isLiteral implements [names]. A text in single quotes that holds nothing to
-// expand is like any other; here a backslash before a reference hides nothing.
+// isLiteral implements [names]. A text in single quotes that contains nothing
+// to expand is like any other; here a backslash before a reference does not
+// hide it.
 func (s *scope) isLiteral(name string) bool {
 	_, holds := findReference(strings.ReplaceAll(s.literals[name], `\`, " "))
 	return holds

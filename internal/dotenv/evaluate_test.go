@@ -44,7 +44,7 @@ func readVectors(t *testing.T) []vector {
 	return file.Cases
 }
 
-// evaluate gives what Evaluate makes of the vector.
+// evaluate returns the result of Evaluate for the vector.
 func (v vector) evaluate(without ...string) (map[string]string, error) {
 	var files []dotenv.Source
 	var options dotenv.EvalOptions
@@ -122,8 +122,8 @@ func values(vars []dotenv.Variable) map[string]string {
 	return m
 }
 
-// command names the vectors in which dotenvx runs $(…), and says what we leave
-// instead: the text, expanded as dotenvx does it when the command fails.
+// command names the vectors in which dotenvx runs $(…), and what envdrift
+// leaves instead: the text, expanded as dotenvx does it when the command fails.
 var command = map[string]string{
 	"bt command":                          "A=$(echo hi)",
 	"cmd unquoted":                        "A=$(echo hi)",
@@ -161,16 +161,16 @@ var prototype = map[string]map[string]string{
 	"prototype default": {"B": "d"},
 }
 
-// spelling names the vectors in which dotenvx cannot use a private key for the
-// way in which a process variable spells it. We read it.
+// spelling names the vectors in which dotenvx cannot use a private key because
+// of the way in which a process variable spells it. envdrift reads it.
 var spelling = map[string]string{
 	"key leading space":               "A=World", // blanks are trimmed
 	"key list right second":           "A=World", // lists are split, as 1.51.4 does
 	"enc key list with spaces in env": "A=World",
 }
 
-// dependent names the value of a vector that refers to one which dotenvx
-// cannot decrypt and then prints.
+// dependent names the value of a vector that refers to one which dotenvx cannot
+// decrypt and then prints.
 var dependent = map[string]string{
 	"reference whose value is undecryptable": "B",
 }
@@ -211,8 +211,8 @@ func TestEvaluateVectors(t *testing.T) {
 	}
 }
 
-// testUndecryptable tests that the error names what dotenvx prints encrypted,
-// and nothing else, and that the other values are those of dotenvx.
+// testUndecryptable tests that the error names exactly what dotenvx prints
+// encrypted, and that the other values are those of dotenvx.
 func (v vector) testUndecryptable(t *testing.T) {
 	var names []string
 	want := maps.Clone(v.Expected)
@@ -234,7 +234,7 @@ func (v vector) testUndecryptable(t *testing.T) {
 	}
 }
 
-// failed gives the names of the values that err reports, sorted.
+// failed returns the names of the values that err reports, sorted.
 func failed(err error) []string {
 	var names []string
 	for _, e := range unjoin(err) {
@@ -311,7 +311,7 @@ func TestEvaluateOrderAndOrigin(t *testing.T) {
 	}
 }
 
-// What the vectors do not show; found out with the real program.
+// What the vectors do not cover; determined with the real program.
 func TestEvaluateLiterals(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -343,7 +343,7 @@ func TestEvaluateErrors(t *testing.T) {
 		source("a.env", strings.Join([]string{
 			"NUL=" + encrypt(t, key, "hunter2\x00"),
 			"LOOP='hunter2$LOOP'",
-			"CYCLE='x$&'", // literal only if it holds a reference
+			"CYCLE='x$&'", // literal only if it contains a reference
 			"C=hunter2${CYCLE}",
 			"NESTED=" + encrypt(t, key, encrypt(t, key, "hunter2")),
 			"LONG=hunter2",
@@ -376,7 +376,7 @@ func TestEvaluateErrors(t *testing.T) {
 	}
 }
 
-// Values and keys are printed by no verb, whatever holds them.
+// No verb prints values and keys, whatever contains them.
 func TestEvaluateLeaksNothing(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)

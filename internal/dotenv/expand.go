@@ -12,14 +12,14 @@ var (
 	ErrTooLong = errors.New("grows beyond what a variable can hold")
 )
 
-// A value may replace each reference that it is written with and this many
-// more that those bring in, and grow by as much as Linux takes in a variable.
+// A value may replace each reference that it is written with and this many more
+// that those bring in, and grow to the size that Linux allows for a variable.
 const (
 	maxNested = 1000
 	maxGrowth = 128 << 10
 )
 
-// names gives the value of a variable that a reference names.
+// lookup returns the value of a variable that a reference names.
 type names interface {
 	lookup(name string) (value string, set bool)
 	// isLiteral reports whether a reference to name ends the expansion: its
@@ -27,11 +27,11 @@ type names interface {
 	isLiteral(name string) bool
 }
 
-// expand replaces $NAME, ${NAME} and ${NAME:-word} with its like by what known
-// says, from the left, until none is left: what a replacement brings in is
+// expand replaces $NAME, ${NAME}, ${NAME:-word} and the like by what known
+// returns, from the left, until none is left: what a replacement brings in is
 // expanded again. The rules are those of dotenvx, odd as they are, because its
-// users' files depend on them: the value becomes final as soon as the whole of
-// it equals the value just referred to, which is what protects a value with a
+// users' files depend on them. The value becomes final as soon as the whole of
+// it equals the value just referred to. That is what protects a value with a
 // "$" that is referred to alone.
 func expand(value string, known names) (string, error) {
 	left := maxNested + strings.Count(value, "$")
@@ -54,17 +54,17 @@ func expand(value string, known names) (string, error) {
 	}
 }
 
-// unescape makes \$ the $ that it stands for.
+// unescape replaces \$ by $.
 func unescape(value string) string { return strings.ReplaceAll(value, `\$`, `$`) }
 
 // A reference is the part of a value that stands for another value.
 type reference struct {
-	text string // as it stands: $NAME or ${…}
-	body string // NAME or what the braces hold
+	text string // as it is in the text: $NAME or ${…}
+	body string // NAME or the text in the braces
 }
 
 // findReference returns the leftmost reference that no backslash precedes. The
-// braces of a reference hold no braces, so that the inner of two nested ones
+// braces of a reference contain no braces, so that the inner of two nested ones
 // comes first.
 func findReference(value string) (reference, bool) {
 	for at := 0; ; at++ {
@@ -82,8 +82,8 @@ func findReference(value string) (reference, bool) {
 	}
 }
 
-// readReference reads the reference that text, which begins with "$", begins
-// with.
+// readReference parses the reference at the beginning of text, which begins
+// with "$".
 func readReference(text string) (reference, bool) {
 	if strings.HasPrefix(text, "${") {
 		end := strings.IndexAny(text[2:], "{}")
@@ -103,7 +103,7 @@ func isReferenceByte(c byte, first bool) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || !first && '0' <= c && c <= '9'
 }
 
-// resolve returns the name that ref is about and the text to put in its place.
+// resolve returns the name that ref refers to and the text to put in its place.
 func (ref reference) resolve(known names) (name, replacement string) {
 	name, operator, word := splitOperator(ref.body)
 	value, set := known.lookup(name)
@@ -122,8 +122,8 @@ func (ref reference) resolve(known names) (name, replacement string) {
 	return name, value
 }
 
-// splitOperator splits NAME:-word and its like at the first operator. Without
-// one, all is name: ${X:?e} asks for a variable of the name "X:?e".
+// splitOperator splits NAME:-word and the like at the first operator. Without
+// one, all is name: ${X:?e} refers to a variable with the name "X:?e".
 func splitOperator(body string) (name, operator, word string) {
 	i := strings.IndexAny(body, "+-")
 	if i < 0 {
@@ -136,10 +136,10 @@ func splitOperator(body string) (name, operator, word string) {
 	return body[:start], body[start : i+1], body[i+1:]
 }
 
-// substitute replaces the first occurrence of ref in value, be it one behind a
+// substitute replaces the first occurrence of ref in value, even one after a
 // backslash, as JavaScript's String.replace does. In the replacement $$ means
-// $, $& the reference, $` what precedes and $' what follows it. It is not ok
-// if the result is longer than limit.
+// $, $& the reference, $` what precedes and $' what follows it. It is not ok if
+// the result is longer than limit.
 func substitute(value, ref, replacement string, limit int) (result string, ok bool) {
 	before, after, _ := strings.Cut(value, ref)
 	var b strings.Builder

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// known is variables, the literal ones marked by a leading "'".
+// known is variables; a leading "'" marks the literal ones.
 type known map[string]string
 
 func (k known) lookup(name string) (string, bool) {
@@ -90,8 +90,8 @@ func TestExpandEnds(t *testing.T) {
 	}
 }
 
-// FuzzExpand shows that an expansion ends and keeps its bounds, whatever the
-// value and the variables hold.
+// FuzzExpand checks that an expansion ends and keeps its bounds, whatever the
+// value and the variables contain.
 func FuzzExpand(f *testing.F) {
 	f.Add("<${A:-${B}}>", "$B", "'$A")
 	f.Add(`\$A$A`, "x$&y", "$$")

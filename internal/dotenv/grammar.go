@@ -7,22 +7,21 @@ import (
 )
 
 // The grammar is anchored to lines but not made of lines: blanks between the
-// parts of an assignment may hold line ends, and a value may stand on the line
+// parts of an assignment may contain line ends, and a value may be on the line
 // below its name. The functions here work on positions in the text as it is,
-// with CRLF and lone CR as further spellings of a line end. They look at each
-// byte a bounded number of times, so that a file is read in linear time
-// whatever it holds.
+// with CRLF and lone CR as further forms of a line end. They look at each byte
+// a bounded number of times, so that any file is read in linear time.
 
-// An assignment is where the parts of NAME=VALUE stand in the text.
+// An assignment has the positions of the parts of NAME=VALUE in the text.
 type assignment struct {
 	start      int // of the word export, if there is one, else of the name
 	name, stop int // the name is text[name:stop]
-	value      int // where the value begins: right behind the separator
+	value      int // where the value begins: right after the separator
 	from, to   int // the value without the blanks around it, with its quotes
 	end        int // of the line that the assignment ends on, before the line end
 }
 
-// readAssignment reads the assignment that begins at the non-blank at. The
+// readAssignment parses the assignment that begins at the non-blank at. The
 // word export is a name itself if no other name follows it.
 func readAssignment(text []byte, at int) (assignment, bool) {
 	const export = "export"
@@ -53,8 +52,8 @@ func readPair(text []byte, name int) (a assignment, ok bool) {
 	return a, true
 }
 
-// readSeparator returns where the value begins: behind a "=", which blanks may
-// precede, or behind a ":" and one blank.
+// readSeparator returns where the value begins: after a "=", which blanks may
+// precede, or after a ":" and one blank.
 func readSeparator(text []byte, at int) (value int, ok bool) {
 	if i := skipBlanks(text, at); i < len(text) && text[i] == '=' {
 		return i + 1, true
@@ -67,9 +66,9 @@ func readSeparator(text []byte, at int) (value int, ok bool) {
 }
 
 // readValue returns the bounds of the value that begins at at, and the end of
-// its assignment. A quoted string may follow on a later line. Everything else,
-// also a string whose closing quote is missing or followed by more text, goes
-// to the next "#" or line end.
+// its assignment. A quoted string may be on a later line. Everything else,
+// including a string whose closing quote is missing or followed by more text,
+// extends to the next "#" or line end.
 func readValue(text []byte, at int) (from, to, end int) {
 	if from = skipBlanks(text, at); from < len(text) && isQuote(text[from]) {
 		if to, end, ok := readQuoted(text, from); ok {
@@ -89,7 +88,7 @@ func readValue(text []byte, at int) (from, to, end int) {
 	return from, from + len(bytes.TrimRightFunc(trimmed, isBlank)), end
 }
 
-// readQuoted returns the end of the string that opens at open. A quote behind a
+// readQuoted returns the end of the string that opens at open. A quote after a
 // backslash closes it only if the first other quote does not, the last such
 // quote first.
 func readQuoted(text []byte, open int) (to, end int, ok bool) {
@@ -123,8 +122,8 @@ func readQuoted(text []byte, open int) (to, end int, ok bool) {
 }
 
 // readTail returns the end of an assignment whose value ends at at: blanks, a
-// comment, a line end. Blanks may hold line ends; without a comment behind
-// them the assignment ends at the last one.
+// comment, a line end. Blanks may contain line ends. If no comment follows
+// them, the assignment ends at the last one.
 func readTail(text []byte, at int) (end int, ok bool) {
 	end = -1
 	for at < len(text) {
@@ -145,10 +144,10 @@ func readTail(text []byte, at int) (end int, ok bool) {
 	return end, end >= 0
 }
 
-// clean returns what a raw value means: line ends are LF, a pair of quotes
-// around it is gone, and what the quote escapes is unescaped, which is little:
-// \n, \r and \t in double quotes, \' in single quotes. The quote is the first
-// character also where no other matches it.
+// clean returns the value of raw: line ends are LF, a pair of quotes around it
+// is removed, and escapes are replaced. There are few of those: \n, \r and \t
+// in double quotes, \' in single quotes. The quote is the first character even
+// if no other matches it.
 func clean(raw []byte) (value string, quote byte, quoted bool) {
 	value = string(raw)
 	if strings.Contains(value, "\r") {
@@ -198,7 +197,7 @@ func skipBlanks(text []byte, at int) int {
 	return at
 }
 
-// blank returns the length of the blank that b begins with, or 0.
+// blank returns the length of the blank at the beginning of b, or 0.
 func blank(b []byte) int {
 	switch {
 	case len(b) == 0:
@@ -233,7 +232,7 @@ func isBlank(r rune) bool {
 	return false
 }
 
-// lineEnd returns the length of the line end that b begins with, or 0.
+// lineEnd returns the length of the line end at the beginning of b, or 0.
 func lineEnd(b []byte) int {
 	switch {
 	case len(b) == 0:

@@ -13,8 +13,8 @@ import (
 // PublicPrefix begins the name of every variable that declares a public key.
 const PublicPrefix = "DOTENV_PUBLIC_KEY"
 
-// isPublicKey reports whether e declares a public key: dotenvx goes by how the
-// name begins.
+// isPublicKey reports whether e declares a public key: dotenvx decides by the
+// prefix of the name.
 func (e Entry) isPublicKey() bool { return strings.HasPrefix(e.Name, PublicPrefix) }
 
 // A Header is a public key that a document declares.
@@ -24,8 +24,8 @@ type Header struct {
 	Line int
 }
 
-// A HeaderError reports an assignment that by its name declares a public key,
-// but holds none, or another one than was asked for.
+// A HeaderError reports an assignment whose name declares a public key, but
+// whose value is not one, or is another one than was asked for.
 type HeaderError struct {
 	Name string
 	Line int
@@ -40,7 +40,7 @@ var ErrOtherKey = errors.New("declares another public key")
 
 // PublicKeys returns the public keys that the document declares, each name with
 // its last value, in the order in which the names first appear. The error joins
-// a [*HeaderError] for each value that is no public key; the others are
+// a [*HeaderError] for each value that is not a public key; the others are
 // returned nevertheless.
 func (d *Document) PublicKeys() ([]Header, error) {
 	var names []string
@@ -90,10 +90,10 @@ func (d *Document) ReplaceHeader(pub ecies.PublicKey) (*Document, error) {
 }
 
 // addHeader returns the document with the header that dotenvx writes, byte for
-// byte but for two points. Its lines end as the file's do, where dotenvx always
-// writes LF: both read either, and a file of one kind stays so. And it stands
-// behind a byte order mark, where dotenvx writes it before: the mark belongs at
-// the beginning of a file.
+// byte except in two points. Its lines end as the file's do, whereas dotenvx
+// always writes LF: both read either, and a file stays of one kind. And it
+// comes after a byte order mark, whereas dotenvx writes it before: the mark
+// belongs at the beginning of a file.
 func (d *Document) addHeader(pub ecies.PublicKey, opt EncryptOptions) (*Document, error) {
 	at := 0
 	if bytes.HasPrefix(d.data, []byte("\ufeff")) {
@@ -129,8 +129,8 @@ func (d *Document) addHeader(pub ecies.PublicKey, opt EncryptOptions) (*Document
 // lineEnding returns how the document's first line ends; LF if it has one line.
 func (d *Document) lineEnding() string { return lineEnding(d.data[findLineEnd(d.data, 0):]) }
 
-// lineEnding returns the line end that b begins with; LF if there is none, or
-// one that only JavaScript takes for it.
+// lineEnding returns the line end at the beginning of b; LF if there is none,
+// or one that only JavaScript recognizes.
 func lineEnding(b []byte) string {
 	if n := lineEnd(b); 0 < n && n < 3 {
 		return string(b[:n])

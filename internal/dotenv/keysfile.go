@@ -10,10 +10,10 @@ import (
 )
 
 // A KeysFile is a .env.keys file: private keys by the names of their variables,
-// perhaps with other lines between. It is read with the grammar of env files,
-// not with a common reader of KEY=value files, since these give neither lines
-// nor duplicates nor the bytes around a value, and a file with one line they do
-// not like gives nothing at all.
+// perhaps with other lines between. It is parsed with the grammar of env files,
+// not with a common reader of KEY=value files. Those return neither lines nor
+// duplicates nor the bytes around a value, and return nothing at all for a file
+// with one line that they do not accept.
 type KeysFile struct {
 	doc *Document
 }
@@ -26,10 +26,10 @@ type KeyEntry struct {
 	Value secret.Value
 }
 
-// ParseKeysFile reads data, whatever it holds.
+// ParseKeysFile parses data, whatever it contains.
 func ParseKeysFile(data []byte) *KeysFile { return &KeysFile{Parse(data)} }
 
-// Bytes returns the file's bytes, a copy.
+// Bytes returns a copy of the file's bytes.
 func (f *KeysFile) Bytes() []byte { return f.doc.Bytes() }
 
 // Check returns an [*EncodingError] if the file is not UTF-8 text. Set refuses
@@ -53,10 +53,10 @@ func (f *KeysFile) Lookup(name string) []KeyEntry {
 	return slices.DeleteFunc(f.Entries(), func(e KeyEntry) bool { return e.Name != name })
 }
 
-// Set gives the private key, or list of keys, for name. Every assignment of the
-// name gets it, however it is spelt; if there is none, one is added at the end
-// as dotenvx does, under a comment with the name of the env file that it is for.
-// All other bytes stay. A file without a byte becomes a new one, with dotenvx's
+// Set sets name to the private key, or list of keys. Every assignment of the
+// name is changed, however it is spelled. If there is none, one is added at the
+// end as dotenvx does, under a comment with the name of the env file that it is
+// for. All other bytes stay. An empty file becomes a new one, with dotenvx's
 // banner.
 //
 // The error is an [*EncodingError], or a [*NameError] for a name or file that
@@ -107,9 +107,9 @@ func appendKey(doc *Document, name, file string) (*Document, error) {
 	return out, nil
 }
 
-// IsKeysFile reports whether data holds a private key: DOTENV_PRIVATE_KEY, with
-// any suffix, set to 64 hex digits. A comment counts, since it gives the key
-// away just as well.
+// IsKeysFile reports whether data contains a private key: DOTENV_PRIVATE_KEY,
+// with any suffix, set to 64 hex digits. A comment counts, since it reveals the
+// key just as well.
 func IsKeysFile(data []byte) bool {
 	if isUTF16(data) {
 		data = decodeUTF16(data)

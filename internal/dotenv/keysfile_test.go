@@ -16,7 +16,7 @@ const (
 	hex2 = "2222222222222222222222222222222222222222222222222222222222222222"
 )
 
-// shortKeys writes the keys of a text as 1 and 2.
+// shortKeys replaces the keys in a text by 1 and 2.
 var shortKeys = strings.NewReplacer(hex1, "<1>", hex2, "<2>")
 
 // longKeys is the inverse of shortKeys.
@@ -143,7 +143,7 @@ func TestIsKeysFile(t *testing.T) {
 	}
 }
 
-// FuzzKeysFile sets a key in any file: no other entry may change or go.
+// FuzzKeysFile sets a key in any file: no other entry may change or disappear.
 func FuzzKeysFile(f *testing.F) {
 	for _, seed := range []string{"", "DOTENV_PRIVATE_KEY=1\n", "export DOTENV_PRIVATE_KEY : '1\n'", "A=\"\r\nDOTENV_PRIVATE_KEY_X=2"} {
 		f.Add([]byte(seed))
@@ -156,7 +156,8 @@ func FuzzKeysFile(f *testing.F) {
 		}
 		before := dotenv.Parse(data).Entries()
 		if err := file.Set(name, secret.New(hex1), ".env"); err != nil {
-			// A colon at the end becomes an assignment with what follows.
+			// A colon at the end becomes an assignment with what
+			// follows.
 			colon := bytes.HasSuffix(bytes.TrimSpace(data), []byte(":"))
 			if file.Check() == nil && !colon || !bytes.Equal(file.Bytes(), data) {
 				t.Fatalf("Set in %q: %v; file %q", data, err, file.Bytes())

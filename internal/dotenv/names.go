@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A NameError reports a name that cannot be used: of a variable, which the
-// grammar would not read back, or of a file, whose key's name is made of it.
+// A NameError reports a name that cannot be used: that of a variable, which the
+// grammar would not read back, or of a file, from which its key's name is made.
 type NameError struct {
 	Name    string
 	Problem string
@@ -15,13 +15,13 @@ type NameError struct {
 
 func (e *NameError) Error() string { return fmt.Sprintf("name %q: %s", e.Name, e.Problem) }
 
-// KeyNames returns the names of the variables that hold the public and the
-// private key of an env file, by dotenvx's rule for its base name: .env has no
-// suffix, .env.production has _PRODUCTION, and other names get odd ones. File
-// names with other characters than ASCII letters, digits, "_", "-" and "." are
-// a [*NameError]: dotenvx writes keys for them that nothing can read.
+// KeyNames returns the names of the variables for the public and the private
+// key of an env file, by dotenvx's rule for its base name: .env has no suffix,
+// .env.production has _PRODUCTION, and other names get odd ones. File names
+// with other characters than ASCII letters, digits, "_", "-" and "." are a
+// [*NameError]: dotenvx writes keys for them that nothing can read.
 //
-// The rule is for files without a header; a header's own name goes first.
+// The rule is for files without a header; a header's own name takes precedence.
 func KeyNames(file string) (public, private string, err error) {
 	base := filepath.Base(filepath.FromSlash(file))
 	name := withoutTxt(strings.ToLower(base))
@@ -42,7 +42,7 @@ func KeyNames(file string) (public, private string, err error) {
 	return PublicPrefix + suffix, PrivatePrefix + suffix, nil
 }
 
-// withoutTxt drops what Windows puts behind the name of a text file.
+// withoutTxt removes what Windows appends to the name of a text file.
 func withoutTxt(name string) string {
 	if strings.HasPrefix(name, ".env") {
 		return strings.TrimSuffix(name, ".txt")
@@ -50,11 +50,11 @@ func withoutTxt(name string) string {
 	return name
 }
 
-// PrivatePrefix begins the name of every variable that holds a private key.
+// PrivatePrefix begins the name of every variable with a private key.
 const PrivatePrefix = "DOTENV_PRIVATE_KEY"
 
-// PrivateName returns the name of the variable that holds the private key for
-// the public key in the variable public.
+// PrivateName returns the name of the variable with the private key for the
+// public key in the variable public.
 func PrivateName(public string) string {
 	return PrivatePrefix + strings.TrimPrefix(public, PublicPrefix)
 }

@@ -9,22 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// A change gives an entry another value.
+// A change sets an entry to another value.
 type change struct {
 	index int    // of the entry
 	value string // as the grammar is to read it
 	raw   string // preferred spelling, with quotes; "" for none
 
-	// anyQuote says that it does not matter whether the value stands in
-	// single quotes, which keep it from being expanded: there is no "$" in
-	// it, nor in what it encrypts. Otherwise that stays as it is.
+	// anyQuote reports that single quotes, which prevent expansion, make no
+	// difference: there is no "$" in the value, nor in what it encrypts.
+	// Otherwise single quotes are kept or avoided as before.
 	anyQuote bool
-	// literal says that the value must stand in single quotes.
+	// literal reports that the value must be in single quotes.
 	literal bool
 }
 
 // A QuoteError reports a value that cannot be written so that it reads back as
-// it is. It does not hold the value.
+// it is. It does not contain the value.
 type QuoteError struct {
 	Name    string
 	Line    int
@@ -39,8 +39,8 @@ func (e *QuoteError) Error() string { return fmt.Sprintf("line %d: %s: %s", e.Li
 //
 // Which spelling of a value reads back depends on what follows: a backslash at
 // its end turns the closing quote into text if there is another quote further
-// down. So the text is built from its end, each spelling being read before the
-// final text behind it.
+// down. So the text is built from its end, and each spelling is parsed before
+// the final text that follows it.
 func (d *Document) rewrite(changes []change) (*Document, error) {
 	if len(changes) == 0 {
 		return d, nil
@@ -73,15 +73,15 @@ func (d *Document) rewrite(changes []change) (*Document, error) {
 	return out, nil
 }
 
-// errReadBack would be a mistake of this package, found before it does harm.
+// errReadBack would be a bug in this package, found before it does harm.
 var errReadBack = errors.New("the changed file would not read back as it should; it was left alone")
 
 func sameEntries(a, b []Entry) bool {
 	return slices.EqualFunc(a, b, func(a, b Entry) bool { return a.Name == b.Name && a.Value == b.Value })
 }
 
-// sizeWith is at least the size of the document with the changes: a spelling
-// takes at most two bytes for one, and its quotes.
+// sizeWith returns at least the size of the document with the changes: a
+// spelling takes at most two bytes for one, and its quotes.
 func (d *Document) sizeWith(changes []change) int {
 	size := len(d.data)
 	for _, c := range changes {
@@ -132,8 +132,8 @@ func (w *writer) prependValue(d *Document, e Entry, c change) error {
 	return &QuoteError{e.Name, e.Line, "no quotes can hold the value so that it reads back the same"}
 }
 
-// allows reports whether the value may stand in the quote to, given that the
-// entry has the quote from.
+// allows reports whether the value may be in the quote to, given that the entry
+// has the quote from.
 func (c change) allows(from, to byte) bool {
 	if c.literal {
 		return to == '\''
@@ -143,8 +143,7 @@ func (c change) allows(from, to byte) bool {
 
 // spellings yields ways to write a value, the best first: as it was written
 // before, with the entry's quotes, with quotes that do not occur in it, and so
-// on. Which of them read back is for the caller to find out. Line ends become
-// eol.
+// on. The caller must find out which of them read back. Line ends become eol.
 func spellings(e Entry, c change, eol string) iter.Seq[string] {
 	quotes := []byte{'"', '\'', '`', bare}
 	slices.SortStableFunc(quotes, func(a, b byte) int { return rank(c.value, a) - rank(c.value, b) })
@@ -161,12 +160,13 @@ func spellings(e Entry, c change, eol string) iter.Seq[string] {
 				return
 			}
 		}
-		// On one line, where a quote inside is no end: a value that begins with
-		// a quote and holds a CR reads back from nothing else.
+		// On one line, where a quote inside does not end it: a value
+		// that begins with a quote and contains a CR reads back from
+		// nothing else.
 		if !yield(`"` + strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(c.value) + `"`) {
 			return
 		}
-		// dotenvx unescapes this since 2.12 only.
+		// dotenvx unescapes this only since 2.12.
 		yield(quote('\'', strings.ReplaceAll(c.value, `'`, `\'`), eol))
 	}
 }
@@ -183,8 +183,8 @@ func rank(value string, quote byte) int {
 	return 0
 }
 
-// quote returns value in quotes. Double quotes alone can hold a CR, as \r; as it
-// is it would read as a line end, or become part of one.
+// quote returns value in quotes. Only double quotes can contain a CR, as \r;
+// unescaped it would read as a line end, or become part of one.
 func quote(q byte, value, eol string) string {
 	if q == '"' {
 		value = strings.ReplaceAll(value, "\r", `\r`)

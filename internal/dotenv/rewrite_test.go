@@ -191,7 +191,7 @@ func body(doc *dotenv.Document) string {
 	return rest
 }
 
-// revealed is the body of a document with <x> for the ciphertext of x.
+// revealed returns the body of a document with <x> for the ciphertext of x.
 func revealed(t *testing.T, doc *dotenv.Document, key *ecies.PrivateKey) string {
 	t.Helper()
 	return ciphertext.ReplaceAllStringFunc(body(doc), func(value string) string {
@@ -289,7 +289,7 @@ func TestEncryptKeepsUnchanged(t *testing.T) {
 	previous := dotenv.Parse(fmt.Appendf(nil, "A=%s\nB=\"%s\"\nC=%s\nD=%s\nE=%s\nF=%s\nF=%s\n",
 		encrypt(t, key, "1"), encrypt(t, key, "x $y"), encrypt(t, key, "3"), encrypt(t, old, "4"),
 		encrypt(t, key, "$e"), encrypt(t, key, "f1"), encrypt(t, key, "f2")))
-	// B lost its quotes in between, E got quotes that change what it means.
+	// B lost its quotes in between, E got quotes that change its meaning.
 	doc := dotenv.Parse([]byte("A=1\nB=x $y\nC=new\nD=4\nE='$e'\nF=f1\nF=f2\n"))
 	opt := options(".env")
 	opt.Previous, opt.PreviousKeys = previous, keys
@@ -393,7 +393,7 @@ func TestSet(t *testing.T) {
 }
 
 // FuzzEncryptDecrypt encrypts and decrypts any file: its values, what they
-// evaluate to, and all bytes outside of them are to survive.
+// evaluate to, and all bytes outside of them must survive.
 func FuzzEncryptDecrypt(f *testing.F) {
 	for _, c := range grammarCases(f) {
 		f.Add(c.data())
@@ -430,8 +430,8 @@ func FuzzEncryptDecrypt(f *testing.F) {
 	})
 }
 
-// tail is what follows the header in a frame: it is put behind a byte order
-// mark and a line with "#!".
+// tail returns what follows the header in a frame: the header comes after a
+// byte order mark and a line with "#!".
 func tail(frame string) string {
 	frame = strings.TrimPrefix(frame, "\ufeff")
 	if strings.HasPrefix(frame, "#!") {

@@ -8,16 +8,17 @@ import (
 )
 
 // A Selection limits a change to the names that match one of the patterns in
-// Only, if there are any, and none in Except. The zero Selection is all names.
+// Only, if there are any, and none in Except. The zero Selection selects all
+// names.
 //
 // Patterns are those of dotenvx's --key and --exclude-key: *, ?, [a-z] and
 // {a,b}, and a leading ! for all names but those that match. Case matters. A
-// leading dot matches only where the pattern has it.
+// leading dot matches only if the pattern has it.
 type Selection struct {
 	Only, Except []string
 }
 
-// A PatternError reports a pattern that cannot be understood.
+// A PatternError reports a malformed pattern.
 type PatternError struct{ Pattern string }
 
 func (e *PatternError) Error() string { return fmt.Sprintf("malformed pattern %q", e.Pattern) }
@@ -54,8 +55,8 @@ func matchAny(patterns []string, name string) bool {
 }
 
 // Plaintext returns the selected entries that [Document.Encrypt] would encrypt:
-// all that are not encrypted, empty ones too, except public keys and names
-// ending in _PLAIN.
+// all that are not encrypted, including empty ones, except public keys and
+// names ending in _PLAIN.
 func (d *Document) Plaintext(sel Selection) []Entry {
 	var plain []Entry
 	for _, i := range d.plaintext(sel) {
@@ -82,8 +83,8 @@ func (d *Document) encrypted(sel Selection) (indexes []int) {
 	return indexes
 }
 
-// A State says what a document's values are. Public keys and plaintext that is
-// to stay plaintext do not count.
+// A State says whether a document's values are encrypted. Public keys and
+// plaintext that is to stay plaintext do not count.
 type State int
 
 // The states of a document.

@@ -6,13 +6,13 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// Set returns the document with another value for name: in the place of its
-// last assignment, the one that counts, or at the end. The value is taken as it
-// is: quotes keep a "$" in it, or in what it is the ciphertext of, from being
+// Set returns the document with another value for name: in place of its last
+// assignment, the one that counts, or at the end. The value is taken literally:
+// quotes keep a "$" in it, or in what it is the ciphertext of, from being
 // expanded.
 //
-// The error is an [*EncodingError], a [*QuoteError], or for a new name that is
-// no identifier a [*NameError].
+// The error is an [*EncodingError], a [*QuoteError], or a [*NameError] for a
+// new name that is not an identifier.
 func (d *Document) Set(name, value string) (*Document, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
