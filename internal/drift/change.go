@@ -1,14 +1,14 @@
-// Package drift is the engine: from mappings, keys and env files to findings
-// and changes. It asks no vault and runs no git; it reads from an [fs.FS],
-// which may be the working tree, the index or a commit.
+// Package drift is the engine: from mappings, keys and env files it computes
+// findings and changes. It contacts no vault and runs no git. It reads from an
+// [fs.FS], which may be the working tree, the index or a commit.
 //
-// # The ways of the data
+// # Data flow
 //
 //	prove    Resolve → Target → Check → Verdict      is what is there decryptable?
 //	change   Sync, Decrypt, Encrypt → Change → Apply   what would be written, then write it
 //
 // Everything up to a [Change] is pure, so that a check, a dry run and the real
-// run cannot differ. [Apply] alone writes.
+// run cannot differ. Only [Apply] writes.
 package drift
 
 import (
@@ -28,8 +28,8 @@ import (
 // An Action is what happens to a file.
 type Action string
 
-// What a plan does, or did, with a file. Skipped is no failure: there was
-// nothing to do. Differs waits for a person's word.
+// What a plan does, or did, with a file. Skipped is not a failure: there was
+// nothing to do. Differs waits for the user to decide.
 const (
 	Created   Action = "created"
 	Updated   Action = "updated"
@@ -43,7 +43,7 @@ const (
 	Failed    Action = "failed"
 )
 
-// Actions are all of them, in the order of a summary.
+// Actions are all actions, in the order of a summary.
 var Actions = [...]Action{Created, Updated, Encrypted, Decrypted, Activated, Unchanged, Ephemeral, Skipped, Differs, Failed}
 
 // A Change is one row of a plan: what is to be done with a file and why.
@@ -52,7 +52,7 @@ type Change struct {
 	File    string         // relative to the tree's root
 	Action  Action
 	Names   []string // of the values or keys concerned
-	Note    string   // what a person should know; no values
+	Note    string   // what the user should know; no values
 	Err     error    // why it failed, or must wait
 
 	Write   bool   // whether Apply writes New to File
@@ -60,11 +60,11 @@ type Change struct {
 	New     []byte
 	Private bool   // 0600
 	Keep    bool   // Old is kept as a backup before it is replaced
-	Backup  string // where Apply kept it
+	Backup  string // where Apply kept the backup
 }
 
-// A ChangedError reports a file that was not any more what the plan was made
-// from; it was left alone.
+// A ChangedError reports a file that is no longer what the plan was made from.
+// It was not changed.
 type ChangedError struct{ File string }
 
 func (e *ChangedError) Error() string {
@@ -76,8 +76,9 @@ func (e *ChangedError) Error() string {
 type BackupFunc func(file string, old []byte) (where string, err error)
 
 // Apply writes what the changes say, at most workers files at a time, and
-// records in each how it went. The caller holds the clone's lock. A failure
-// concerns its change alone; what ctx cuts off is left undone and Failed.
+// records in each how it went. The caller has the clone's lock. A failure
+// concerns only its change. If ctx ends, the remaining changes are not made and
+// are Failed.
 func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc, workers int) {
 	var g errgroup.Group
 	g.SetLimit(max(workers, 1))
@@ -101,8 +102,8 @@ func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc
 	propagateFailure(changes)
 }
 
-// propagateFailure marks as failed what another change was to write for them: mappings
-// that share a keys file are written by the last of them.
+// propagateFailure marks changes as failed whose content another change was to
+// write: mappings that share a keys file are written by the last of them.
 func propagateFailure(changes []Change) {
 	failed := map[string]error{}
 	for _, c := range changes {

@@ -30,12 +30,12 @@ func Decrypt(file string, doc *dotenv.Document, keys ecies.Keys, sel dotenv.Sele
 	return c
 }
 
-// ErrSOPS reports a file that SOPS encrypted: encrypted once more it would be
-// of use to nobody.
+// ErrSOPS reports a file that SOPS encrypted: encrypted once more, no program
+// could use it.
 var ErrSOPS = errors.New("encrypted by SOPS; envdrift reads and writes the dotenvx format only")
 
 // Encrypt plans to encrypt the plaintext values of an env file for pub. Values
-// that opt.Previous holds already encrypted keep their ciphertext.
+// that are already encrypted in opt.Previous keep their ciphertext.
 func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.EncryptOptions) Change {
 	c := Change{File: file}
 	if err := doc.CheckForm(); err != nil {

@@ -9,21 +9,21 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// A Verdict is what [Check] finds out about one version of an env file.
+// A Verdict is the result of [Check] for one version of an env file.
 type Verdict struct {
 	Checked   bool             // false for the zero Verdict
 	Values    int              // encrypted values
 	Failures  []dotenv.Failure // those that the keys do not decrypt, in the file's order
 	Plain     []string         // names whose values are not encrypted and should be
-	Form      error            // readable text beside the values, as of [dotenv.Document.CheckForm]
-	HeaderErr error            // a header that is no public key
-	Unknown   []string         // public keys of the header that none of the keys derives, in short
-	Mixed     *MixedError      // it takes several of the keys to decrypt the file; else nil
-	Warnings  []string         // what is strange about a file that is proven
+	Form      error            // readable text next to the values, as of [dotenv.Document.CheckForm]
+	HeaderErr error            // a header that is not a public key
+	Unknown   []string         // public keys of the header that none of the keys derives, abbreviated
+	Mixed     *MixedError      // if several of the keys are needed to decrypt the file; else nil
+	Warnings  []string         // what is unusual about a file that is proven
 }
 
-// Check is the proof: it decrypts every value of doc with keys, and forgets the
-// plaintext. The version before doc, or nil, serves the warnings alone.
+// Check is the proof: it decrypts every value of doc with keys, and discards
+// the plaintext. The version before doc, or nil, is used only for the warnings.
 func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	v := Verdict{Checked: true}
 	for _, e := range doc.Entries() {
@@ -51,9 +51,9 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	return v
 }
 
-// Err is nil if there is at least one value, the keys decrypt every value, one
-// key alone does, nothing is in plain text, and the header names no other key.
-// Otherwise it is a [*DriftError], a [*MixedError], a [*PlaintextError],
+// Err returns nil if there is at least one value, the keys decrypt every value,
+// one key alone does, nothing is plaintext, and the header names no other key.
+// Otherwise it returns a [*DriftError], a [*MixedError], a [*PlaintextError],
 // [ErrNoValues], the Form or the HeaderErr.
 func (v Verdict) Err() error {
 	if err := v.KeyErr(); err != nil {
@@ -69,10 +69,10 @@ func (v Verdict) Err() error {
 }
 
 // ErrNoValues reports an env file in which nothing is encrypted, so that there is
-// nothing to prove: an empty file, or one that holds something else.
+// nothing to prove: an empty file, or one that contains something else.
 var ErrNoValues = errors.New("holds no encrypted value, so there is nothing to verify")
 
-// KeyErr is Err for a file whose plaintext is about to be encrypted.
+// KeyErr is like Err, for a file whose plaintext is about to be encrypted.
 func (v Verdict) KeyErr() error {
 	switch {
 	case v.Form != nil:
@@ -87,7 +87,7 @@ func (v Verdict) KeyErr() error {
 	return nil
 }
 
-// UnknownKeys returns, in short, the public keys that the document declares
+// UnknownKeys returns, abbreviated, the public keys that the document declares
 // and none of keys derives.
 func UnknownKeys(doc *dotenv.Document, keys ecies.Keys) []string {
 	headers, _ := doc.PublicKeys()
@@ -100,8 +100,8 @@ func UnknownKeys(doc *dotenv.Document, keys ecies.Keys) []string {
 	return unknown
 }
 
-// SelfCheck is what can be told of an encrypted file without any private key:
-// it declares one public key, and every value is well formed.
+// SelfCheck checks what can be checked of an encrypted file without any private
+// key: that it declares one public key, and that every value is well-formed.
 func SelfCheck(doc *dotenv.Document) error {
 	headers, err := doc.PublicKeys()
 	if err != nil {
@@ -125,7 +125,8 @@ func SelfCheck(doc *dotenv.Document) error {
 	return nil
 }
 
-// A HeaderError reports an encrypted file that does not declare one public key.
+// A HeaderError reports an encrypted file that does not declare exactly one
+// public key.
 type HeaderError struct{ Keys int }
 
 func (e *HeaderError) Error() string {
@@ -187,7 +188,7 @@ func List(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// malformed tells whether a ciphertext is damaged, which needs no key.
+// malformed reports whether a ciphertext is damaged, which needs no key.
 func malformed(ciphertext string) error {
 	if _, _, err := ecies.Keys(nil).Decrypt(ciphertext); !errors.Is(err, ecies.ErrNoKey) {
 		return err

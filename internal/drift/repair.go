@@ -10,8 +10,8 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// What [Drifted.Repair] makes of a file: the edit under the right key, or the
-// version before it.
+// The results of [Drifted.Repair]: the edit under the right key, or the version
+// before it.
 const (
 	Repaired Action = "repaired"
 	Restored Action = "restored"
@@ -23,18 +23,18 @@ type Drifted struct {
 	Doc   *dotenv.Document // the version that drifted
 	Head  *dotenv.Document // the one before it; nil if there is none
 	Right ecies.Keys       // what must decrypt the file, newest first
-	Held  ecies.Keys       // at hand, which may decrypt Doc
+	Held  ecies.Keys       // local keys, which may decrypt Doc
 }
 
-// A Repair is what a drifted version becomes.
+// A Repair is the repaired version of a file.
 type Repair struct {
 	Action Action // Repaired or Restored
 	Data   []byte
-	Names  []string // of the values that are not as they were in Head
+	Names  []string // of the values that differ from those in Head
 }
 
 // A NoFittingKeyError reports a drifted version that no local key decrypts, and
-// before which there is none that the right key decrypts.
+// whose previous version, if there is one, the right key does not decrypt.
 type NoFittingKeyError struct{ NoHead bool }
 
 func (e *NoFittingKeyError) Error() string {
@@ -46,8 +46,8 @@ func (e *NoFittingKeyError) Error() string {
 
 // Repair encrypts the values of the drifted version for the right key. What did
 // not change since Head keeps Head's ciphertext. If no local key decrypts the
-// drifted version, Head comes back. The error is a [*NoFittingKeyError], or says
-// why the result would not have been what it should be.
+// drifted version, Repair restores Head. The error is a [*NoFittingKeyError],
+// or says why the result would have been wrong.
 func (d Drifted) Repair() (Repair, error) {
 	all := slices.Concat(d.Right, d.Held)
 	want, err := d.Doc.Reveal(all)
@@ -90,9 +90,9 @@ func isPlain(doc *dotenv.Document) bool {
 	return state == dotenv.Plain || state == dotenv.Empty
 }
 
-// target gives the public key to encrypt for, and the name of its variable
-// where the file has no header: Head's key while the vault still has it, since
-// then every ciphertext of Head can stay.
+// target returns the public key to encrypt for, and the name of its variable if
+// the file has no header: Head's key while the vault still has it, since then
+// every ciphertext of Head can stay.
 func (d Drifted) target() (pub ecies.PublicKey, header string, err error) {
 	if d.Head != nil {
 		headers, _ := d.Head.PublicKeys()
@@ -111,8 +111,8 @@ func (d Drifted) target() (pub ecies.PublicKey, header string, err error) {
 	return d.Right[0].PublicKey(), header, err
 }
 
-// check makes sure that out holds the values that were there, that the right
-// keys decrypt them, and that none came out in plain text.
+// check checks that out has the values that were there, that the right keys
+// decrypt them, and that none is plaintext.
 func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
 	if err := Check(out, nil, d.Right).Err(); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
 	if err != nil {
 		return err
 	}
-	// The header, which is no value, may have been added or changed.
+	// The header, which is not a value, may have been added or changed.
 	isHeader := func(r dotenv.Revealed) bool { return strings.HasPrefix(r.Name, dotenv.PublicPrefix) }
 	want, got = slices.DeleteFunc(slices.Clone(want), isHeader), slices.DeleteFunc(got, isHeader)
 	same := slices.EqualFunc(want, got, func(a, b dotenv.Revealed) bool {
@@ -133,10 +133,10 @@ func (d Drifted) check(out *dotenv.Document, want []dotenv.Revealed) error {
 	return nil
 }
 
-// errNotTheSame would be a mistake of this package, found before it does harm.
+// errNotTheSame would be a bug in this package, found before it does harm.
 var errNotTheSame = errors.New("the repaired file would not hold the same values; it was left alone")
 
-// changed names the values that are not as they stood in Head.
+// changed returns the names of the values that differ from those in Head.
 func (d Drifted) changed(out *dotenv.Document) []string {
 	var names []string
 	for _, e := range out.Entries() {
@@ -155,9 +155,9 @@ func (d Drifted) changed(out *dotenv.Document) []string {
 }
 
 // A MixedError reports a file whose values are encrypted for several keys of
-// the vault's list: who has the one in the header cannot read all.
+// the vault's list: the key in the header cannot decrypt all.
 type MixedError struct {
-	Keys  []string // in short
+	Keys  []string // abbreviated
 	Names []string // of the values that are not encrypted for the first of them
 }
 
@@ -166,7 +166,8 @@ func (e *MixedError) Error() string {
 		len(e.Keys), strings.Join(e.Keys, ", "), List(e.Names))
 }
 
-// mixedKeys returns a [*MixedError] if it takes several of keys to decrypt doc.
+// mixedKeys returns a [*MixedError] if several of keys are needed to decrypt
+// doc.
 func mixedKeys(doc *dotenv.Document, keys ecies.Keys) *MixedError {
 	if len(keys) < 2 {
 		return nil
@@ -197,7 +198,7 @@ type user struct {
 	key  ecies.PublicKey
 }
 
-// users gives the values of doc that one of keys decrypts.
+// users returns the values of doc that one of keys decrypts.
 func users(doc *dotenv.Document, keys ecies.Keys) []user {
 	var names, values []string
 	for _, e := range doc.Entries() {
@@ -214,15 +215,15 @@ func users(doc *dotenv.Document, keys ecies.Keys) []user {
 	return found
 }
 
-// A Known is a public key of which it is known whose it is.
+// A Known is a public key whose owner is known.
 type Known struct {
 	Key   ecies.PublicKey
 	Owner string // for a message: "DOTENV_PRIVATE_KEY in services/b/.env.keys"
 }
 
-// Owners tells whose the keys are that doc was encrypted with instead of the
-// right ones, as far as that is known: by its header, or because a held key
-// decrypts a value. Of several owners of a key the first in known is named.
+// Owners says whose the keys are that doc was encrypted with instead of the
+// right ones, as far as that is known: by its header, or because a local key
+// decrypts a value. If several owners have a key, the first in known is named.
 func Owners(doc *dotenv.Document, right, held ecies.Keys, known []Known) []string {
 	var strange []ecies.PublicKey
 	headers, _ := doc.PublicKeys()

@@ -32,7 +32,7 @@ func locked(t testing.TB, k *ecies.PrivateKey, text string, previous *dotenv.Doc
 	return doc
 }
 
-// values gives what keys make of an env file, the header left out.
+// values returns what keys decrypt of an env file, without the header.
 func values(t testing.TB, data []byte, keys ...*ecies.PrivateKey) string {
 	t.Helper()
 	all, err := dotenv.Parse(data).Reveal(keys)
@@ -48,7 +48,7 @@ func values(t testing.TB, data []byte, keys ...*ecies.PrivateKey) string {
 	return b.String()
 }
 
-// value gives the ciphertext of name.
+// value returns the ciphertext of name.
 func value(t testing.TB, data []byte, name string) string {
 	t.Helper()
 	e, ok := dotenv.Parse(data).Get(name)
@@ -131,7 +131,7 @@ func TestRepairKeepsCiphertextOfUnchangedValues(t *testing.T) {
 }
 
 // A value that is encrypted although its name says that it is not to be would
-// come out in plain text.
+// become plaintext.
 func TestRepairNeverDecryptsPlainNames(t *testing.T) {
 	t.Parallel()
 	right, stranger := newKey(t), newKey(t)

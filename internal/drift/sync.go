@@ -16,7 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// A DiffersError reports that the keys file holds another key than the vault.
+// A DiffersError reports that the keys file has another key than the vault.
 type DiffersError struct {
 	KeysFile, Name string
 	Local, Vault   ecies.Keys
@@ -34,11 +34,11 @@ func shorts(keys ecies.Keys) string {
 	return keys[0].PublicKey().Short()
 }
 
-// Sync plans to bring the vault's keys into the keys files: one change a
+// Sync plans to put the vault's keys into the keys files: one change for each
 // target, in their order. Targets that share a keys file build on each other:
-// the last of them that writes carries the file's whole new content.
+// the last of them that writes has the file's whole new content.
 //
-// A key that differs is replaced if replace agrees, else its Action is
+// A key that differs is replaced if replace allows it, else its Action is
 // Differs.
 func Sync(fsys fs.FS, targets []mapping.Target, keys []keyring.Answer, replace func(*DiffersError) bool) []Change {
 	changes := make([]Change, len(targets))
@@ -70,8 +70,8 @@ func Sync(fsys fs.FS, targets []mapping.Target, keys []keyring.Answer, replace f
 	return changes
 }
 
-// missingFolder tells a folder that is not there from one without env file:
-// the key may come before the file.
+// missingFolder distinguishes a missing folder from one without env file: the
+// key may come before the file.
 func missingFolder(t mapping.Target) error {
 	if t.File == "" && errors.Is(t.Err, fs.ErrNotExist) {
 		return t.Err
@@ -89,8 +89,8 @@ type keysFile struct {
 	err  error
 	set  map[string]ecies.Keys
 
-	writer   *Change // the last change that altered the file: it carries the new content
-	replaced bool    // a key was replaced, so that the old content is to be kept
+	writer   *Change // the last change that altered the file: it has the new content
+	replaced bool    // a key was replaced, so the old content must be kept
 }
 
 func readKeysFile(fsys fs.FS, name string) *keysFile {
@@ -107,8 +107,8 @@ func readKeysFile(fsys fs.FS, name string) *keysFile {
 }
 
 func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace func(*DiffersError) bool) {
-	// Only the name that this file's reader asks for: another fitting name
-	// may be the key of the file's neighbour.
+	// Only the name that this file's reader looks for: another fitting name
+	// may be the key of the file's neighbor.
 	name := t.Names[0]
 	local, found := f.local(name)
 	other, taken := f.set[name]
@@ -142,8 +142,8 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 	f.set[name], f.writer = keys, c
 }
 
-// local gives the key that the file holds under name. A damaged one counts as
-// a key that differs.
+// local returns the key that the file has under name. A damaged one counts as a
+// key that differs.
 func (f *keysFile) local(name string) (keys ecies.Keys, found bool) {
 	for _, e := range f.file.Lookup(name) {
 		found = true
@@ -165,7 +165,7 @@ func (f *keysFile) finish() {
 	f.writer.Keep = f.replaced
 }
 
-// label is the file name that a keys file shows above a key.
+// label returns the file name that a keys file shows above a key.
 func label(t mapping.Target) string {
 	if t.File != "" {
 		return path.Base(t.File)
@@ -174,8 +174,8 @@ func label(t mapping.Target) string {
 }
 
 // StoreKey plans to put a private key into a keys file, which may not exist
-// yet. A key that the file holds under the name already stays there too, after
-// the new one: nothing that it decrypts is locked out.
+// yet. A key that the file already has under the name stays there too, after
+// the new one, so that what it decrypts can still be decrypted.
 func StoreKey(fsys fs.FS, name, keyName string, key *ecies.PrivateKey, envFile string) Change {
 	c := Change{File: name, Action: Created, Names: []string{keyName}, Private: true, Write: true}
 	f := readKeysFile(fsys, name)

@@ -8,9 +8,9 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// warnings reports what is strange about a document of which every value
-// decrypts. The format authenticates a value but not the name it stands under,
-// so whoever can write the file can move and copy values without any key. head
+// warnings reports what is unusual about a document of which every value
+// decrypts. The format authenticates a value but not the name it is under, so
+// anyone who can write the file can move and copy values without any key. head
 // is the version before it, or nil.
 func warnings(doc, head *dotenv.Document) []string {
 	var odd []string
@@ -27,8 +27,9 @@ func warnings(doc, head *dotenv.Document) []string {
 	return odd
 }
 
-// unparsed tells of lines that are no assignment: nobody encrypts what stands
-// there, and it may have been meant as a secret. It is "" if there are none.
+// unparsed reports lines that are not an assignment: what is there is not
+// encrypted, and may have been meant as a secret. It returns "" if there are
+// none.
 func unparsed(doc *dotenv.Document) string {
 	var numbers []string
 	for _, n := range doc.UnparsedLines() {
@@ -43,7 +44,7 @@ func unparsed(doc *dotenv.Document) string {
 	return "lines " + List(numbers) + " are not NAME=value and were NOT encrypted"
 }
 
-// copies tells of values with the same ephemeral key.
+// copies reports values with the same ephemeral key.
 func copies(doc *dotenv.Document) (odd []string) {
 	type origin struct{ name, value string }
 	first := map[ecies.PublicKey]origin{}
@@ -65,9 +66,10 @@ func copies(doc *dotenv.Document) (odd []string) {
 	return odd
 }
 
-// moved tells of names that have the ciphertext which HEAD has under another
-// name that is still there with another value, and of names whose value is no
-// longer encrypted under the name that allows it. A mere new name is neither.
+// moved reports names that have the ciphertext which HEAD has under another
+// name that is still there with another value, and names whose value is no
+// longer encrypted because the name allows plaintext. A new name alone is
+// neither.
 func moved(doc, head *dotenv.Document) (odd []string) {
 	was := map[string]string{} // the name that a ciphertext had
 	for _, e := range head.Entries() {

@@ -10,7 +10,7 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// TestWarnings moves ciphertexts about, which takes no key.
+// TestWarnings moves ciphertexts around, which takes no key.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	key, other := newKey(t), newKey(t)
@@ -46,7 +46,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// withPointOf gives the value b with the ephemeral key of a: it stands in the
+// withPointOf returns the value b with the ephemeral key of a: that is in the
 // first 65 bytes, 86 whole digits of base64.
 func withPointOf(t *testing.T, a, b string) string {
 	t.Helper()
