@@ -1,6 +1,6 @@
-// Package mapping says what a mapping of the configuration means in a tree of
-// files: which env file, and where the private key for it is kept. It reads from
-// an [fs.FS], which may be the working tree, the index or a commit.
+// Package mapping determines what a mapping in the configuration means in a
+// tree of files: which env file, and where its private key is kept. It reads
+// from an [fs.FS], which may be the working tree, the index or a commit.
 package mapping
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 )
 
-// ReadEnvFile reads and parses an env file. A file that holds private keys, or
-// that is not UTF-8, is an error: no command may treat it as an env file.
+// ReadEnvFile reads and parses an env file. It is an error if the file contains
+// private keys or is not UTF-8: no command may treat it as an env file.
 func ReadEnvFile(fsys fs.FS, name string) (*dotenv.Document, error) {
 	data, err := atomicfile.ReadFile(fsys, name)
 	if err != nil {
@@ -27,7 +27,7 @@ func ReadEnvFile(fsys fs.FS, name string) (*dotenv.Document, error) {
 	return ParseEnvFile(name, data)
 }
 
-// ParseEnvFile is [ReadEnvFile] for bytes at hand.
+// ParseEnvFile is like [ReadEnvFile], for the file's bytes.
 func ParseEnvFile(name string, data []byte) (*dotenv.Document, error) {
 	if dotenv.IsKeysFile(data) {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrKeysFile}
@@ -53,17 +53,17 @@ func IsPointer(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
 }
 
-// A Target is one mapping as it lies in a tree.
+// A Target is one mapping in a tree.
 type Target struct {
 	Mapping  config.Mapping
-	File     string           // the env file, relative to the tree's root; "" when Err says why
-	Doc      *dotenv.Document // what File holds; nil when it has none
+	File     string           // the env file, relative to the tree's root; "" if Err says why
+	Doc      *dotenv.Document // the content of File; nil if there is none
 	KeysFile string           // where the mapping's private key is kept, if it is
-	Names    []string         // the private key's names that fit; new ones are written under the first
+	Names    []string         // the names that the private key may have; a new one gets the first
 	Err      error            // why there is no Doc
 }
 
-// Folder gives the mapping's folder, relative to the tree's root.
+// Folder returns the mapping's folder, relative to the tree's root.
 func (t Target) Folder() string { return path.Dir(t.KeysFile) }
 
 // SharedFileError reports two mappings for one env file.
@@ -76,9 +76,9 @@ func (e *SharedFileError) Error() string {
 	return fmt.Sprintf("%s is also mapped to %s (line %d)", e.File, e.Other.SecretName, e.Other.Line)
 }
 
-// Resolve finds what each mapping means in the tree. base is the directory of
-// the configuration, relative to the tree's root. A mapping whose file is
-// missing or unreadable has Err set; the others are not concerned.
+// Resolve returns the target of each mapping in the tree. base is the directory
+// of the configuration, relative to the tree's root. A mapping whose file is
+// missing or unreadable has Err set; the others are not affected.
 func Resolve(fsys fs.FS, base string, cfg *config.Config, mappings []config.Mapping) []Target {
 	targets := make([]Target, len(mappings))
 	first := map[string]int{}
@@ -111,7 +111,7 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 		return t
 	}
 	here := m
-	here.Folder = folder // which its errors name
+	here.Folder = folder // the name of fsys in its errors
 	name, err := cfg.EnvFile(here, names)
 	if err != nil {
 		t.Err = err
@@ -123,8 +123,9 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 	return t
 }
 
-// ForFile returns the target for a file and a secret that are named on the command
-// line. t is the file's mapping, if there is one: its environment stays.
+// ForFile returns the target for a file and a secret that are named on the
+// command line. t is the file's mapping, if there is one: its environment
+// stays.
 func ForFile(fsys fs.FS, secretName, file string, t Target) Target {
 	if t.File == "" {
 		t.File = file
@@ -136,8 +137,8 @@ func ForFile(fsys fs.FS, secretName, file string, t Target) Target {
 	return t
 }
 
-// ForKey gives a target for the key of a folder's environment, whose env file
-// need not be there: ".env" or ".env.<environment>".
+// ForKey returns the target for the key of a folder's environment, whose env
+// file need not exist: ".env" or ".env.<environment>".
 func ForKey(fsys fs.FS, folder, environment, keysFile string) Target {
 	base := ".env"
 	if environment != "" {
@@ -152,7 +153,7 @@ func ForKey(fsys fs.FS, folder, environment, keysFile string) Target {
 	return t
 }
 
-// environmentOf gives NAME for .env.NAME, else production.
+// environmentOf returns NAME for .env.NAME, else production.
 func environmentOf(base string) string {
 	if name, ok := strings.CutPrefix(base, ".env."); ok && name != "" {
 		return name
@@ -160,7 +161,7 @@ func environmentOf(base string) string {
 	return "production"
 }
 
-// fileNames lists the regular files, and links to some, of a folder.
+// fileNames returns the regular files, and links to some, in a folder.
 func fileNames(fsys fs.FS, folder string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, folder)
 	if err != nil {
@@ -175,9 +176,9 @@ func fileNames(fsys fs.FS, folder string) ([]string, error) {
 	return names, nil
 }
 
-// keyNames gives the names under which the private key of a file may be
-// found: by its header, by dotenvx's rule for its name, by the mapping's
-// environment. doc may be nil.
+// keyNames returns the names that the private key of a file may have: by its
+// header, by dotenvx's rule for its name, by the mapping's environment. doc may
+// be nil.
 func keyNames(doc *dotenv.Document, file string, m config.Mapping) []string {
 	var names []string
 	add := func(name string) {
@@ -186,7 +187,7 @@ func keyNames(doc *dotenv.Document, file string, m config.Mapping) []string {
 		}
 	}
 	if doc != nil {
-		headers, _ := doc.PublicKeys() // a damaged one is the proof's to report
+		headers, _ := doc.PublicKeys() // Check reports a damaged one
 		for _, h := range headers {
 			add(dotenv.PrivateName(h.Name))
 		}
@@ -198,8 +199,8 @@ func keyNames(doc *dotenv.Document, file string, m config.Mapping) []string {
 	return names
 }
 
-// EnvironmentKey names the private key of an environment as dotenvx does for
-// the file .env.<environment>.
+// EnvironmentKey returns the name of an environment's private key, which
+// dotenvx uses for the file .env.<environment>.
 func EnvironmentKey(environment string) string {
 	if _, private, err := dotenv.KeyNames(".env." + environment); err == nil {
 		return private
