@@ -24,7 +24,7 @@ func manual(t *testing.T) string {
 	return string(data)
 }
 
-// documented are the keys in the manual's tables.
+// documented returns the keys in the manual's tables.
 func documented(t *testing.T) []string {
 	t.Helper()
 	var keys []string
@@ -35,7 +35,7 @@ func documented(t *testing.T) []string {
 	return keys
 }
 
-// stated are the keys that the example of everything sets. A named vault's
+// stated returns the keys that the example of everything sets. A named vault's
 // keys, beyond the provider, count as those of the provider's section.
 func stated(t *testing.T) []string {
 	t.Helper()

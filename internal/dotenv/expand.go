@@ -19,7 +19,7 @@ const (
 	maxGrowth = 128 << 10
 )
 
-// lookup returns the value of a variable that a reference names.
+// names looks up the variables that references name.
 type names interface {
 	lookup(name string) (value string, set bool)
 	// isLiteral reports whether a reference to name ends the expansion: its

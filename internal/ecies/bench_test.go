@@ -71,7 +71,7 @@ func BenchmarkEncrypt10000(b *testing.B) {
 	reportRate(b)
 }
 
-// BenchmarkCurve10000 is the measure for the two above: what the curve alone
+// BenchmarkCurve10000 is the reference for the two above: what the curve alone
 // costs on all cores, for decrypting ("multiply") and for encrypting ("multiply
 // twice", once by the base point). More than 1.3 times that is a regression.
 func BenchmarkCurve10000(b *testing.B) {

@@ -11,12 +11,12 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// A Decrypted is the outcome for one value of [Keys.DecryptAll]. The plaintext
-// is a [secret.Value], as it lies in structures that may be printed.
+// A Decrypted is the result for one value of [Keys.DecryptAll]. The plaintext
+// is a [secret.Value], as it is in structures that may be printed.
 type Decrypted struct {
 	Plaintext secret.Value
 	Used      PublicKey // whose private key decrypted it
-	Err       error     // as of Keys.Decrypt
+	Err       error     // as from Keys.Decrypt
 }
 
 // DecryptAll decrypts values on all cores. The results are in the order of the
@@ -28,7 +28,7 @@ func (ks Keys) DecryptAll(ciphertexts []string) []Decrypted {
 }
 
 // decryptSome tries the first key on all values together, and the others only
-// on what is left.
+// on those that are left.
 func (ks Keys) decryptSome(ciphertexts []string, out []Decrypted) {
 	messages, shared := make([]*message, len(out)), make([]secp256k1.JacobianPoint, len(out))
 	for i, c := range ciphertexts {
@@ -85,7 +85,7 @@ func (p PublicKey) EncryptAll(plaintexts [][]byte) ([]string, error) {
 // A sender encrypts to one public key.
 type sender struct {
 	q     *secp256k1.PublicKey
-	table *table // of q; nil where it would not repay
+	table *table // of q; nil if it would not pay off
 }
 
 func (s *sender) encrypt(plaintexts [][]byte, out []string) error {

@@ -2,7 +2,7 @@ package ecies
 
 import "github.com/decred/dcrd/dcrec/secp256k1/v4"
 
-// affine brings points to Z = 1 with one inversion for all of them, by
+// affine normalizes points to Z = 1 with one inversion for all of them, by
 // Montgomery's trick (Speeding the Pollard and Elliptic Curve Methods of
 // Factorization, 1987, section 10.3.1). Points at infinity stay as they are.
 func affine(points []secp256k1.JacobianPoint) {
@@ -31,13 +31,13 @@ func affine(points []secp256k1.JacobianPoint) {
 	}
 }
 
-// A table holds multiples of one point, so that multiplying it takes additions
-// alone: at [i][j-1] stands j·16^i times the point (fixed-base windowing,
-// Handbook of Applied Cryptography, algorithm 14.109).
+// A table has multiples of one point, so that multiplying it takes only
+// additions: [i][j-1] is j·16^i times the point (fixed-base windowing, Handbook
+// of Applied Cryptography, algorithm 14.109).
 type table [64][15]secp256k1.JacobianPoint
 
-// tableRepays is from how many multiplications on a table saves more than its
-// 960 points cost.
+// tableRepays is the number of multiplications from which a table saves more
+// than its 960 points cost.
 const tableRepays = 64
 
 func newTable(q *secp256k1.PublicKey) *table {

@@ -1,6 +1,6 @@
 // Package ecies encrypts and decrypts single values as dotenvx does: to a
 // secp256k1 public key, each value by itself. It knows nothing of files, names
-// or variables, and nothing binds a value to any of them: whoever has the
+// or variables, and does not bind a value to any of them: anyone who has the
 // public key can make a value, and a value moved to another name decrypts.
 //
 // # Format
@@ -17,15 +17,15 @@
 //
 // # Timing
 //
-// The curve arithmetic multiplies in variable time; the library has no
-// other. How long a decryption takes depends a little on the private key (on
+// The curve arithmetic multiplies in variable time; the library offers nothing
+// else. The duration of a decryption depends a little on the private key (on
 // the number of non-zero digits of its expansion), and its pattern of branches
 // and memory accesses depends on it wholly. That is acceptable in a program
-// which a user starts on a machine of their own: someone placed to watch the
+// that users start on their own machines: an attacker who can watch the
 // processor's caches while it runs can read the keys file or the environment
-// just as well. It is not acceptable in a service that decrypts what strangers
-// send and lets them watch the clock or share the core; do not build one on
-// this package.
+// just as well. It is not acceptable in a service that decrypts input of
+// strangers and lets them measure the time or share the core; do not build one
+// on this package.
 package ecies
 
 import (
@@ -54,15 +54,16 @@ const (
 
 var (
 	// ErrWrongKey reports a value that none of the keys decrypts. A value
-	// damaged behind its ephemeral key looks the same: only the tag tells.
+	// damaged after its ephemeral key looks the same: only the tag reveals
+	// it.
 	ErrWrongKey = errors.New("wrong private key, or a damaged value")
 
 	// ErrNoKey reports that there was no key to try.
 	ErrNoKey = errors.New("no private key")
 )
 
-// A CiphertextError reports a value that no key can decrypt. It does not hold
-// the value.
+// A CiphertextError reports a value that no key can decrypt. It does not
+// contain the value.
 type CiphertextError struct{ Problem string }
 
 func (e *CiphertextError) Error() string { return "malformed encrypted value: " + e.Problem }
@@ -78,9 +79,9 @@ func IsWellFormed(value string) bool {
 	return err == nil
 }
 
-// IsCanonical reports whether value is an encrypted value as Encrypt writes one,
-// with nothing before, in or behind its base64. Decrypt is more lenient: like
-// dotenvx it passes over what is no base64, and over all behind the padding.
+// IsCanonical reports whether value is an encrypted value as Encrypt writes it,
+// with nothing before, in or after its base64. Decrypt is more lenient: like
+// dotenvx it ignores what is not base64, and everything after the padding.
 func IsCanonical(value string) bool {
 	text, ok := strings.CutPrefix(value, Prefix)
 	if !ok {
@@ -90,8 +91,9 @@ func IsCanonical(value string) bool {
 	return err == nil && len(data) >= minSize && base64.StdEncoding.EncodeToString(data) == text
 }
 
-// Encrypt returns plaintext encrypted to p, each time differently. It fails with
-// a *KeyError if p is no point of the curve, which [ParsePublicKey] rules out.
+// Encrypt returns plaintext encrypted to p, each time differently. It fails
+// with a *KeyError if p is not a point of the curve, which [ParsePublicKey]
+// rules out.
 func (p PublicKey) Encrypt(plaintext []byte) (string, error) {
 	q, err := p.point()
 	if err != nil {
@@ -124,8 +126,8 @@ func (ks Keys) Decrypt(ciphertext string) (plaintext []byte, used PublicKey, err
 }
 
 // Ephemeral returns the ephemeral public key of a well-formed value. Each value
-// has one of its own: two with the same are copies, or a program without
-// randomness made them.
+// has one of its own: if two have the same, they are copies, or a program
+// without randomness made them.
 func Ephemeral(ciphertext string) (PublicKey, error) {
 	m, err := parse(ciphertext)
 	if err != nil {
@@ -176,7 +178,7 @@ func parse(ciphertext string) (*message, error) {
 		return nil, &CiphertextError{fmt.Sprintf("%d bytes of base64, want %d or more", len(b), minSize)}
 	}
 	point, nonce, tag, body := b[:pointSize], b[pointSize:][:nonceSize], b[pointSize+nonceSize:][:tagSize], b[minSize:]
-	// The library reads hybrid points (6, 7) too; dotenvx does not.
+	// The library accepts hybrid points (6, 7) too; dotenvx does not.
 	if point[0] != secp256k1.PubKeyFormatUncompressed {
 		return nil, &CiphertextError{"its ephemeral key is not an uncompressed point"}
 	}
@@ -232,9 +234,10 @@ func serialize(p *secp256k1.JacobianPoint) []byte {
 	return secp256k1.NewPublicKey(&p.X, &p.Y).SerializeUncompressed()
 }
 
-// decodeBase64 reads base64 as leniently as dotenvx, whose users wrap and trim
-// values by hand: either alphabet, the padding optional and everything after it
-// ignored, all other characters skipped. The tag finds what is really damaged.
+// decodeBase64 decodes base64 as leniently as dotenvx, whose users wrap and
+// trim values by hand: either alphabet, the padding optional and everything
+// after it ignored, all other characters skipped. The tag detects what is
+// really damaged.
 func decodeBase64(s string) []byte {
 	s, _, _ = strings.Cut(s, "=")
 	s = strings.Map(func(r rune) rune {
@@ -249,7 +252,7 @@ func decodeBase64(s string) []byte {
 		return -1
 	}, s)
 	if len(s)%4 == 1 {
-		s = s[:len(s)-1] // six bits are no byte
+		s = s[:len(s)-1] // six bits are not a byte
 	}
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	if err != nil {

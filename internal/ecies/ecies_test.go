@@ -45,8 +45,8 @@ func TestEncryptIsRandomised(t *testing.T) {
 	}
 }
 
-// TestDamage changes every byte of a value in turn: nothing but an error may
-// come out, and what stands before the nonce is never a matter of the key.
+// TestDamage changes every byte of a value in turn: the result must always be
+// an error, and damage before the nonce must not be reported as a wrong key.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	k := generate(t)

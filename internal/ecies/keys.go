@@ -11,7 +11,7 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
-// A KeyError reports text that is not a key. It does not hold the text.
+// A KeyError reports text that is not a key. It does not contain the text.
 type KeyError struct {
 	Kind    string // "public key" or "private key"
 	Problem string
@@ -20,10 +20,10 @@ type KeyError struct {
 func (e *KeyError) Error() string { return "invalid " + e.Kind + ": " + e.Problem }
 
 // A PublicKey is a point of the curve in compressed form. Public keys can be
-// compared with ==. The zero PublicKey is no key.
+// compared with ==. The zero PublicKey is not a key.
 type PublicKey [secp256k1.PubKeyBytesLenCompressed]byte
 
-// ParsePublicKey reads a public key in hex, as dotenvx does: compressed, or
+// ParsePublicKey parses a public key in hex, as dotenvx does: compressed, or
 // uncompressed with or without its leading 04, upper or lower case, optionally
 // after 0x. The error is a *KeyError.
 func ParsePublicKey(s string) (PublicKey, error) {
@@ -38,7 +38,8 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	case err != nil:
 		return PublicKey{}, &KeyError{"public key", "not hexadecimal"}
 	case len(b) == pointSize && b[0] != secp256k1.PubKeyFormatUncompressed:
-		// The library would read hybrid points (06, 07); dotenvx does not.
+		// The library would accept hybrid points (06, 07); dotenvx does
+		// not.
 		return PublicKey{}, &KeyError{"public key", "130 hexadecimal digits that do not begin with 04"}
 	}
 	point, err := secp256k1.ParsePubKey(b)
@@ -48,10 +49,10 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	return PublicKey(point.SerializeCompressed()), nil
 }
 
-// String returns p as dotenvx writes it: 66 lower-case hexadecimal digits.
+// String returns p as dotenvx writes it: 66 lowercase hexadecimal digits.
 func (p PublicKey) String() string { return hex.EncodeToString(p[:]) }
 
-// Short returns the first digits of p, enough to tell keys apart in a message.
+// Short returns the first digits of p, enough to distinguish keys in a message.
 func (p PublicKey) Short() string { return p.String()[:8] + "…" }
 
 func (p PublicKey) point() (*secp256k1.PublicKey, error) {
@@ -63,8 +64,8 @@ func (p PublicKey) point() (*secp256k1.PublicKey, error) {
 }
 
 // A PrivateKey is a key pair. It prints as "[redacted]" wherever a
-// [secret.Value] does, which it holds for that reason; Reveal returns its 64
-// lower-case hexadecimal digits. The zero PrivateKey is no key: use
+// [secret.Value] does, which is why it holds one. Reveal returns its 64
+// lowercase hexadecimal digits. The zero PrivateKey is not a key: use
 // [GenerateKey] or [ParsePrivateKey].
 type PrivateKey struct {
 	secret.Value
@@ -80,7 +81,7 @@ func GenerateKey() (*PrivateKey, error) {
 	return newPrivateKey(k), nil
 }
 
-// ParsePrivateKey reads a private key: 64 hexadecimal digits of either case,
+// ParsePrivateKey parses a private key: 64 hexadecimal digits of either case,
 // blanks around them ignored. The error is a *KeyError.
 func ParsePrivateKey(s string) (*PrivateKey, error) {
 	s = strings.TrimSpace(s)
@@ -107,9 +108,9 @@ func newPrivateKey(k *secp256k1.PrivateKey) *PrivateKey {
 	}
 }
 
-// publicOf multiplies the generator as any other point. The library's own way
-// unpacks a table first, some milliseconds once in a process, which pays only from
-// some hundred multiplications on.
+// publicOf multiplies the generator like any other point. The library's own way
+// unpacks a table first, some milliseconds once in a process, which pays off
+// only from some hundred multiplications on.
 func publicOf(k *secp256k1.ModNScalar) PublicKey {
 	var g, q secp256k1.JacobianPoint
 	generator().AsJacobian(&g)
@@ -144,7 +145,7 @@ func (k *PrivateKey) scalar() *secp256k1.ModNScalar {
 // Keys are private keys, newest first.
 type Keys []*PrivateKey
 
-// ParsePrivateKeys reads private keys separated by commas, each as
+// ParsePrivateKeys parses private keys separated by commas, each as
 // [ParsePrivateKey] does. One that is invalid makes the list invalid; the error
 // is a *KeyError that says which.
 func ParsePrivateKeys(s string) (Keys, error) {
@@ -173,7 +174,7 @@ func (ks Keys) Find(p PublicKey) *PrivateKey {
 	return nil
 }
 
-// Reveal returns the keys as [ParsePrivateKeys] reads them.
+// Reveal returns the keys in the form that [ParsePrivateKeys] parses.
 func (ks Keys) Reveal() string {
 	list := make([]string, len(ks))
 	for i, k := range ks {

@@ -33,7 +33,7 @@ type vectorFile struct {
 	}
 }
 
-// An outcome is what dotenvx made of an input.
+// An outcome is the result of dotenvx for an input.
 type outcome struct {
 	Plaintext *string
 	ErrorCode string
@@ -112,7 +112,7 @@ func TestPublicKeyForms(t *testing.T) {
 
 func TestPrivateKeyForms(t *testing.T) {
 	t.Parallel()
-	// Where we differ from dotenvx 2.38.2, and why.
+	// Where envdrift differs from dotenvx 2.38.2, and why.
 	refused := map[string]string{
 		"trailingJunk":   "dotenvx stops at the first character that is no digit; a key that was damaged or glued to another is not to be guessed at",
 		"trailingNibble": "dotenvx drops an odd last digit; with a digit too many nobody knows which one is wrong",

@@ -15,7 +15,7 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// awkward is values that readers and writers of env files stumble over.
+// awkward are values that readers and writers of env files have trouble with.
 var awkward = []string{
 	"", " ", "  x  ", "\t", "'", "\"", "`", "a'b\"c`d", "''", "\"\"", "'quoted'", "\"quoted\"", "it's", "a \"b\" c",
 	"\\", "a\\", "\\n", "a\\nb", "\\\\n", "\\'", "\\\"", "\\$", "$", "$$", "$HOME", "${HOME}", "${NOPE:-d}", "pa$$word", "$&$'$`$1",
@@ -25,7 +25,7 @@ var awkward = []string{
 	"-----BEGIN KEY-----\nMIIB'\"`\n-----END KEY-----\n", strings.Repeat("0123456789abcdef", 4096), strings.Repeat("é\n$x'", 2000),
 }
 
-// plaintexts gives n values under names: the awkward ones and mixtures.
+// plaintexts returns n values under names: the awkward ones and mixtures.
 func plaintexts(r *rand.Rand, n int) map[string]string {
 	all := map[string]string{}
 	for i := range n {
@@ -43,8 +43,8 @@ func plaintexts(r *rand.Rand, n int) map[string]string {
 	return all
 }
 
-// document gives a document that holds values in plain text, but for those that
-// have no spelling in an env file: they are encrypted for key, and returned.
+// document returns a document with values in plaintext, except those that have
+// no spelling in an env file: they are encrypted for key, and returned.
 func document(t *testing.T, values map[string]string, key *ecies.PrivateKey) (doc *dotenv.Document, unspelled []string) {
 	t.Helper()
 	var text strings.Builder
@@ -87,7 +87,7 @@ func encrypt(t *testing.T, key *ecies.PrivateKey, value string) string {
 
 const publicName, privateName = "DOTENV_PUBLIC_KEY_CI", "DOTENV_PRIVATE_KEY_CI"
 
-// ours writes .env.ci in dir, encrypted by us, and its keys file.
+// ours writes .env.ci in dir, encrypted by envdrift, and its keys file.
 func ours(t *testing.T, dir string, values map[string]string) ecies.Keys {
 	t.Helper()
 	key := newKey(t)
@@ -111,7 +111,7 @@ func ours(t *testing.T, dir string, values map[string]string) ecies.Keys {
 	return ecies.Keys{key}
 }
 
-// What we encrypt, dotenvx reads, and gives programs the same values.
+// dotenvx reads what envdrift encrypts, and passes the same values to programs.
 func TestEncryptedByUs(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dotenvx) {
@@ -125,12 +125,13 @@ func TestEncryptedByUs(t *testing.T) {
 }
 
 // What dotenvx encrypts, with a key that it makes and keeps in its keys file,
-// we read, evaluate and decrypt to what it was.
+// envdrift reads, evaluates and decrypts to what it was.
 func TestEncryptedByDotenvx(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dotenvx) {
 		dir, want := t.TempDir(), plaintexts(seeded(2), 220)
-		// It makes a regular expression of the value, which has its limits.
+		// dotenvx makes a regular expression of the value, which has
+		// its limits.
 		maps.DeleteFunc(want, func(_, value string) bool { return len(value) > 30_000 })
 		plain, omit := document(t, want, newKey(t))
 		for _, e := range plain.Entries() {
@@ -165,7 +166,7 @@ func TestEncryptedByDotenvx(t *testing.T) {
 	})
 }
 
-// What we encrypt, "dotenvx decrypt" puts back, as far as it can write it.
+// "dotenvx decrypt" restores what envdrift encrypts, as far as it can write it.
 func TestDecryptedByDotenvx(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dotenvx) {
@@ -179,8 +180,8 @@ func TestDecryptedByDotenvx(t *testing.T) {
 	})
 }
 
-// A file that 1.51.4 rotated, and the one before, are both read with the list of
-// keys that it leaves in the keys file.
+// A file that 1.51.4 rotated, and the one before, are both read with the list
+// of keys that it leaves in the keys file.
 func TestRotatedByDotenvx(t *testing.T) {
 	t.Parallel()
 	d, dir, want := v1(t), t.TempDir(), map[string]string{"A": "one", "B": "it's two", "C": ""}
@@ -197,7 +198,7 @@ func TestRotatedByDotenvx(t *testing.T) {
 	compare(t, reveal(t, read(t, dir, ".env.ci"), keys), want)
 }
 
-// reveal gives the plaintext of an env file's values, but for its header.
+// reveal returns the plaintext of an env file's values, except its header.
 func reveal(t *testing.T, data []byte, keys ecies.Keys) map[string]string {
 	t.Helper()
 	revealed, err := dotenv.Parse(data).Reveal(keys)
@@ -213,7 +214,7 @@ func reveal(t *testing.T, data []byte, keys ecies.Keys) map[string]string {
 	return values
 }
 
-// keysOf gives the keys in a keys file.
+// keysOf returns the keys in a keys file.
 func keysOf(t *testing.T, data []byte) ecies.Keys {
 	t.Helper()
 	entries := dotenv.ParseKeysFile(data).Lookup(privateName)

@@ -15,8 +15,8 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 )
 
-// Pieces of odd files. $( is not among them, as we run no commands, nor are
-// names that JavaScript gives a meaning.
+// Pieces of odd files. $( is not among them, as envdrift runs no commands, nor
+// are names that have a meaning in JavaScript.
 var (
 	lines = []string{
 		"", "", "", "export ", "export\t", " ", "\t", "  export  ", "# ", "#", "; ", "\ufeff", "\u00a0", "\u0085", "export export ",
@@ -37,8 +37,8 @@ var (
 	}
 )
 
-// An oddFile generates a file of assignments and of what nearly is one. Its
-// names are its own, so that many files can be read at once.
+// An oddFile generates a file of assignments and of what looks like one. Its
+// names are unique, so that many files can be read at once.
 type oddFile struct {
 	*rand.Rand
 	id int
@@ -75,16 +75,16 @@ func (o oddFile) line() string {
 	return pick(o.Rand, lines) + o.name() + pick(o.Rand, separators) + value + pick(o.Rand, ends)
 }
 
-// An oddCase is a file and the process variables that it meets.
+// An oddCase is a file and the process variables that it is read with.
 type oddCase struct {
 	source  dotenv.Source
 	text    string
 	process map[string]string
 }
 
-// next gives the next case that means something to both: dotenvx hangs where
-// Evaluate reports a cycle, and removes quotes in the middle of a value, at a
-// U+2028 or U+2029, which we leave.
+// next returns the next case that both can read: dotenvx hangs where Evaluate
+// reports a cycle, and removes quotes in the middle of a value, at a U+2028 or
+// U+2029, which envdrift leaves.
 func (o oddFile) next(options dotenv.EvalOptions) oddCase {
 	for {
 		var text strings.Builder
@@ -107,10 +107,10 @@ func quotesInside(e dotenv.Entry) bool {
 	return strings.ContainsAny(e.Value, "\u2028\u2029") && strings.ContainsAny(e.Value, "'\"`")
 }
 
-// An odd file means the same to dotenvx and to us. A process of dotenvx takes
-// longer than a file, so that it reads many: 60 in a batch, each batch of its
-// own seed. ENVDRIFT_INTEROP_BATCHES asks for more than 12, from the one that
-// ENVDRIFT_INTEROP_FIRST numbers.
+// An odd file means the same to dotenvx and to envdrift. Starting dotenvx takes
+// longer than reading a file, so it reads many at once: 60 in a batch, each
+// batch with its own seed. ENVDRIFT_INTEROP_BATCHES asks for more than 12,
+// starting with the one that ENVDRIFT_INTEROP_FIRST numbers.
 func TestGrammar(t *testing.T) {
 	t.Parallel()
 	const size = 60
@@ -150,7 +150,7 @@ func TestGrammar(t *testing.T) {
 	}
 }
 
-// number gives the number in an environment variable, or other.
+// number returns the number in an environment variable, or other.
 func number(t *testing.T, variable string, other int) int {
 	t.Helper()
 	text := os.Getenv(variable)

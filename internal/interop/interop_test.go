@@ -1,14 +1,15 @@
 //go:build integration
 
 // Package interop proves against the real dotenvx, versions 2.38.2 and 1.51.4,
-// that files go both ways: what one writes the other reads, keys files
-// included, and that an odd file means the same to both. It holds tests only,
+// that files work both ways: what one writes the other reads, keys files
+// included, and an odd file means the same to both. It contains only tests,
 // under the build tag integration:
 //
 //	eval "$(scripts/install-dotenvx /tmp/dotenvx)"
 //	go test -tags integration ./internal/interop
 //
-// All files are generated, from fixed seeds; [TestGrammar] can be asked for more.
+// All files are generated, from fixed seeds; [TestGrammar] can be asked for
+// more.
 package interop
 
 import (
@@ -50,8 +51,8 @@ func find(t *testing.T, version, variable string) dotenvx {
 	return dotenvx{version, path}
 }
 
-// run runs dotenvx in dir, with nothing of the user's environment but PATH,
-// and returns its standard output. A command that fails, fails the test.
+// run runs dotenvx in dir, with no variable of the user's environment but PATH,
+// and returns its standard output. It fails the test if the command fails.
 func (d dotenvx) run(t *testing.T, dir string, environ []string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), d.path, args...)
@@ -69,8 +70,8 @@ func (d dotenvx) run(t *testing.T, dir string, environ []string, args ...string)
 	return out
 }
 
-// get returns the variables that dotenvx reads from files, which lie in dir,
-// beside the variables environ and with more arguments.
+// get returns the variables that dotenvx reads from files in dir, with the
+// variables environ and more arguments.
 func (d dotenvx) get(t *testing.T, dir string, files, environ []string, args ...string) map[string]string {
 	t.Helper()
 	args = append([]string{"get", "--format", "json"}, args...)
@@ -100,7 +101,7 @@ func read(t *testing.T, dir, name string) []byte {
 	return data
 }
 
-// values gives variables as a map.
+// values returns variables as a map.
 func values(vars []dotenv.Variable) map[string]string {
 	m := map[string]string{}
 	for _, v := range vars {

@@ -5,24 +5,25 @@ import (
 	"strings"
 )
 
-// A Class says which programs may see a variable of the environment.
+// A Class determines which programs may see a variable of the environment.
 type Class int
 
 const (
-	// Public variables hold no secret that envdrift knows of.
+	// Public variables have no secret that envdrift knows of.
 	Public Class = iota
-	// Private ones are for envdrift alone: no program that it starts sees them.
+	// Private ones are only for envdrift: no program that it starts sees
+	// them.
 	Private
-	// VaultAccess ones sign in to a vault. The program of exec sees them only
-	// on request; git and the helpers of a vault never do.
+	// VaultAccess ones sign in to a vault. The program of exec sees them
+	// only on request; git and the helpers of a vault never do.
 	VaultAccess
-	// CloudAccess ones sign in to a cloud, which the program of exec and the
-	// helpers of a vault may need. Git does not.
+	// CloudAccess ones sign in to a cloud, which the program of exec and
+	// the helpers of a vault may need. Git does not.
 	CloudAccess
 )
 
-// classes is the one list of the variables that hold secrets. A name that ends
-// in * stands for all that begin so.
+// classes is the one list of the variables that contain secrets. A name that
+// ends in * matches all names with that prefix.
 var classes = [...]struct {
 	name  string
 	class Class
@@ -40,8 +41,8 @@ var classes = [...]struct {
 	{"AZURE_CLIENT_CERTIFICATE_PASSWORD", CloudAccess},
 }
 
-// ClassOf returns the class of the variable name. Windows does not tell upper
-// from lower case in such a name, so neither does ClassOf there.
+// ClassOf returns the class of the variable name. On Windows the case of such a
+// name does not matter, so ClassOf ignores it there.
 func ClassOf(name string) Class { return classOf(name, runtime.GOOS == "windows") }
 
 func classOf(name string, foldCase bool) Class {

@@ -1,9 +1,10 @@
-// Package secret holds text that must never be printed: private keys, values
-// of env files, tokens. A [Value] shows as "[redacted]" through every
-// formatter, logger and encoder; only [Value.Reveal] gives the text, and is
-// called where the secret leaves the program and nowhere else.
+// Package secret holds text that must never be printed: private keys, values of
+// env files, tokens. A [Value] prints as "[redacted]" through every formatter,
+// logger and encoder. Only [Value.Reveal] returns the text, and is called only
+// where the secret leaves the program.
 //
-// The package also keeps the list of the variables that hold secrets: [ClassOf].
+// The package also keeps the list of the variables that contain secrets:
+// [ClassOf].
 package secret
 
 import (
@@ -18,7 +19,7 @@ const redacted = "[redacted]"
 // A Value is secret text. The zero Value is the empty text.
 type Value struct {
 	// A closure, not a string: packages that print by reflection (%#v of a
-	// struct with unexported fields, spew, go-cmp) find an address only.
+	// struct with unexported fields, spew, go-cmp) find only an address.
 	reveal func() string
 }
 
@@ -33,11 +34,11 @@ func (v Value) Reveal() string {
 	return v.reveal()
 }
 
-// IsEmpty reports whether v holds no text.
+// IsEmpty reports whether the text of v is empty.
 func (v Value) IsEmpty() bool { return v.Reveal() == "" }
 
-// Equal reports whether v and w hold the same text, in time that depends on
-// their lengths only.
+// Equal reports whether v and w are the same text, in time that depends only on
+// their lengths.
 func (v Value) Equal(w Value) bool {
 	return subtle.ConstantTimeCompare([]byte(v.Reveal()), []byte(w.Reveal())) == 1
 }

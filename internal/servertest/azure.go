@@ -27,16 +27,16 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets/fake"
 )
 
-// What [Azure] is made of.
+// The properties of [Azure].
 const (
 	AzureTenant = "11111111-2222-3333-4444-555555555555"
-	AzureToken  = "eyJ0eXAi.t0ken." // what each access token begins with
+	AzureToken  = "eyJ0eXAi.t0ken." // the prefix of each access token
 )
 
-// Azure is a key vault and, at the same address, the part of Microsoft Entra
-// ID that gives tokens for it. Both speak TLS. There is no emulator: it is the
-// fake of Azure's own SDK, asked over HTTP, behind the challenge and the
-// errors that Key Vault documents.
+// Azure is a key vault and, at the same address, the part of Microsoft Entra ID
+// that issues tokens for it. Both use TLS. There is no emulator: it is the fake
+// of Azure's own SDK, served over HTTP, with the challenge and the errors that
+// Key Vault documents.
 type Azure struct {
 	URL    string
 	CACert string // file
@@ -58,7 +58,7 @@ func AzureKeyVault(t testing.TB) *Azure {
 	a := &Azure{secrets: map[string][]*azsecrets.Secret{}, deleted: map[string]bool{}, tokens: map[string]string{}}
 	a.fake = fake.NewServerTransport(&fake.Server{GetSecret: a.getSecret, SetSecret: a.setSecret})
 	a.server = httptest.NewUnstartedServer(a)
-	a.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are tested, too
+	a.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are tested too
 	a.server.StartTLS()
 	t.Cleanup(a.server.Close)
 	a.URL = a.server.URL
@@ -73,9 +73,9 @@ func AzureKeyVault(t testing.TB) *Azure {
 // Close stops the vault before the test ends.
 func (a *Azure) Close() { a.server.Close() }
 
-// Env is the environment of a service principal: "writer" may read and write,
-// "reader" read, "nobody" neither. The password of a principal is its name
-// followed by "-s3cret".
+// Env returns the environment of a service principal: "writer" may read and
+// write, "reader" read, "nobody" neither. The password of a principal is its
+// name followed by "-s3cret".
 func (a *Azure) Env(identity string) map[string]string {
 	return map[string]string{
 		"AZURE_AUTHORITY_HOST": a.URL,
@@ -86,7 +86,7 @@ func (a *Azure) Env(identity string) map[string]string {
 	}
 }
 
-// Token gives an access token to identity.
+// Token returns an access token for identity.
 func (a *Azure) Token(identity string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -130,14 +130,14 @@ func (a *Azure) Delete(name string) {
 	a.deleted[name] = true
 }
 
-// Fail has h answer the next request, and not the vault.
+// Fail makes h answer the next request, instead of the vault.
 func (a *Azure) Fail(h http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults = append(a.faults, h)
 }
 
-// Requests returns what was asked, as "GET /secrets/name 200".
+// Requests returns the requests so far, in the form "GET /secrets/name 200".
 func (a *Azure) Requests() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,7 +168,7 @@ func (a *Azure) route(r *http.Request) http.HandlerFunc {
 	return a.serveEntra
 }
 
-// serveEntra describes the authority and gives tokens (RFC 6749, 4.4).
+// serveEntra describes the authority and issues tokens (RFC 6749, 4.4).
 func (a *Azure) serveEntra(w http.ResponseWriter, r *http.Request) {
 	base := a.URL + "/" + AzureTenant
 	switch r.URL.Path {
@@ -206,7 +206,7 @@ func (a *Azure) serveVault(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{403, "Forbidden", "ForbiddenByRbac", "Caller is not authorized to perform action on resource.\r\n" +
 			"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time."})
 	default:
-		// The fake takes from the context what the SDK has put there.
+		// The fake reads from the context what the SDK has put there.
 		a.forward(w, r.WithContext(context.WithValue(r.Context(), runtime.CtxAPINameKey{}, "Client."+call)))
 	}
 }

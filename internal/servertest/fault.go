@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// What answers in the place of a vault, or stands before it: the faults that
-// do not depend on which vault it is. [Web] and [Socket] serve them.
+// Servers in the place of a vault, or in front of it: the faults that do not
+// depend on the kind of vault. [Web] and [Socket] serve them.
 
 // Web serves h without TLS, to HTTP/1 as well as to gRPC.
 func Web(t testing.TB, h http.Handler) (url string) {
@@ -40,8 +40,8 @@ func WebTLS(t testing.TB, h http.Handler) (url string) {
 	return server.URL
 }
 
-// Untrusted serves h with a certificate that nobody trusts, for 127.0.0.1
-// and, for who takes loopback for a test server, 0.0.0.0.
+// Untrusted serves h with a certificate that no client trusts, for 127.0.0.1
+// and, because clients may treat loopback as a test server, 0.0.0.0.
 func Untrusted(t testing.TB, h http.Handler) (url string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -70,13 +70,13 @@ func unstarted(t testing.TB, h http.Handler) *httptest.Server {
 	return server
 }
 
-// Silence reads the request and answers nothing until the client gives up.
+// Silence reads the request and sends nothing until the client gives up.
 func Silence(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the end
+	_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice the end
 	<-r.Context().Done()
 }
 
-// Stranger is a server that is no vault, as a proxy's page for signing in.
+// Stranger is a server that is not a vault, such as a proxy's sign-in page.
 func Stranger(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = io.WriteString(w, "<html><title>Sign in to the network</title></html>")
@@ -87,7 +87,7 @@ func Elsewhere(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://elsewhere.example.com"+r.URL.Path, http.StatusTemporaryRedirect)
 }
 
-// First has fault answer the first request, and next all others.
+// First makes fault answer the first request, and next all others.
 func First(fault http.HandlerFunc, next http.Handler) http.HandlerFunc {
 	var seen atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +99,7 @@ func First(fault http.HandlerFunc, next http.Handler) http.HandlerFunc {
 	}
 }
 
-// Socket gives each connection to serve and then closes it.
+// Socket passes each connection to serve and then closes it.
 func Socket(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
 	l := listen(t)
@@ -119,7 +119,7 @@ func Socket(t testing.TB, serve func(net.Conn)) (address string) {
 	return l.Addr().String()
 }
 
-// Reset breaks a connection off after the first bytes that come.
+// Reset resets a connection after its first bytes.
 func Reset(conn net.Conn) {
 	_, _ = conn.Read(make([]byte, 4096))
 	if tcp, ok := conn.(*net.TCPConn); ok {
@@ -127,7 +127,7 @@ func Reset(conn net.Conn) {
 	}
 }
 
-// Closed is an address where nobody listens.
+// Closed returns an address on which nothing listens.
 func Closed(t testing.TB) (address string) {
 	t.Helper()
 	l := listen(t)

@@ -17,15 +17,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// The one project that [GCP] has. Answers name it by its number, as Google's
+// The one project that [GCP] has. Responses name it by its number, as Google's
 // do.
 const (
 	GCPProject       = "team-project"
 	GCPProjectNumber = "123456789012"
 )
 
-// GCP is a server of the Secret Manager API, kept in memory, which speaks gRPC
-// in clear text and asks nobody who they are.
+// GCP is a server of the Secret Manager API, kept in memory, which serves gRPC
+// without TLS and without authentication.
 type GCP struct {
 	Endpoint string // of [GCP.Serve] without interceptors
 
@@ -50,13 +50,13 @@ func SecretManager(t testing.TB) *GCP {
 }
 
 // Serve makes the same secrets available at another address, behind
-// interceptors, which may refuse a request or spoil an answer.
+// interceptors, which may refuse a request or change a response.
 func (g *GCP) Serve(t testing.TB, interceptors ...grpc.UnaryServerInterceptor) (endpoint string) {
 	t.Helper()
 	return g.ServeWith(t, grpc.ChainUnaryInterceptor(interceptors...))
 }
 
-// ServeWith is Serve with any options, such as TLS.
+// ServeWith is like Serve, with any options, such as TLS.
 func (g *GCP) ServeWith(t testing.TB, options ...grpc.ServerOption) (endpoint string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,7 +70,7 @@ func (g *GCP) ServeWith(t testing.TB, options ...grpc.ServerOption) (endpoint st
 	return l.Addr().String()
 }
 
-// Seed adds a version to a secret, which it makes where there is none, and
+// Seed adds a version to a secret, which it creates if there is none, and
 // returns its number.
 func (g *GCP) Seed(secret string, data []byte) (version string) {
 	g.mu.Lock()
@@ -87,14 +87,15 @@ func (g *GCP) SetState(secret string, state secretmanagerpb.SecretVersion_State)
 	versions[len(versions)-1].state = state
 }
 
-// Requests returns what was asked so far, as "Method resource".
+// Requests returns the requests so far, in the form "Method resource".
 func (g *GCP) Requests() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.requests)
 }
 
-// find notes a request and returns the secret that resource is of; mu is held.
+// find records a request and returns the secret that resource belongs to; mu is
+// held.
 func (g *GCP) find(method, resource string) (secret string, rest []string, err error) {
 	g.requests = append(g.requests, method+" "+resource)
 	parts := strings.Split(resource, "/")

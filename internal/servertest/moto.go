@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Moto is a running server of moto, which answers as AWS does but takes every
+// Moto is a running moto server, which responds as AWS does but accepts every
 // access key.
 type Moto struct{ URL string }
 
@@ -33,7 +33,7 @@ func StartMoto(t testing.TB) *Moto {
 	return nil
 }
 
-// startMoto returns nil when somebody else took the port.
+// startMoto returns nil if another process took the port.
 func startMoto(t testing.TB, program string) *Moto {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,9 +73,9 @@ func startMoto(t testing.TB, program string) *Moto {
 	}
 }
 
-// Do asks Secrets Manager of eu-central-1 for an operation, as
-// "CreateSecret", and returns what the answer holds. An answer that is no
-// success fails the test.
+// Do sends Secrets Manager of eu-central-1 a request for an operation, such as
+// "CreateSecret", and returns the content of the response. It fails the test
+// unless the response is a success.
 func (m *Moto) Do(t testing.TB, operation string, in any) map[string]any {
 	t.Helper()
 	body, err := json.Marshal(in)
@@ -88,7 +88,8 @@ func (m *Moto) Do(t testing.TB, operation string, in any) map[string]any {
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("X-Amz-Target", "secretsmanager."+operation)
-	// Moto reads the region and the service here, and no signature.
+	// Moto reads the region and the service from here, and ignores the
+	// signature.
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAROOT/20260101/eu-central-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package servertest starts the real servers that integration tests talk to,
-// on loopback, each with its own data and gone when the test ends. A server
-// that is not installed fails the test: what was not tested must not pass.
+// Package servertest starts the real servers for integration tests, on
+// loopback, each with its own data. They end with the test. If a server is not
+// installed, the test fails: a test that did not run must not pass.
 package servertest
 
 import (
@@ -31,9 +31,9 @@ type Bao struct {
 	http *http.Client
 }
 
-// OpenBao starts a server in development mode with further arguments, of
-// which "-dev-tls" makes it speak TLS. The environment variable BAO names the
-// program; scripts/install-openbao prints it.
+// OpenBao starts a server in development mode with further arguments, of which
+// "-dev-tls" makes it use TLS. The environment variable BAO names the program;
+// scripts/install-openbao prints it.
 func OpenBao(t testing.TB, args ...string) *Bao {
 	t.Helper()
 	program := os.Getenv("BAO")
@@ -49,7 +49,7 @@ func OpenBao(t testing.TB, args ...string) *Bao {
 	return nil
 }
 
-// startBao returns nil when somebody else took the port.
+// startBao returns nil if another process took the port.
 func startBao(t testing.TB, program string, args []string) *Bao {
 	t.Helper()
 	b := &Bao{Token: "root", http: http.DefaultClient}
@@ -91,8 +91,8 @@ func startBao(t testing.TB, program string, args []string) *Bao {
 	}
 }
 
-// freePorts returns the first of two ports: the server takes the next one
-// for its cluster.
+// freePorts returns the first of two ports: the server takes the next one for
+// its cluster.
 func freePorts(t testing.TB) string {
 	t.Helper()
 	for range 100 {
@@ -121,7 +121,8 @@ func (b *Bao) answers() bool {
 		}
 		b.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	}
-	// Mounted at the end of the start; before, the health may be good already.
+	// It is mounted at the end of the start; the health check may succeed
+	// earlier.
 	resp, err := b.do("GET", "secret/config", nil)
 	if err != nil {
 		return false
@@ -130,9 +131,9 @@ func (b *Bao) answers() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// Do sends one request to the API, as root, and returns what the answer holds;
-// path is below /v1/ and may begin with "namespace:". An answer that is no
-// success fails the test.
+// Do sends one request to the API, as root, and returns the content of the
+// response; path is below /v1/ and may begin with "namespace:". It fails the
+// test unless the response is a success.
 func (b *Bao) Do(t testing.TB, method, path string, body any) map[string]any {
 	t.Helper()
 	resp, err := b.do(method, path, body)
@@ -175,7 +176,7 @@ func (b *Bao) Policy(t testing.TB, name, rules string) (token string) {
 	return b.NewToken(t, map[string]any{"policies": []string{name}})
 }
 
-// NewToken makes a token with the options of the API's auth/token/create.
+// NewToken creates a token with the options of the API's auth/token/create.
 func (b *Bao) NewToken(t testing.TB, options map[string]any) string {
 	t.Helper()
 	auth, _ := b.Do(t, "POST", "auth/token/create", options)["auth"].(map[string]any)

@@ -9,7 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/state"
 )
 
-// Whatever the file holds, it is refused, or read and saved without a change.
+// Whatever the file contains, it is refused, or is read and saved unchanged.
 func FuzzLoad(f *testing.F) {
 	for _, text := range []string{
 		"", "{}", "null", `{"profile":"local","files":{"a/.env":"pulled"},"activated":{"a":"0"}}`, `{"files":null}`, `{"files":[]}`, "[]", "{}{}", "\xff",

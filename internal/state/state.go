@@ -1,7 +1,7 @@
-// Package state remembers, outside of the tree, what envdrift last did in a
-// clone: which env files it was told to keep decrypted, the profile of the last
+// Package state records, outside of the tree, what envdrift last did in a
+// clone: which env files the user wants decrypted, the profile of the last
 // pull, and the copies that it made for programs. The hooks that run after a
-// checkout act on it. It holds no value, of the copies a fingerprint only.
+// checkout use it. It contains no value, and only a fingerprint of each copy.
 package state
 
 import (
@@ -26,7 +26,7 @@ const (
 	Locked Intent = "locked"
 )
 
-// A State is what is remembered of a clone. Paths are relative to the top of
+// A State is what is recorded about a clone. Paths are relative to the top of
 // the working tree, with slashes.
 type State struct {
 	Profile   string            `json:"profile,omitempty"`   // of the last pull
@@ -36,8 +36,8 @@ type State struct {
 
 const file = "state.json"
 
-// Load reads the state that lies in dir. Where nothing was saved it is empty;
-// its maps are never nil.
+// Load reads the state in dir. If nothing was saved it is empty; its maps are
+// never nil.
 func Load(dir string) (State, error) {
 	s := State{Files: map[string]Intent{}, Activated: map[string]string{}}
 	name := filepath.Join(dir, file)
@@ -60,8 +60,8 @@ func Load(dir string) (State, error) {
 	return s, nil
 }
 
-// Save writes the state into dir, which exists. The caller holds the clone's
-// lock from Load to Save.
+// Save writes the state to dir, which exists. The caller has the clone's lock
+// from Load to Save.
 func (s State) Save(dir string) (err error) {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -75,7 +75,7 @@ func (s State) Save(dir string) (err error) {
 	return atomicfile.Write(root, file, append(data, '\n'), 0o600, true)
 }
 
-// Sum is how State.Activated knows a copy again.
+// Sum returns the fingerprint of a copy in State.Activated.
 func Sum(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

@@ -7,12 +7,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// An Endpoint is all that decides where a credential goes, in words: the
-// provider, the address, and what selects an account there.
+// An Endpoint describes in text where a credential is sent: the provider, the
+// address, and what selects an account there.
 type Endpoint string
 
 // EndpointOf describes the vault of cfg. It is empty for a vault that is sent
-// no credential. Of a provider that is not known, there is the name alone.
+// no credential, and only the name for an unknown provider.
 func EndpointOf(known vault.Providers, cfg vault.Config) Endpoint {
 	p, _ := known.Find(cfg.Provider)
 	if p.Local {
@@ -27,8 +27,8 @@ func EndpointOf(known vault.Providers, cfg vault.Config) Endpoint {
 	return Endpoint(strings.Join(words, ", "))
 }
 
-// label returns what stands before a setting's value. The vault's own address
-// needs nothing.
+// label returns the text before a setting's value. The vault's own address
+// needs none.
 func label(s vault.Setting) string {
 	if s.Names && s.Kind == vault.URL {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/envdrift/envdrift/vault/all"
 )
 
-// These are in the files of users, who would have to agree again.
+// These are in users' files: a change would require them to agree again.
 func TestEndpointOf(t *testing.T) {
 	t.Parallel()
 	const url = "https://vault.example.com"
@@ -37,7 +37,7 @@ func TestEndpointOf(t *testing.T) {
 	}
 }
 
-// Whatever is not called harmless is part of the endpoint.
+// Every setting that is not marked harmless is part of the endpoint.
 func TestEverySettingIsInTheEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, p := range all.Providers() {
@@ -111,7 +111,7 @@ func TestTokenForOtherAddress(t *testing.T) {
 	}
 }
 
-// A provider is nothing but its value; the parser's test has the rest of it.
+// A provider is only its value; the parser's test has the rest of it.
 func TestMadeUpProvider(t *testing.T) {
 	t.Parallel()
 	server := vault.Setting{Key: "server", Kind: vault.URL, Names: true, Flag: "--server", Env: "MADEUP_ADDR", Token: "MADEUP_TOKEN"}

@@ -9,8 +9,8 @@ import (
 	"github.com/envdrift/envdrift/internal/trust"
 )
 
-// Whatever the file holds, it is refused and stays as it is, or takes one more
-// pin and keeps the others.
+// Whatever the file contains, it is refused and stays as it is, or accepts one
+// more pin and keeps the others.
 func FuzzPins(f *testing.F) {
 	for _, text := range []string{
 		"", "{}", "null", `{"repositories":{"/r":["aws"]}}`, `{"repositories":null}`, `{"repositories":{"/r":null}}`, `{"repositories":[]}`, "{}{}", "\xff",

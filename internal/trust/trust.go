@@ -1,9 +1,9 @@
-// Package trust remembers, outside of every repository, to which vaults the
+// Package trust records, outside of every repository, to which vaults the
 // configuration of a repository may send the user's credentials.
 //
-// The configuration lies in the tree, so whoever can push a branch can name
-// another vault. A [Pins] file in the user's state directory holds what the
-// user agreed to; anything else is a change that needs the user's word.
+// The configuration is in the tree, so anyone who can push a branch can name
+// another vault. A [Pins] file in the user's state directory records what the
+// user agreed to. Everything else is a change that the user must approve.
 package trust
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// A Pins file holds the endpoints that the user agreed to, by repository.
+// A Pins file contains the endpoints that the user agreed to, by repository.
 type Pins struct{ file string }
 
 // At returns the file in the user's state directory: $XDG_STATE_HOME/envdrift,
@@ -42,20 +42,19 @@ func At(getenv func(string) string) (Pins, error) {
 	return Pins{filepath.Join(home, ".local", "state", "envdrift", "trust.json")}, nil
 }
 
-// content is the file: repositories by the path of what all work trees of a
-// clone share.
+// content is the content of the file: repositories by the path of the directory
+// that all worktrees of a clone share.
 type content struct {
 	Repositories map[string][]Endpoint `json:"repositories"`
 }
 
-// Of returns what is pinned for a repository, sorted; nothing if it was never
-// used.
+// Of returns the pins of a repository, sorted; none if it was never used.
 func (p Pins) Of(repository string) ([]Endpoint, error) {
 	c, err := p.read()
 	return c.Repositories[repository], err
 }
 
-// All returns what is pinned for every repository.
+// All returns the pins of every repository.
 func (p Pins) All() (map[string][]Endpoint, error) {
 	c, err := p.read()
 	return c.Repositories, err
@@ -70,12 +69,12 @@ func (p Pins) Pin(ctx context.Context, repository string, endpoints ...Endpoint)
 	})
 }
 
-// Revoke forgets a repository.
+// Revoke removes the pins of a repository.
 func (p Pins) Revoke(ctx context.Context, repository string) error {
 	return p.change(ctx, func(c content) { delete(c.Repositories, repository) })
 }
 
-// Move gives what is pinned for one repository to another.
+// Move moves the pins of one repository to another.
 func (p Pins) Move(ctx context.Context, from, to string) error {
 	return p.change(ctx, func(c content) {
 		c.Repositories[to] = append(c.Repositories[to], c.Repositories[from]...)
@@ -83,7 +82,8 @@ func (p Pins) Move(ctx context.Context, from, to string) error {
 	})
 }
 
-// errWritable reports pins in which another user could agree in this one's place.
+// errWritable reports a pins file in which another user could agree instead of
+// this one.
 var errWritable = errors.New("can be written by other users; look what it holds, then chmod 600")
 
 func (p Pins) read() (content, error) {

@@ -129,7 +129,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// Another user could agree in this one's place.
+// Another user could agree instead of this one.
 func TestWritableFileIsAnError(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -1,7 +1,6 @@
-// Package vaulthttp is what vaults reached over HTTP have in common: whom a
-// client follows and trusts, and how it says in one line why there was no
-// answer. It knows no vendor; what a vault itself refuses is explained by its
-// own package.
+// Package vaulthttp is what vaults reached over HTTP have in common: which
+// servers a client follows and trusts, and a one-line explanation of a missing
+// response. It knows no vendor; each vault's package explains its refusals.
 package vaulthttp
 
 import (
@@ -23,14 +22,14 @@ import (
 )
 
 // IsLoopback reports whether host, without a port, is this machine: the only
-// one that may be spoken to without TLS.
+// one that may be contacted without TLS.
 func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Transport returns a transport for as many requests at a time as there may
-// be workers.
+// Transport returns a transport for as many requests at a time as there may be
+// workers.
 func Transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
@@ -38,14 +37,15 @@ func Transport() *http.Transport {
 	return t
 }
 
-// A RedirectError is an answer that sends the client to another server.
+// A RedirectError reports a response that redirects the client to another
+// server.
 type RedirectError struct{ From, To string }
 
 func (e *RedirectError) Error() string { return "it redirects to " + e.To + ", which is not followed" }
 
-// CheckRedirect is for [http.Client]. It follows to the same server only:
-// net/http knows Authorization as a header to drop on the way to another
-// host, and no vendor's own.
+// CheckRedirect is for [http.Client]. It follows redirects only to the same
+// server: net/http knows to drop Authorization on the way to another host, but
+// no vendor's own header.
 func CheckRedirect(req *http.Request, via []*http.Request) error {
 	if from := via[0].URL; req.URL.Scheme == from.Scheme && req.URL.Host == from.Host && len(via) < 3 {
 		return nil
@@ -53,14 +53,14 @@ func CheckRedirect(req *http.Request, via []*http.Request) error {
 	return &RedirectError{via[0].URL.Host, req.URL.Scheme + "://" + req.URL.Host}
 }
 
-// A Client is what a person can check when there is no answer.
+// A Client is what the user can check if there is no response.
 type Client struct {
-	Address string        // what sets the address, as in "url and VAULT_ADDR"
-	CA      string        // the variable that names a file of authorities
+	Address string        // what sets the address, such as "url and VAULT_ADDR"
+	CA      string        // the variable that names a file of certificate authorities
 	Timeout time.Duration // of one request; 0: not known
 }
 
-// Explain says why a request got no answer, in the terms of a [vault.Error].
+// Explain says why a request got no response, in the terms of a [vault.Error].
 func (c Client) Explain(err error) (detail, remedy string, kind error) {
 	check := "check " + c.Address + ", the proxy and the network"
 	if IsTimeout(err) {
@@ -100,7 +100,7 @@ func (c Client) Explain(err error) (detail, remedy string, kind error) {
 	return OneLine(detail), remedy, vault.ErrUnavailable
 }
 
-// IsTimeout reports whether err is that the time ran out.
+// IsTimeout reports whether err is a timeout.
 func IsTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout()
@@ -109,8 +109,8 @@ func IsTimeout(err error) bool {
 // FewerWorkers is the remedy against throttling.
 const FewerWorkers = "lower max_workers in [vault.sync], or try again later"
 
-// TooMany is the detail of being throttled: how long to wait by the answer's
-// header, or else the server's words.
+// TooMany is the detail of being throttled: how long to wait according to the
+// response's header, or else the server's message.
 func TooMany(retryAfter, words string) string {
 	if retryAfter == "" {
 		return words
@@ -118,7 +118,7 @@ func TooMany(retryAfter, words string) string {
 	return "too many requests; it asks to wait " + OneLine(retryAfter) + " s"
 }
 
-// Redact takes secrets out of a server's words.
+// Redact removes secrets from a server's message.
 func Redact(text string, secrets ...string) string {
 	for _, s := range secrets {
 		if s != "" {
@@ -139,12 +139,12 @@ func FirstOf(values ...string) string {
 	return ""
 }
 
-// OneLine makes a server's or a library's words fit for a message.
+// OneLine makes the message of a server or a library safe to print on one line.
 func OneLine(s string) string {
 	const limit = 300
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
-			return -1 // a terminal would obey it
+			return -1 // a terminal would interpret it
 		}
 		return r
 	}, strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " "))

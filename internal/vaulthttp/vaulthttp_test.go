@@ -45,7 +45,7 @@ func TestExplain(t *testing.T) {
 		for _, err := range []error{tt.err, fmt.Errorf("sdk: %w", &url.Error{Op: "Get", URL: "https://vault.example.com/v1/t0ken", Err: tt.err})} {
 			detail, remedy, kind := client.Explain(err)
 			if tt.name == "of a library" && detail == "hvs.t0ken" {
-				continue // the transport's own word, where it came with a URL
+				continue // the transport's own message, if it came with a URL
 			}
 			if detail != tt.detail || !strings.HasPrefix(remedy, tt.remedy) || kind != vault.ErrUnavailable {
 				t.Errorf("%s: Explain(%v) = %q, %q, %v; want %q, %q, unavailable", tt.name, err, detail, remedy, kind, tt.detail, tt.remedy)
@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A timeout is not worth another try, and says how long was waited.
+// A timeout is not worth another try, and the message says how long it was.
 func TestExplainTimeout(t *testing.T) {
 	t.Parallel()
 	for timeout, want := range map[time.Duration]string{time.Second: "no answer within 1s", 0: "no answer in time"} {
