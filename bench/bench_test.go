@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The measuring child is this program itself; under test, the test binary.
+// The measuring child is this program itself; in tests, the test binary.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "child" {
 		exit(child(os.Args[2:]))
@@ -150,7 +150,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Every target names what some task measures.
+// Every target names what a task measures.
 func TestTargetsAreMeasured(t *testing.T) {
 	t.Parallel()
 	for _, target := range targets {

@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// A fixture is what the tasks need: the tools, "" where one is missing; a
-// home of its own; a folder; a vault.
+// A fixture is what the tasks need: the tools, "" if one is missing; a home of
+// its own; a folder; a vault.
 type fixture struct {
 	envdrift, dotenvx, sops, ageKeygen, earlier, bao string
 
-	dir   string   // thrown away in the end
-	env   []string // of every command: nobody's configuration
+	dir   string   // deleted in the end
+	env   []string // of every command: without any user's configuration
 	vault *vault   // nil without OpenBao
 	repo  *repo    // the one made last
 }
@@ -51,7 +51,7 @@ func newFixture() (*fixture, error) {
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.com",
 		"GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.com",
 		"VAULT_TOKEN=" + token, "ENVDRIFT_TRUST=1",
-		// Nobody is to wait for a network.
+		// No tool is to wait for a network.
 		"SOPS_DISABLE_VERSION_CHECK=1", "DOTENVX_NO_ARMOR=true", "DOTENVX_NO_NATIVE=true",
 		"DOTENVX_NO_1PASSWORD=true", "DOTENVX_NO_BITWARDEN=true",
 	}
@@ -147,8 +147,8 @@ func ask(method, address, secret string, body []byte) error {
 	return nil
 }
 
-// slow puts a proxy before the vault that holds every request back for so
-// long, and returns its address.
+// slow starts a proxy for the vault that delays every request by so long, and
+// returns its address.
 func (v *vault) slow(latency time.Duration) (address string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,12 +164,12 @@ func (v *vault) slow(latency time.Duration) (address string, stop func(), err er
 	return "http://" + l.Addr().String(), func() { server.Shutdown(context.Background()) }, nil
 }
 
-// workers is envdrift's max_workers where nobody sets it: so many requests are
-// under way at a time.
+// workers is the default of envdrift's max_workers: the number of requests at a
+// time.
 const workers = 8
 
-// leastRounds measures one round trip to the vault and reckons what n secrets
-// take at least, so many at a time.
+// leastRounds measures one round trip to the vault and computes the minimum
+// time for n secrets, so many at a time.
 func leastRounds(address, secret string, n int) func() (time.Duration, error) {
 	return func() (time.Duration, error) {
 		if err := ask(http.MethodGet, address, secret, nil); err != nil { // connects
@@ -181,8 +181,8 @@ func leastRounds(address, secret string, n int) func() (time.Duration, error) {
 	}
 }
 
-// plain is an env file of n values as they occur, the first of them changed
-// if that is wanted.
+// plain returns an env file of n typical values, the first of them changed if
+// edited is set.
 func plain(n int) []byte {
 	var text bytes.Buffer
 	for i := range n {

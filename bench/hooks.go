@@ -35,7 +35,7 @@ func postCheckout(b *fixture, _ string, n int) ([]contestant, func(), error) {
 	), nil, nil
 }
 
-// A repo is a repository of a team of 50, the keys at hand, with two commits
+// A repo is a repository of a team of 50, with local keys, and with two commits
 // between which one other file differs.
 type repo struct {
 	fixture  *fixture
@@ -45,8 +45,8 @@ type repo struct {
 	old, new string
 }
 
-// repository returns the repository of so many files, which it makes unless it
-// is the one it made last.
+// repository returns the repository of so many files. It makes one unless the
+// last one that it made has that size.
 func (b *fixture) repository(n int) (*repo, error) {
 	if b.repo != nil && b.repo.size == n {
 		return b.repo, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // curve returns a function that does n times, shared by all cores, the scalar
-// multiplications without which no value can be decrypted (one) or encrypted
-// (two, one of them by the base point), and nothing else.
+// multiplications that are the minimum to decrypt a value (one) or to encrypt
+// it (two, one of them by the base point), and nothing else.
 func curve(n int, encrypt bool) func() (time.Duration, error) {
 	return func() (time.Duration, error) {
 		k, err := secp256k1.GeneratePrivateKey()

@@ -1,5 +1,5 @@
-// Bench measures envdrift beside the tools that people would otherwise use,
-// and beside what the machine can do at best. Start it by bench/run, which
+// Bench measures envdrift and compares it with the tools that users would
+// otherwise use, and with the machine's limits. Start it with bench/run, which
 // builds and installs what it needs.
 package main
 
@@ -88,7 +88,7 @@ type options struct {
 	budget, limit time.Duration
 }
 
-// tasks are those that were asked for.
+// tasks returns the tasks that were asked for.
 func (o options) tasks() (list []task) {
 	for _, t := range allTasks(o.quick) {
 		if o.only.MatchString(t.String()) || o.only.MatchString(t.group) {
@@ -98,7 +98,7 @@ func (o options) tasks() (list []task) {
 	return list
 }
 
-// measureAll returns what could be measured also when something could not.
+// measureAll returns what could be measured even if something could not.
 func measureAll(ctx context.Context, o options) (*report, error) {
 	b, err := newFixture()
 	if b != nil {
@@ -125,8 +125,8 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 	return r, errors.Join(failed...)
 }
 
-// measure prepares t and runs its contestants in turns, so that what else
-// happens on the machine happens to all of them.
+// measure prepares t and runs its contestants in turns, so that other load on
+// the machine affects all of them.
 func (r *report) measure(ctx context.Context, b *fixture, t task, o options) error {
 	dir, err := os.MkdirTemp(b.dir, "task-")
 	if err != nil {
@@ -175,11 +175,11 @@ func (r *report) measure(ctx context.Context, b *fixture, t task, o options) err
 	return errors.Join(failed...)
 }
 
-// A contestant does the task in its way.
+// A contestant does the task in its own way.
 type contestant struct {
 	tool   string
-	before func() error // brings back what the run changes; not measured
-	after  func() error // looks whether the run did it; not measured
+	before func() error // restores what the run changes; not measured
+	after  func() error // checks that the run did it; not measured
 	command
 	inside func() (time.Duration, error) // instead of a command: a limit, measured in this process
 }
@@ -201,7 +201,7 @@ func (c contestant) once(ctx context.Context, limit time.Duration) (sample, erro
 	return s, err
 }
 
-// sizes are the bytes of what is installed: of dotenvx and the earlier tool
+// sizes returns the installed bytes: those of dotenvx and the earlier tool
 // without Node and Python.
 func (b *fixture) sizes() map[string]int64 {
 	all := map[string]int64{}
@@ -230,7 +230,7 @@ func parent(path string, n int) string {
 	return path
 }
 
-// machine tells what the figures were measured on.
+// machine describes what the figures were measured on.
 func machine() string {
 	first := func(argv ...string) string {
 		out, _ := exec.Command(argv[0], argv[1:]...).Output()

@@ -22,7 +22,7 @@ type command struct {
 	argv []string
 }
 
-// A sample is what one run took.
+// A sample is the result of one run.
 type sample struct {
 	Wall, CPU time.Duration
 	Peak      int64 // resident memory, bytes
@@ -32,8 +32,8 @@ type sample struct {
 var errCapped = errors.New("stopped: took longer than the cap")
 
 // run measures c once. The program is started by a process of its own, this
-// program as "bench child", because Linux counts the memory of whoever starts
-// a program as that program's: with a small parent the error is small.
+// program as "bench child", because Linux counts the memory of the process that
+// starts a program as that program's: with a small parent the error is small.
 func (c command) run(ctx context.Context, limit time.Duration) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -94,7 +94,7 @@ func child(argv []string) error {
 	})
 }
 
-// A summary is what a number of samples say together, in seconds and bytes.
+// A summary summarizes a number of samples, in seconds and bytes.
 type summary struct {
 	Runs                  int
 	Median, Min, P10, P90 float64
@@ -114,7 +114,8 @@ func summarize(samples []sample) summary {
 	return s
 }
 
-// quantile interpolates between the two nearest values; of none it is 0.
+// quantile interpolates between the two nearest values; it returns 0 if there
+// are none.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// plot draws how time grows with size, both by powers of ten: one panel a
-// task, one line a tool, its name at its end.
+// plot draws how time grows with size, both by powers of ten: one panel per
+// task, one line per tool, its name at its end.
 func (r *report) plot() []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="11">
@@ -37,7 +37,7 @@ const (
 	top, bottom             = 28, 40
 )
 
-// A panel shows a task by its tools; the colour of each says what it is:
+// A panel shows a task by its tools. The color of each shows what it is:
 // envdrift, a peer, another peer, a limit.
 type panel struct {
 	title, task, axis string
@@ -102,7 +102,7 @@ func (p panel) draw(out *bytes.Buffer, r *report, offset float64) {
 	}
 }
 
-// A scale lays whole powers of ten, low to high, on a line.
+// A scale maps whole powers of ten, low to high, to a line.
 type scale struct {
 	low, high int
 	from, to  float64

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A report is all that was measured, as it is kept in JSON.
+// A report is everything that was measured, as it is stored in JSON.
 type report struct {
 	Machine string
 	Took    string
@@ -20,7 +20,7 @@ type report struct {
 	Results []result
 }
 
-// A result is what one tool took for one task.
+// A result is the measurement of one tool for one task.
 type result struct {
 	Group, Task string
 	Size        int
@@ -50,8 +50,9 @@ func (r *report) find(task string, size int, tool string) *result {
 	return nil
 }
 
-// expect tells from the sizes measured before how long the tool will take for
-// t at least, if what it does for each grows as it did; 0 if there is no telling.
+// expect returns, from the sizes measured before, the least time that the tool
+// will take for t if its time per item grows as it did; 0 if that cannot be
+// computed.
 func (r *report) expect(t task, tool string) time.Duration {
 	var known []result
 	for _, x := range r.Results {
@@ -67,12 +68,12 @@ func (r *report) expect(t task, tool string) time.Duration {
 	return time.Duration((z.Min + each*float64(t.size-z.Size)) * float64(time.Second))
 }
 
-// gaveUp tells whether the tool had no result for t in a smaller size.
+// gaveUp reports whether the tool had no result for t in a smaller size.
 func (r *report) gaveUp(t task, tool string) bool {
 	return slices.ContainsFunc(r.Results, func(x result) bool { return x.Task == t.name && x.Tool == tool && x.Runs == 0 })
 }
 
-// table is the report for a terminal, or in Markdown.
+// table returns the report for a terminal, or in Markdown.
 func (r *report) table(markdown bool) string {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
@@ -147,8 +148,8 @@ type target struct {
 	tool, over string // the figure is tool's time over the other's
 	by         func(tool, over *result) float64
 	unit       string
-	most       float64 // the figure is to be at most that, or,
-	least      float64 // if not 0, at least
+	most       float64 // the figure must be at most that, or,
+	least      float64 // if not 0, at least that
 }
 
 func ratio(tool, over *result) float64  { return tool.Median / over.Median }
@@ -168,7 +169,7 @@ var targets = []target{
 	{"the earlier tool's verify over ours, one mapping", "verify at 0 ms", 1, "earlier tool", "envdrift", ratio, " ×", 0, 50},
 }
 
-// targets compares with what was promised.
+// targets compares the results with the targets.
 func (r *report) targets(markdown bool) string {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)

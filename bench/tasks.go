@@ -18,8 +18,8 @@ type task struct {
 	prepare prepare
 }
 
-// A prepare makes in dir what a task of the size needs, and tells who does it
-// and how. What stop is, if not nil, ends with the task.
+// A prepare creates in dir what a task of the size needs, and returns the
+// contestants. stop, if not nil, ends with the task.
 type prepare func(b *fixture, dir string, size int) (by []contestant, stop func(), err error)
 
 func (t task) String() string {
@@ -29,8 +29,8 @@ func (t task) String() string {
 	return fmt.Sprintf("%s, %d %s", t.name, t.size, t.unit)
 }
 
-// allTasks are in the order of their sizes: what a tool took for one tells
-// whether it is given the next.
+// allTasks are in the order of their sizes: the time of a tool for one
+// determines whether it runs the next.
 func allTasks(quick bool) []task {
 	var list []task
 	add := func(group, name, unit string, p prepare, sizes ...int) {
@@ -65,7 +65,7 @@ func allTasks(quick bool) []task {
 	return list
 }
 
-// have leaves out who is not installed.
+// have leaves out tools that are not installed.
 func have(all ...contestant) (list []contestant) {
 	for _, c := range all {
 		if c.inside != nil || c.argv[0] != "" {
@@ -109,7 +109,7 @@ func execEncrypted(b *fixture, dir string, n int) ([]contestant, func(), error) 
 	)
 }
 
-// runners are contestants that start a program, here true; each shows first,
+// runners are contestants that start a program, here true. Each first shows,
 // where that does not take long, that the program gets the values.
 func runners(dir string, n int, all ...contestant) ([]contestant, func(), error) {
 	all = have(all...)
@@ -139,7 +139,7 @@ func lastLine(text []byte) []byte {
 }
 
 // files are the same values in every form: for envdrift and dotenvx the file
-// with its header, for sops a file of its own.
+// with its header, for sops a separate file.
 type files struct {
 	dir                             string
 	encrypted, decrypted            []byte
@@ -194,7 +194,7 @@ func (f *files) put(name string, text []byte) func() error {
 	return func() error { return write(filepath.Join(f.dir, name), text) }
 }
 
-// holds looks, after each run, whether the file holds the plaintext.
+// holds checks, after each run, that the file contains the plaintext.
 func (f *files) holds(name string, want bool) func() error {
 	return func() error {
 		data, err := os.ReadFile(filepath.Join(f.dir, name))
@@ -229,9 +229,9 @@ func encrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	return have(append(f.encrypters(b, f.decrypted, plain(n)), contestant{tool: "curve alone", inside: curve(n, true)})...), nil, nil
 }
 
-// reencrypt is what follows an edit of a decrypted file whose encrypted form
-// is committed. envdrift keeps what did not change, for which it must decrypt
-// what is committed; the others encrypt all of it anew.
+// reencrypt is what follows an edit of a decrypted file whose encrypted form is
+// committed. envdrift keeps what did not change, for which it must decrypt what
+// is committed; the others re-encrypt all of it.
 func reencrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {
@@ -256,8 +256,8 @@ func (f *files) encrypters(b *fixture, text, sopsText []byte) []contestant {
 	}
 }
 
-// A vaultCommand is one that asks the vault once for every mapping. The
-// earlier tool verifies one file a call.
+// A vaultCommand is one that asks the vault once for every mapping. The earlier
+// tool verifies one file per call.
 type vaultCommand struct {
 	name              string
 	envdrift, earlier []string
@@ -299,7 +299,7 @@ func (v vaultCommand) prepare(latency time.Duration) prepare {
 	}
 }
 
-// A team is n services with an encrypted env file each, whose keys lie in the
+// A team is n services with an encrypted env file each, whose keys are in the
 // vault.
 type team struct {
 	dir     string
@@ -343,7 +343,7 @@ func (b *fixture) team(dir string, n int, address string) (*team, error) {
 	return t, err
 }
 
-// fresh makes the folders as a clone has them.
+// fresh creates the folders as in a new clone.
 func (t *team) fresh() error {
 	for i, folder := range t.folders {
 		folder = filepath.Join(t.dir, folder)
@@ -357,7 +357,7 @@ func (t *team) fresh() error {
 	return nil
 }
 
-// wrote looks, after each run, whether every folder has what it should.
+// wrote checks, after each run, that every folder has what it should.
 func (t *team) wrote(name string) func() error {
 	return func() error {
 		for i, folder := range t.folders {
