@@ -181,8 +181,7 @@ func leastRounds(address, secret string, n int) func() (time.Duration, error) {
 	}
 }
 
-// plain returns an env file of n typical values, the first of them changed if
-// edited is set.
+// plain returns an env file of n typical values.
 func plain(n int) []byte {
 	var text bytes.Buffer
 	for i := range n {
