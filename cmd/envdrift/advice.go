@@ -19,12 +19,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// errReported says that the rows of the report tell what failed.
+// errReported says that the rows of the report describe what failed.
 var errReported = errors.New("see above")
 
 func isReported(err error) bool { return errors.Is(err, errReported) }
 
-// statusOf gives the exit status for an error that packages return by type.
+// statusOf returns the exit status for an error that packages return by type.
 func statusOf(err error) int {
 	var usage *usageError
 	var conf *config.Error
@@ -35,7 +35,7 @@ func statusOf(err error) int {
 	case errors.As(err, &exit):
 		return exit.status
 	case errors.As(err, &usage) && usage.command == "exec":
-		return statusExec // 2 may be its child's
+		return statusExec // 2 may be that of its child
 	case errors.As(err, &usage), errors.As(err, &conf),
 		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
 		return statusUsage
@@ -47,8 +47,8 @@ func statusOf(err error) int {
 	return statusFail
 }
 
-// advice knows what to suggest for errors that packages return by type: the
-// command to type, where there is one.
+// advice returns what to suggest for errors that packages return by type: the
+// command to type, if there is one.
 func (c *cli) advice(err error) []string {
 	if e := (*vault.Error)(nil); errors.As(err, &e) {
 		return c.vaultAdvice(e)
@@ -126,8 +126,8 @@ func (c *cli) advice(err error) []string {
 	return c.hookAdvice(err)
 }
 
-// vaultAdvice gives what the vault advises, and how what is not there, or is
-// no key, is stored.
+// vaultAdvice returns what the vault advises, and how to store what is missing
+// or is not a key.
 func (c *cli) vaultAdvice(e *vault.Error) []string {
 	var hints []string
 	if e.Remedy != "" {
@@ -142,7 +142,8 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 	return hints
 }
 
-// storeLine is the command that stores a secret: its mapping tells from where.
+// storeLine returns the command that stores a secret. Its mapping determines
+// from where.
 func (c *cli) storeLine(name string) string {
 	folder, environment := "FOLDER", ""
 	if c.work != nil {
@@ -157,8 +158,8 @@ func (c *cli) storeLine(name string) string {
 	return c.commandLine(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
 }
 
-// commandLine returns a command line of ours that works where the person stands, with
-// the same configuration and profile.
+// commandLine returns an envdrift command line that works in the current
+// directory, with the same configuration and profile.
 func (c *cli) commandLine(words string) string {
 	line := "envdrift " + words
 	if c.configFile != "" {
@@ -170,7 +171,7 @@ func (c *cli) commandLine(words string) string {
 	return line
 }
 
-// quote gives a word as a POSIX shell takes it.
+// quote quotes a word for a POSIX shell.
 func quote(word string) string {
 	plain := strings.IndexFunc(word, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./-_", r))

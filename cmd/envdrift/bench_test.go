@@ -15,10 +15,11 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// A keyVault is as much of HashiCorp Vault's KV version 2 as reading takes.
+// A keyVault implements as much of HashiCorp Vault's KV version 2 as reading
+// takes.
 type keyVault struct {
 	*httptest.Server
-	gate chan struct{} // if not nil, an answer waits until it is closed
+	gate chan struct{} // if not nil, a response waits until it is closed
 
 	mu       sync.Mutex
 	secrets  map[string]string
@@ -53,7 +54,7 @@ func (v *keyVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"data":{"data":{"value":%q},"metadata":{"version":1}}}`, value)
 }
 
-// A team is a clone with n services, whose keys lie in a vault.
+// A team is a clone with n services, whose keys are in a vault.
 type team struct {
 	testing.TB
 	dir   string
@@ -150,7 +151,7 @@ func (t *team) envdrift(args ...string) string {
 }
 
 // BenchmarkTeam measures the whole program over 500 mappings of 20 values, and
-// the cipher alone for what it does to them:
+// the cipher alone for the same work:
 //
 //	go test ./cmd/envdrift -run '^$' -bench Team -benchtime 3x
 func BenchmarkTeam(b *testing.B) {
@@ -175,7 +176,7 @@ func BenchmarkTeam(b *testing.B) {
 			}
 		}
 	})
-	// Each begins where the one before it ended; lock compares every value
+	// Each starts where the previous one ended. lock compares every value
 	// with HEAD's, so it decrypts as well.
 	measure := func(name string, before func(), args ...string) {
 		b.Run(name, func(b *testing.B) {

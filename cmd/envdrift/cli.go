@@ -16,7 +16,7 @@ import (
 	"github.com/envdrift/envdrift/vault/all"
 )
 
-// A cli is one run: the flags that every command knows, and the surroundings.
+// A cli is one run: the flags that every command knows, and the system.
 type cli struct {
 	*system
 	app  *kingpin.Application
@@ -36,7 +36,7 @@ type cli struct {
 	args   []string
 	dir    string // absolute: the current directory, or -C
 	work   *workspace.Workspace
-	report report.Report // what it holds so far
+	report report.Report // the rows so far
 }
 
 // A command does the work and returns why it could not. Failures of single
@@ -80,7 +80,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	return app, commands
 }
 
-// enter goes to the directory that was asked for.
+// enter changes to the requested directory.
 func (c *cli) enter() error {
 	if _, ok := c.env["NO_COLOR"]; ok && c.env["NO_COLOR"] != "" {
 		c.noColor = true
@@ -106,8 +106,8 @@ func (c *cli) enter() error {
 	return err
 }
 
-// hostSystem returns the surroundings of the process. Keys and vault tokens are
-// in its env alone from then on: a helper that a vault's SDK starts, such as az,
+// hostSystem returns the system of the process. From then on, keys and vault
+// tokens are only in its env: a helper that a vault's SDK starts, such as az,
 // inherits the environment of the process.
 func hostSystem() *system {
 	env := map[string]string{}
@@ -115,7 +115,7 @@ func hostSystem() *system {
 		name, value, _ := strings.Cut(kv, "=")
 		env[name] = value
 		if class := secret.ClassOf(name); class == secret.Private || class == secret.VaultAccess {
-			_ = os.Unsetenv(name) // fails for no name that was set
+			_ = os.Unsetenv(name) // fails only for a name that was not set
 		}
 	}
 	return &system{

@@ -36,12 +36,12 @@ Example:  envdrift doctor --fix`)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.doctor(ctx, fix) }
 }
 
-// A diagnosis is one thing that doctor looked at.
+// A diagnosis is one thing that doctor checked.
 type diagnosis struct {
 	what   string
 	err    error
 	hints  []string
-	mend   func() error // nil if a person must
+	mend   func() error // nil if only the user can do it
 	detail string
 }
 
@@ -136,7 +136,7 @@ var (
 	errShown   = errors.New("git does not ignore it: git add would add the private keys")
 )
 
-// examineKeys looks at the keys files that there are.
+// examineKeys checks the existing keys files.
 func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 	files := c.keysFiles()
 	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
@@ -172,7 +172,7 @@ func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 	return list
 }
 
-// keysFiles lists the keys files beside mapped env files, and at the top.
+// keysFiles returns the keys files beside mapped env files, and at the top.
 func (c *cli) keysFiles() []string {
 	candidates := []string{path.Join(c.work.Base, c.work.Config.Sync.EnvKeysFilename)}
 	for _, m := range c.work.Config.Mappings {
@@ -185,11 +185,11 @@ func (c *cli) keysFiles() []string {
 	})
 }
 
-// examineTrust tells which vaults hooks may not contact yet.
+// examineTrust reports which vaults hooks may not contact yet.
 func (c *cli) examineTrust(ctx context.Context) []diagnosis {
 	endpoints, err := c.work.Endpoints(func(vault.Config) bool { return true })
 	if err != nil || len(endpoints) == 0 {
-		return nil // a wrong vault is told with the configuration
+		return nil // a wrong vault is reported with the configuration
 	}
 	pins, err := trust.At(c.getenv)
 	if err != nil {

@@ -58,7 +58,7 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 	return nil
 }
 
-// encryptFile encrypts one file as far as the selection goes.
+// encryptFile encrypts the selected values of one file.
 func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) error {
 	file, err := c.work.Inside(name)
 	if err != nil {
@@ -100,8 +100,8 @@ func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) erro
 	if key.Generated {
 		keysFile := path.Join(path.Dir(file), c.work.Config.Sync.EnvKeysFilename)
 		keys := []drift.Change{drift.StoreKey(c.work.Files(), keysFile, key.Private, key.Keys[0], path.Base(file))}
-		// The key first: a file that nothing decrypts is worse than a key
-		// without file.
+		// The key first: a file that no key decrypts is worse than a
+		// key without file.
 		if err := c.work.Apply(ctx, keys); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (e *companionError) Error() string {
 	return e.file + ": looks like a template (as .env.example), so it is not encrypted"
 }
 
-// pushLine is the command that brings a new key into the vault.
+// pushLine returns the command that stores a new key in the vault.
 func (c *cli) pushLine(file, private string) string {
 	folder := c.relPath(path.Dir(file))
 	if t, ok := c.work.Target(file); ok {

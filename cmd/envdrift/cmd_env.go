@@ -86,12 +86,13 @@ func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 	return err
 }
 
-// A formatError reports a variable that a format cannot hold.
+// A formatError reports a variable that a format cannot represent.
 type formatError struct{ name, problem string }
 
 func (e *formatError) Error() string { return fmt.Sprintf("%s: %s", e.name, e.problem) }
 
-// formatLines gives what line makes of each variable, or the problems of all.
+// formatLines returns what line returns for each variable, or the problems of
+// all.
 func formatLines(vars []dotenv.Variable, line func(name, value string) (string, error)) ([]byte, error) {
 	var out bytes.Buffer
 	var errs []error
@@ -120,8 +121,8 @@ func dotenvLine(name, value string) (string, error) {
 	return string(doc.Bytes()), nil
 }
 
-// dockerLine gives a line of docker's --env-file, which has neither quotes nor
-// escapes: https://docs.docker.com/reference/cli/docker/container/run/#env.
+// dockerLine returns a line of docker's --env-file, which has neither quotes
+// nor escapes: https://docs.docker.com/reference/cli/docker/container/run/#env.
 func dockerLine(name, value string) (string, error) {
 	const longest = 64<<10 - 1 // docker reads no longer line
 	line := name + "=" + value
@@ -160,8 +161,8 @@ func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
 	return object, nil
 }
 
-// exportGitHub hands the values to the later steps of a GitHub job, and lets
-// the job's log mask them first.
+// exportGitHub passes the values to the later steps of a GitHub job, after
+// making the job's log mask them.
 func (c *cli) exportGitHub(env environ.Environ) error {
 	name := c.env["GITHUB_ENV"]
 	if name == "" {
@@ -183,8 +184,8 @@ func (c *cli) exportGitHub(env environ.Environ) error {
 	return appendFile(name, lines)
 }
 
-// writeMasks tells GitHub what to mask, line by line as its log is. What is
-// short is in every line, and to mask it would tell what it is.
+// writeMasks tells GitHub what to mask, line by line as its log is. Short texts
+// are in every line, and masking them would reveal what they are.
 func writeMasks(w io.Writer, secrets []string) error {
 	var out bytes.Buffer
 	for _, text := range secrets {

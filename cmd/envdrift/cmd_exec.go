@@ -11,7 +11,8 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// statusExec says, as env(1) does, that we failed before the child started.
+// statusExec means, as with env(1), that envdrift failed before the child
+// started.
 const statusExec = 125
 
 type execFlags struct {
@@ -63,7 +64,7 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exec returns an *exitError, and on Unix mostly not at all.
+// exec returns an *exitError. On Unix it usually does not return.
 func (c *cli) exec(ctx context.Context, f execFlags) error {
 	show := hideMemory()
 	if err := c.open(); err != nil {

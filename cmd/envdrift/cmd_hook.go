@@ -48,7 +48,7 @@ Example:  envdrift hook run pre-commit`)
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
 }
 
-// hookLocation finds the hooks of the repository.
+// hookLocation locates the hooks of the repository.
 func (c *cli) hookLocation(ctx context.Context) (hooks.Location, error) {
 	if err := c.open(); err != nil {
 		return hooks.Location{}, err
@@ -63,7 +63,7 @@ func (c *cli) hookLocation(ctx context.Context) (hooks.Location, error) {
 	return locateHooks(ctx, repo)
 }
 
-// locateHooks finds the hooks of repo, as they call this very program.
+// locateHooks locates the hooks of repo, which call this program.
 func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Location, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -94,7 +94,8 @@ func (c *cli) changeHooks(ctx context.Context, change func(hooks.Location) ([]ho
 	return err
 }
 
-// done is what a change left of a hook, in the word a person asked for.
+// done is the status of a hook after a change, in the term that the user asked
+// with.
 func done(h hooks.Hook) report.Status {
 	if h.Runs() {
 		return "installed"
@@ -122,7 +123,7 @@ func (c *cli) hookStatus(ctx context.Context) error {
 	return err
 }
 
-// hookRow tells of one hook.
+// hookRow describes one hook.
 func hookRow(h hooks.Hook, status report.Status) report.Row {
 	var notes []string
 	if h.Manager != hooks.NoManager {
@@ -147,7 +148,7 @@ func (e *hookError) Error() string {
 	return "not installed"
 }
 
-// hookRemedy is what to type so that git runs a hook.
+// hookRemedy returns what to type so that git runs a hook.
 func (c *cli) hookRemedy(h hooks.Hook) string {
 	switch h.Problem {
 	case hooks.NoStub:
@@ -160,7 +161,7 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 
 const hooksOffRemedy = "git config --show-origin core.hooksPath   shows where that is set; unset it there, then envdrift hook install"
 
-// hookAdvice tells how a hook that install left alone comes to call us.
+// hookAdvice says how a hook that install left unchanged can call envdrift.
 func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
 		switch e.Manager {
@@ -183,7 +184,7 @@ func (c *cli) hookAdvice(err error) []string {
 	return nil
 }
 
-// offerHooks asks whether git is to check every commit, or says how it would.
+// offerHooks asks whether git should check every commit, or says how it would.
 func (c *cli) offerHooks(ctx context.Context) error {
 	if !c.canAsk() {
 		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE") + "; " + c.commandLine("hook install") + " makes git check every commit"
@@ -195,7 +196,7 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	return c.installHooks(ctx)
 }
 
-// runHook is what git runs. Nothing of it asks a question.
+// runHook is what git runs. It never asks a question.
 func (c *cli) runHook(ctx context.Context, name string, args []string, asked bool) error {
 	event, err := hooks.EventNamed(name)
 	if err != nil {
@@ -220,7 +221,7 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 
 // preCommit checks what is staged.
 func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
-	// git runs a hook at the top, but the user reads on from here.
+	// git runs a hook at the top, but the user is in another directory.
 	o.Cwd = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
 	if c.work, err = workspace.Open(o); err != nil {
 		return err
@@ -234,9 +235,9 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 	return err
 }
 
-// follow does what is to be done after git changed the working tree. It never
+// follow does the work that is due after git changed the working tree. It never
 // fails: git has switched already, and a status other than 0 would stop a
-// bisect. What it has to say is one line.
+// bisect. It prints one line.
 func (c *cli) follow(ctx context.Context, o workspace.Options, event hooks.Event, args []string) {
 	if !postcheckout.HasWork(event, args, c.getenv) {
 		return

@@ -72,7 +72,7 @@ func (c *cli) initialize(ctx context.Context) error {
 	return c.offerHooks(ctx)
 }
 
-// initAge makes the person's identity and adds it to the recipients.
+// initAge creates the user's identity and adds it to the recipients.
 func (c *cli) initAge() error {
 	identity, err := age.IdentityFile(c.getenv)
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *cli) initAge() error {
 	return nil
 }
 
-// userName labels a recipient for a person's eyes.
+// userName returns a label for the user's recipient.
 func (c *cli) userName() string {
 	for _, name := range []string{"GIT_AUTHOR_EMAIL", "EMAIL", "USER", "USERNAME"} {
 		if v := c.env[name]; v != "" {
@@ -105,14 +105,14 @@ func (c *cli) userName() string {
 	return "somebody"
 }
 
-// findEnvFiles lists the env files of a tree: .env, .env.NAME, and NAME.env if
-// it is encrypted, since such names are used for much else,
-// outside of hidden folders and of those that package managers fill.
+// findEnvFiles returns the env files of a tree: .env, .env.NAME, and NAME.env
+// if it is encrypted, since such names have many other uses. It skips hidden
+// folders and those that package managers fill.
 func findEnvFiles(fsys fs.FS) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fs.SkipDir // not ours to read
+			return fs.SkipDir // envdrift may not read it
 		}
 		base := path.Base(name)
 		switch {
@@ -133,7 +133,7 @@ func encryptedFile(fsys fs.FS, name string) bool {
 }
 
 // proposeMapping names the secret after repository, folder and environment, in
-// the letters that every vault allows.
+// characters that every vault allows.
 func proposeMapping(repository, file string) config.Mapping {
 	folder, base := path.Split(file)
 	m := config.Mapping{Folder: path.Clean(folder), EnvFile: base}

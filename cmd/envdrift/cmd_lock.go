@@ -72,8 +72,8 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 	return c.work.Remember(ctx, plan, nil)
 }
 
-// verifyBeforeLock proves for each file that what it is encrypted for, or will be, is the
-// vault's key. Only failures are reported.
+// verifyBeforeLock checks for each file that what it is encrypted for, or will
+// be, is the vault's key. It reports only failures.
 func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
 	keys := c.work.Fetch(ctx, targets)
 	for i, t := range targets {
@@ -87,9 +87,9 @@ func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
 	}
 }
 
-// lockTargets plans the encryption of each target's file. The vault is asked
-// at once for all those whose private key is not local: without it no value
-// can be compared with HEAD's.
+// lockTargets plans the encryption of each target's file. The vault is asked at
+// once for all those whose private key is not local: without it no value can be
+// compared with HEAD's.
 func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
 	plan := make([]drift.Change, len(targets))
 	var files []string
@@ -122,7 +122,7 @@ func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drif
 	return plan, ctx.Err()
 }
 
-// lockable begins the plan for a target; its Action is set if there is nothing
+// lockable begins the plan for a target. Its Action is set if there is nothing
 // to encrypt.
 func (c *cli) lockable(t mapping.Target) drift.Change {
 	ch, done := c.unreadable(t)

@@ -73,7 +73,8 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	return c.work.Remember(ctx, append(plan, copies...), func(last *state.State) { last.Profile = c.profile })
 }
 
-// requestsFor asks for the keys of targets. One without a file needs none.
+// requestsFor returns the requests for the keys of targets. One without a file
+// needs none.
 func requestsFor(targets []mapping.Target) []keyring.Request {
 	requests := make([]keyring.Request, len(targets))
 	for i, t := range targets {
@@ -119,7 +120,7 @@ func (c *cli) unreadable(t mapping.Target) (ch drift.Change, done bool) {
 }
 
 // activate plans and writes the copies that activate_to asks for, of the files
-// that are decrypted now.
+// that are now decrypted.
 func (c *cli) activate(ctx context.Context, pulled []drift.Change, force bool) ([]drift.Change, error) {
 	var copies []drift.Change
 	for _, p := range pulled {

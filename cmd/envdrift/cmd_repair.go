@@ -71,7 +71,7 @@ func (c *cli) repair(ctx context.Context, f repairFlags) error {
 // errWouldRepair reports, under --dry-run, a file that repair would change.
 var errWouldRepair = errors.New("the vault's key does not decrypt it; nothing was written")
 
-// repairStaged does by hand what the hook does.
+// repairStaged does on request what the hook does.
 func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 	check, err := precommit.Run(ctx, c.work, precommit.Options{ByHand: true, DryRun: dry, Only: func(file string) bool {
 		return len(only) == 0 || slices.Contains(only, file)
@@ -98,8 +98,8 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 	return nil
 }
 
-// repairTree repairs env files of mappings in the working tree: those named, or
-// all that are there.
+// repairTree repairs env files of mappings in the working tree: the named ones,
+// or all that exist.
 func (c *cli) repairTree(ctx context.Context, only []string, dry bool) error {
 	targets, err := c.repairable(only)
 	if err != nil {
@@ -123,8 +123,8 @@ func (c *cli) repairTree(ctx context.Context, only []string, dry bool) error {
 	return nil
 }
 
-// repairable returns the targets whose file holds ciphertext in the working
-// tree. A file that is named must have a mapping: else the right key is not
+// repairable returns the targets whose file has ciphertext in the working tree.
+// A file that is named must have a mapping: otherwise the right key is not
 // known.
 func (c *cli) repairable(only []string) ([]mapping.Target, error) {
 	var targets []mapping.Target

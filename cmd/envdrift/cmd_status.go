@@ -29,7 +29,7 @@ Example:  envdrift status --offline`)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.status(ctx, offline) }
 }
 
-// A mappingStatus is one mapping's part of the picture.
+// A mappingStatus is the status of one mapping.
 type mappingStatus struct {
 	File        string `json:"file"`
 	Secret      string `json:"secret"`
@@ -101,7 +101,7 @@ func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) 
 		m.Vault = "could not be used"
 		m.err = key.Err
 	case t.Doc != nil && m.err == nil:
-		// That it is in plain text is its State.
+		// Its State says that it is in plain text.
 		if err := drift.Check(t.Doc, nil, key.Keys).KeyErr(); err != nil {
 			m.Vault, m.err = "DRIFT", err
 		}
@@ -109,7 +109,7 @@ func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) 
 	return m
 }
 
-// localKey tells of the key in the keys file. vault may be empty: not asked.
+// localKey describes the key in the keys file. vault may be empty: not asked.
 func (c *cli) localKey(t mapping.Target, vault ecies.Keys) string {
 	data, err := atomicfile.ReadFile(c.work.Files(), t.KeysFile)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -138,7 +138,7 @@ func (c *cli) localKey(t mapping.Target, vault ecies.Keys) string {
 	return "local"
 }
 
-// changedSinceHead tells which files differ from HEAD's version.
+// changedSinceHead returns which files differ from HEAD's version.
 func (c *cli) changedSinceHead(ctx context.Context, targets []mapping.Target) (map[string]string, error) {
 	changed := map[string]string{}
 	repo, err := c.work.Git(ctx)
@@ -174,7 +174,7 @@ func (c *cli) changedSinceHead(ctx context.Context, targets []mapping.Target) (m
 	return changed, nil
 }
 
-// hooksInShort says in one line whether git runs our hooks.
+// hooksInShort says in one line whether git runs envdrift's hooks.
 func (c *cli) hooksInShort(ctx context.Context) error {
 	repo, err := c.work.Git(ctx)
 	if repo == nil || err != nil {

@@ -46,8 +46,8 @@ Example:  envdrift sync --check-decryption --ci`)
 // errOutOfStep reports, under --verify, a key that sync would write.
 var errOutOfStep = errors.New("differs from the vault")
 
-// sync brings the keys of the targets into their keys files and reports each
-// mapping. It returns the keys, for what is done with them next.
+// sync writes the keys of the targets to their keys files and reports each
+// mapping. It returns the keys for further use.
 func (c *cli) sync(ctx context.Context, targets []mapping.Target, f syncFlags) ([]keyring.Answer, error) {
 	keys := c.work.Fetch(ctx, targets)
 	changes := drift.Sync(c.work.Files(), targets, keys, c.mayReplace(ctx, f))
@@ -71,7 +71,7 @@ func (c *cli) sync(ctx context.Context, targets []mapping.Target, f syncFlags) (
 	return keys, nil
 }
 
-// mayReplace says whether a key that differs may be replaced.
+// mayReplace reports whether a key that differs may be replaced.
 func (c *cli) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersError) bool {
 	return func(e *drift.DiffersError) bool {
 		switch {
@@ -86,8 +86,8 @@ func (c *cli) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersEr
 	}
 }
 
-// checkKey adds to a change what the key makes of the env file: with
-// --check-decryption a failure, else a note when it is plainly the wrong one.
+// checkKey adds to a change whether the key fits the env file: with
+// --check-decryption a failure, else a note if it is clearly the wrong one.
 func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, check bool) {
 	switch {
 	case ch.Err != nil:
@@ -112,7 +112,7 @@ func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, c
 	}
 }
 
-// countActions sums up a report.
+// countActions summarizes a report.
 func countActions(changes []drift.Change) string {
 	counts := map[drift.Action]int{}
 	for _, c := range changes {

@@ -38,14 +38,14 @@ Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 			return err
 		}
 		t := c.keyTarget(folder, f.secret, f.environment, f.key)
-		t.Mapping.Ephemeral = false // a person asked for the file
+		t.Mapping.Ephemeral = false // the user asked for the file
 		_, err = c.sync(ctx, []mapping.Target{t}, syncFlags{force: f.force})
 		return err
 	}
 }
 
-// keyTarget is the mapping of a folder that names the secret, or one made up
-// for what the command line says.
+// keyTarget returns the mapping of a folder that names the secret, or one made
+// from the command line.
 func (c *cli) keyTarget(folder, secretName, environment, key string) mapping.Target {
 	t := mapping.Target{}
 	for _, mapped := range mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings) {

@@ -112,7 +112,7 @@ type push struct {
 }
 
 // prepare finds the key of a target, unless the target's env file is encrypted
-// for another.
+// for another key.
 func (c *cli) prepare(folder string, t mapping.Target, f pushFlags) (push, error) {
 	name, keys, err := c.keyToPush(folder, t, f)
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *cli) prepare(folder string, t mapping.Target, f pushFlags) (push, error
 	return push{t, name, keys}, nil
 }
 
-// keyToPush reads the key, by the name that was asked for or the only one.
+// keyToPush returns the key with the requested name, or the only one.
 func (c *cli) keyToPush(folder string, t mapping.Target, f pushFlags) (string, ecies.Keys, error) {
 	names := t.Names
 	if f.stdin {
@@ -155,7 +155,7 @@ func (c *cli) keyToPush(folder string, t mapping.Target, f pushFlags) (string, e
 	return "", nil, &noSuchKeyError{c.relPath(file), names, ring}
 }
 
-// push stores a key where the vault holds none, or with force another, and
+// push stores a key if the vault has none, or, with force, another one, and
 // reads it back.
 func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool) error {
 	secretName, name, keys := p.target.Mapping.SecretName, p.name, p.keys
@@ -199,7 +199,7 @@ func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool)
 type overwriteError struct {
 	vault, name string
 	there       ecies.Keys
-	err         error // why what is there is no key
+	err         error // why what is there is not a key
 }
 
 func (e *overwriteError) Error() string {
@@ -209,7 +209,7 @@ func (e *overwriteError) Error() string {
 	return fmt.Sprintf("%s: %s already holds another key (public key %s)", e.vault, e.name, e.there[0].PublicKey().Short())
 }
 
-// A noSuchKeyError reports a keys file without the key that was asked for.
+// A noSuchKeyError reports a keys file without the requested key.
 type noSuchKeyError struct {
 	file  string
 	names []string

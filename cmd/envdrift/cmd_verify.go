@@ -75,8 +75,8 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	return err
 }
 
-// verifyFiles proves named files with the vault's key: the secret that is
-// named, else the one of the file's mapping.
+// verifyFiles verifies named files with the vault's key: the named secret, else
+// the one of the file's mapping.
 func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string) error {
 	var targets []mapping.Target
 	for _, name := range files {
@@ -88,7 +88,7 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 		if secretName != "" {
 			t = mapping.ForFile(c.work.Tree, secretName, file, t)
 			if c.overrides.NamesVault() {
-				t.Mapping.VaultName = "" // what was typed names the vault
+				t.Mapping.VaultName = "" // the command line names the vault
 			}
 		} else if !mapped {
 			return &keyring.UnmappedError{File: file}
@@ -100,7 +100,7 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 	return err
 }
 
-// addResults puts what was proven into the report.
+// addResults adds what was verified to the report.
 func (c *cli) addResults(results []verify.Result) {
 	verified := 0
 	for _, r := range results {

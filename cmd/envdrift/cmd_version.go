@@ -27,7 +27,8 @@ func versionLine() string {
 	return fmt.Sprintf("envdrift %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version is the module's, or the commit's where it was built from a clone.
+// version returns the module's version, or the commit if it was built from a
+// clone.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

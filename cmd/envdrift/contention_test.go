@@ -14,22 +14,22 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// An office is a clone in which an editor runs git all the time while a person
+// An office is a clone in which an editor runs git all the time while the user
 // commits.
 type office struct {
 	*bench
 	*fixture
-	refused int // commits that git refused since the index was locked
+	refused int // commits that git refused because the index was locked
 	without int // commits that lack the edit: git's own, when two of them write the index
 	mended  int // commits that the hook stopped, with the repair made
 }
 
 const indexLocked = "index.lock': File exists"
 
-// TestEditorBeside commits again and again, with an env file that drifted in
-// every third round, while an editor asks for the status and stages another
-// file. No edit is lost, whatever git refuses, and the same is done without
-// hooks to compare. ENVDRIFT_ROUNDS sets how often.
+// TestEditorBeside commits again and again, with a drifted env file in every
+// third round, while an editor asks for the status and stages another file. No
+// edit may be lost, whatever git refuses. The same is done without hooks to
+// compare. ENVDRIFT_ROUNDS sets how often.
 func TestEditorBeside(t *testing.T) {
 	t.Parallel()
 	rounds := 24
@@ -72,7 +72,7 @@ func (o *office) editor() (quit func()) {
 	}
 	loop(func(int) { _, _ = o.try("git", "status", "--porcelain") })
 	loop(func(n int) {
-		// At once, or git stumbles over the half of it.
+		// At once, or git would read a partial file.
 		beside := o.bench.dir + ".other"
 		_ = os.WriteFile(beside, fmt.Appendf(nil, "%d\n", n), 0o644)
 		_ = os.Rename(beside, filepath.Join(o.bench.dir, "other.txt"))
@@ -88,8 +88,8 @@ func (o *office) round(n int, hooked bool) {
 	if n%3 == 2 && hooked {
 		key = o.stranger
 	}
-	// Of another length each time: git takes a file for unchanged that was
-	// written in the same second and is as long.
+	// The length differs each time: git takes a file for unchanged that was
+	// written in the same second and has the same length.
 	want := fmt.Sprint("edit ", strings.Repeat("and ", n%7), n)
 	doc, _, err := dotenv.Parse([]byte("A="+want+"\nB=1\n")).Encrypt(key.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY_PRODUCTION", File: envFile})
 	if err != nil {
@@ -122,7 +122,7 @@ func (o *office) round(n int, hooked bool) {
 	}
 }
 
-// committed gives A in HEAD, which the right key must decrypt.
+// committed returns A in HEAD, which the right key must decrypt.
 func (o *office) committed() string {
 	o.t.Helper()
 	return (matrixCheck{o.bench, o.fixture, "plain", ""}).value(o.run("git", "show", "HEAD:"+envFile), o.right)

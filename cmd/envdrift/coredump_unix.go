@@ -4,8 +4,9 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// hideMemory keeps our memory, which holds keys from now on, out of core dumps.
-// The returned function ends that: a program would inherit the limit.
+// hideMemory keeps the memory of this process, which contains keys from now on,
+// out of core dumps. The returned function ends that: a program would inherit
+// the limit.
 func hideMemory() (show func()) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {

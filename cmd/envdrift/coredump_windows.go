@@ -1,4 +1,4 @@
 package main
 
-// hideMemory does nothing: Windows keeps dumps only where it is told to.
+// hideMemory does nothing: Windows keeps dumps only if it is configured to.
 func hideMemory() (show func()) { return func() {} }

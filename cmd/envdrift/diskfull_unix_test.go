@@ -15,10 +15,10 @@ import (
 	"testing"
 )
 
-// TestDiskFull runs every command that writes where files can grow to a size and
-// no further, for every size from nothing to enough: the limit stands for a
-// disk that is full at any point. Each file is then as it was or as it was to
-// be, and a command that wrote less than all says so by its status.
+// TestDiskFull runs every command that writes with a limit on file size, for
+// every size from nothing to enough: the limit simulates a disk that is full at
+// any point. Each file must then be the old one or the new one, and the status
+// of a command that wrote less than all must say so.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -54,7 +54,7 @@ func TestDiskFull(t *testing.T) {
 			switch tt.name {
 			case "sync", "pull", "vault-pull":
 				r.move(t, ".env.keys", "../home/keys")
-			case "repair": // the key of another file drifted here
+			case "repair": // the key of another file was used here
 				r.move(t, "../home/other/.env.production", ".env.production")
 				r.move(t, "../home/other/.env.keys", ".env.keys")
 			case "hook install behind another":
@@ -78,7 +78,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// vaulted makes a vault hold the key of .env.production.
+// vaulted puts the key of .env.production into a vault.
 var vaulted = []string{"encrypt .env.production", "init", "vault-push --all", "vault-push . app-key --env production"}
 
 // A smallDisk is a folder in which commands run out of disk space.
@@ -116,7 +116,7 @@ func (r *smallDisk) move(t *testing.T, from, to string) {
 	}
 }
 
-// run runs envdrift where no file can grow above blocks.
+// run runs envdrift with file sizes limited to blocks.
 func (r *smallDisk) run(blocks, args string) (out string, status int) {
 	cmd := exec.Command("sh", "-c", `trap "" XFSZ; ulimit -f `+blocks+`; exec envdrift `+args)
 	cmd.Dir = filepath.Join(r.dir, "repo")
@@ -124,12 +124,12 @@ func (r *smallDisk) run(blocks, args string) (out string, status int) {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(r.dir, "home"), "CI=", "GORACE=" + noRaceSleep,
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
 	}
-	text, _ := cmd.CombinedOutput() // the status tells
+	text, _ := cmd.CombinedOutput() // the status reports it
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// changed lists what the command writes if there is room. What git keeps of its
-// own is left to git.
+// changed returns the files that the command writes if there is enough space.
+// It ignores git's own files.
 func (r *smallDisk) changed() (names []string) {
 	all := maps.Clone(r.before)
 	maps.Copy(all, r.after)
@@ -151,10 +151,10 @@ func isWritten(name string) bool {
 }
 
 // full runs the command once, in a copy of the folder as it was before, and
-// reports whether there was room enough.
+// reports whether there was enough space.
 func (r *smallDisk) full(t *testing.T, blocks int, args string) bool {
 	t.Helper()
-	trial := &smallDisk{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // as long a path
+	trial := &smallDisk{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // a path of the same length
 	r.before.write(trial.dir)
 	out, status := trial.run(fmt.Sprint(blocks), args)
 	got := treeIn(trial.dir)
@@ -182,8 +182,8 @@ func (r *smallDisk) full(t *testing.T, blocks int, args string) bool {
 	return status == 0
 }
 
-// isWhole reports whether data is what the file held before, or what it is to
-// hold. Ciphertexts and dates differ each time; their lengths do not.
+// isWhole reports whether data is the old content of the file or the new one.
+// Ciphertexts and dates differ each time; their lengths do not.
 func (r *smallDisk) isWhole(name string, data []byte) bool {
 	before, was := r.before[name]
 	after, shall := r.after[name]
@@ -191,8 +191,8 @@ func (r *smallDisk) isWhole(name string, data []byte) bool {
 	case was && bytes.Equal(data, before.data):
 		return true
 	case name == "repo/.git/envdrift/state.json":
-		return json.Valid(data) // it says what was done
-	case strings.Contains(name, "/backup/"): // the name has the time
+		return json.Valid(data) // it reports what was done
+	case strings.Contains(name, "/backup/"): // the name includes the time
 		return bytes.Equal(data, r.before["repo/.env.production"].data)
 	}
 	return shall && len(data) == len(after.data)

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// A dotenvxCase is one of internal/dotenv/testdata/parse.json: files, and what
-// the real dotenvx 2.38.2 made of them.
+// A dotenvxCase is one of internal/dotenv/testdata/parse.json: files, and the
+// result of the real dotenvx 2.38.2.
 type dotenvxCase struct {
 	Name       string
 	Src        *string
@@ -28,24 +28,24 @@ type dotenvxCase struct {
 	Exit       int
 }
 
-// refused names the cases that exec does not start a program for, with the
-// reason. dotenvx gives it what it made of the bytes.
+// refused names the cases for which exec starts no program, with the reason.
+// dotenvx passes what it made of the bytes.
 var refused = map[string]string{
 	"invalid utf8":              "not UTF-8",
 	"utf16be bom":               "not UTF-8",
 	"utf16le crlf (PowerShell)": "UTF-16",
 }
 
-// foreign names the cases in which dotenvx does what we do not.
+// foreign names the cases in which dotenvx does what envdrift does not.
 var foreign = map[string]string{
 	"enc command is executed":               "runs a command that an encrypted value holds",
 	"cmd in pre-existing process env value": "runs a command that a process variable holds",
 	"prototype bare":                        "finds a member of a JavaScript object instead of a variable",
 }
 
-// The child of "envdrift exec" has the environment of "dotenvx run", but for
-// private keys. The real one, which is slow, runs for some of the cases; for
-// the others stands what it gave when they were made.
+// The child of "envdrift exec" has the environment of "dotenvx run", except for
+// private keys. The real dotenvx, which is slow, runs for some of the cases.
+// For the others its recorded result is used.
 func TestExecAsDotenvx(t *testing.T) {
 	t.Parallel()
 	dotenvx := os.Getenv("DOTENVX_2_38_2")
@@ -83,8 +83,8 @@ func TestExecAsDotenvx(t *testing.T) {
 	}
 }
 
-// dotenvxCases reads the cases that dotenvx gives a program without an error,
-// and without running a command of the file.
+// dotenvxCases returns the cases that dotenvx passes to a program without an
+// error, and without running a command of the file.
 func dotenvxCases(t *testing.T) []dotenvxCase {
 	t.Helper()
 	data, err := os.ReadFile("../../internal/dotenv/testdata/parse.json")
@@ -106,7 +106,7 @@ func dotenvxCases(t *testing.T) []dotenvxCase {
 		}
 	}
 	return slices.DeleteFunc(file.Cases, func(c dotenvxCase) bool {
-		inline := slices.Contains(append(c.Flags.BeforeFile, c.Flags.AfterFile...), "--env") // ours is another flag
+		inline := slices.Contains(append(c.Flags.BeforeFile, c.Flags.AfterFile...), "--env") // another flag for envdrift
 		return c.Exit != 0 || c.Expected == nil || inline || c.runsCommand() || foreign[c.Name] != ""
 	})
 }
@@ -122,7 +122,7 @@ func (c dotenvxCase) runsCommand() bool {
 	return strings.Contains(text, "$(")
 }
 
-// write lays the files of the case into a directory.
+// write writes the files of the case to a directory.
 func (c dotenvxCase) write(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -144,7 +144,7 @@ func (c dotenvxCase) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// scrubbed is the environment of both programs beside the case's own.
+// scrubbed is the environment of both programs, in addition to the case's own.
 func scrubbed(home string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=" + noRaceSleep,

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// BenchmarkExec measures what a program waits for its start: bare, under
-// exec with a local key and from a vault on this machine, and under dotenvx
-// if DOTENVX_2_38_2 names it.
+// BenchmarkExec measures how long a program waits for its start: bare, under
+// exec with a local key and with a key from a vault on this machine, and under
+// dotenvx if DOTENVX_2_38_2 names it.
 //
 //	go test ./cmd/envdrift -run '^$' -bench Exec -benchtime 100x
 func BenchmarkExec(b *testing.B) {

@@ -15,7 +15,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// A console is a terminal of 24 lines and 80 columns with a program on it.
+// A console is a terminal of 24 lines and 80 columns that a program runs on.
 type console struct {
 	*testing.T
 	near *os.File
@@ -43,7 +43,7 @@ func onConsole(t *testing.T, argv ...string) *console {
 	return &console{t, near, bufio.NewReader(near), cmd}
 }
 
-// read returns what comes up to and with want.
+// read returns the output up to and including want.
 func (c *console) read(want string) string {
 	c.Helper()
 	var seen strings.Builder
@@ -71,7 +71,7 @@ func (c *console) end() (rest string, status int) {
 	return string(data), c.cmd.ProcessState.ExitCode()
 }
 
-// ways are those in which a program can be on our terminal.
+// ways are the ways in which a program can use envdrift's terminal.
 var ways = [][]string{
 	{"envdrift", "exec"},
 	{"envdrift", "exec", "--mask"},
@@ -91,8 +91,8 @@ func eachWay(t *testing.T, test func(t *testing.T, run func(argv ...string) *con
 	}
 }
 
-// What the keyboard sends arrives once: as a signal, as a line, or as a byte
-// if the program wants those.
+// What the keyboard sends arrives once: as a signal, as a line, or as a byte if
+// the program reads those.
 func TestExecKeyboard(t *testing.T) {
 	t.Parallel()
 	const counter = `n=0; trap 'n=$((n+1)); echo int $n' INT; echo ready
@@ -143,8 +143,8 @@ func TestExecWindow(t *testing.T) {
 	})
 }
 
-// With its output masked a program still has a terminal for everything, what
-// it does to the screen arrives as it is, and ours is as it was afterwards.
+// With masked output a program still has a terminal for everything, its screen
+// control arrives unchanged, and envdrift's terminal is restored afterwards.
 func TestExecMaskOnTerminal(t *testing.T) {
 	t.Parallel()
 	c := onConsole(t, "sh", "-c", `stty -echo; before=$(stty -g)
@@ -178,8 +178,8 @@ func TestExecMaskShowsPrompts(t *testing.T) {
 	c.read("got answer")
 }
 
-// Where standard output is no terminal the program has the keyboard itself,
-// and of a pipeline only the last part decides.
+// If standard output is not a terminal, the program has the keyboard itself,
+// and of a pipeline only the last part matters.
 func TestExecMaskIntoPipe(t *testing.T) {
 	t.Parallel()
 	c := onConsole(t, "sh", "-c", `envdrift exec --mask -- sh -c 'test -t 0 && test ! -t 1 && read -r x && echo "$x $KEY"' | cat`)
@@ -190,7 +190,7 @@ func TestExecMaskIntoPipe(t *testing.T) {
 	c.read("piped [masked]")
 }
 
-// A background job of a shell without job control does not hear ^C.
+// A background job of a shell without job control does not receive ^C.
 func TestExecKeepsIgnoredInterrupt(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--keys=auto", "--mask", "--watch"} {

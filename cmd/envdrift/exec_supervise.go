@@ -15,8 +15,8 @@ import (
 	"github.com/envdrift/envdrift/runner/terminal"
 )
 
-// supervise runs the program as a child, with its output masked or started
-// again as f says, and returns its status.
+// supervise runs the program as a child, with its output masked or restarted as
+// f says, and returns its status.
 func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (int, error) {
 	messages := c.printer()
 	prepare := func(env environ.Environ) (runner.Command, error) { return f.command(env), nil }
@@ -36,8 +36,8 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (
 	if err != nil {
 		return statusExec, err
 	}
-	// A signal for envdrift is the program's: it may take more than its grace to
-	// heed it, or not at all.
+	// A signal for envdrift is for the program, which may take longer than
+	// its grace to handle it, or may ignore it.
 	ctx = context.WithoutCancel(ctx)
 	if !f.watch {
 		return runner.Run(ctx, command)
@@ -62,8 +62,8 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (
 	return runner.Supervise(ctx, command, replacements, runner.Backoff{Min: time.Second, Max: time.Minute})
 }
 
-// A watcher replaces a program when the files or the vault give another
-// environment than it has.
+// A watcher replaces a program if the environment from the files or the vault
+// changes.
 type watcher struct {
 	work     *workspace.Workspace // silent: the terminal is the program's
 	flags    execFlags
@@ -73,9 +73,9 @@ type watcher struct {
 	fault    func(error) report.Fault
 }
 
-// watch looks for another environment until ctx ends. As long as there is none,
-// because a value does not decrypt or the vault cannot be reached, the program is
-// left alone.
+// watch looks for another environment until ctx ends. While there is none,
+// because a value does not decrypt or the vault is unreachable, it leaves the
+// program running.
 func (w *watcher) watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -111,7 +111,7 @@ func (w *watcher) watch(ctx context.Context) {
 	}
 }
 
-// renew replaces the program if env is not what it has.
+// renew replaces the program if env differs from its environment.
 func (w *watcher) renew(env environ.Environ) error {
 	names := w.running.Changed(env)
 	if len(names) == 0 {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// wrapped holds what the programs below need: a value, and a project of each
-// kind that prints it and ends with 7.
+// wrapped contains what the programs below need: a value, and a project of each
+// kind that prints it and exits with 7.
 var wrapped = map[string]string{
 	".env":         "KEY=s3cr3t\nLINES2=\"a\nb\"\n",
 	"package.json": `{"name": "app", "version": "1.0.0", "scripts": {"start": "node app.js"}}`,
@@ -64,8 +64,8 @@ func wrappedDir(t *testing.T) string {
 	return dir
 }
 
-// What people wrap every day sees the value and keeps its status, which some
-// tools replace by their own.
+// Programs that users commonly wrap see the value and keep their status, which
+// some tools replace.
 func TestExecWraps(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -136,8 +136,8 @@ func TestExecServer(t *testing.T) {
 	}
 }
 
-// As PID 1, which gets no signal that it has no handler for, and whom orphans
-// are left to.
+// As PID 1, which gets no signal that it has no handler for, and which adopts
+// orphans.
 func TestExecAsInit(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--keys=auto", "--mask", "--watch"} {
@@ -151,7 +151,7 @@ func TestExecAsInit(t *testing.T) {
 	}
 }
 
-// A program that fills the screen gets its size, draws, and reads single keys.
+// A full-screen program gets its size, draws, and reads single keys.
 func TestExecFullScreen(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--keys=auto", "--mask"} {
@@ -166,8 +166,8 @@ func TestExecFullScreen(t *testing.T) {
 	}
 }
 
-// The program is under the rules for core dumps and tracing that it would be
-// under without us; we are not while we hold keys.
+// The program has the rules for core dumps and tracing that it would have
+// without envdrift. envdrift has stricter ones while it has keys.
 func TestExecMemory(t *testing.T) {
 	t.Parallel()
 	const look = `import ctypes, resource

@@ -21,11 +21,11 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// faultsPage is what people read of [TestFaults].
+// faultsPage is the page that documents [TestFaults].
 const faultsPage = "../../docs/vaults/faults.md"
 
-// faultStatus is the status of each fault that every vault on a network must
-// have a row for, in the order of the page.
+// faultStatus is the status of each fault for which every vault on a network
+// must have a row, in the order of the page.
 var faultStatus = []struct {
 	name   string
 	status int
@@ -54,13 +54,13 @@ var faultStatus = []struct {
 	{"no address", statusUsage},
 }
 
-// A faultyVault is one vault, and all the ways in which it is broken.
+// A faultyVault is one vault, and all the ways in which it can fail.
 type faultyVault struct {
 	title  string
 	names  string            // the beginning of each message: provider and vault
 	config string            // with one %s for the address
-	env    map[string]string // of a person who may read
-	hidden []string          // may show nowhere
+	env    map[string]string // of a user who may read
+	hidden []string          // must not be shown anywhere
 	lacks  []string          // faults that it cannot have
 	faults []vaultFault
 }
@@ -71,20 +71,20 @@ type vaultFault struct {
 	at       string            // address
 	env      map[string]string // over the vault's
 	config   string            // instead of the vault's
-	unopened bool              // it comes before a secret is asked for
+	unopened bool              // it comes before a secret is requested
 	secret   string            // instead of app-key
 	files    map[string]string // beside the configuration
 	status   int               // of faults that only this vault has
 }
 
-// An outcome is what verify made of a fault.
+// An outcome is the result of verify for a fault.
 type outcome struct {
 	status          int
 	message, remedy string
 }
 
-// TestFaults breaks each vault in each way and lets the command meet it. What
-// people read of it on the page is what it said.
+// TestFaults makes each vault fail in each way and runs the command. The page
+// shows what it printed.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	key, err := ecies.GenerateKey()
@@ -123,7 +123,7 @@ are left out here, and the secret. Statuses: 1 what the vault holds is no key, 2
 configuration is wrong, 3 the vault could not be used.
 `
 
-// table breaks the vault and returns the part of the page about it.
+// table makes the vault fail and returns the part of the page about it.
 func (v *faultyVault) table(t *testing.T, key *ecies.PrivateKey) string {
 	t.Helper()
 	outcomes := make([]outcome, len(v.faults))
@@ -158,8 +158,8 @@ func cell(text string) string {
 	return "`" + strings.ReplaceAll(text, "|", `\|`) + "`"
 }
 
-// check holds an outcome to what each must be, and takes the vault's name
-// from the message.
+// check checks an outcome against the rules for all, and removes the vault's
+// name from the message.
 func (v *faultyVault) check(t *testing.T, f vaultFault, o *outcome) {
 	t.Helper()
 	want := f.status
@@ -182,7 +182,7 @@ func (v *faultyVault) check(t *testing.T, f vaultFault, o *outcome) {
 	if named {
 		o.message = message
 	}
-	if o.remedy == "" && want != statusUsage { // where the message itself is what to do
+	if o.remedy == "" && want != statusUsage { // if the message itself says what to do
 		t.Errorf("%s: %s: %q has no remedy", v.title, f.name, o.message)
 	}
 }
@@ -192,7 +192,7 @@ var (
 	recipients = regexp.MustCompile(`age1[0-9a-z]{40,}`)
 )
 
-// meet runs the command against a fault.
+// meet runs the command with a fault.
 func (v *faultyVault) meet(t *testing.T, f vaultFault, key *ecies.PrivateKey) outcome {
 	dir := project(t, f.mapped(v, encrypted(t, key)))
 	status, stdout, stderr := v.run(t, dir, f, "verify", "-v")
@@ -220,7 +220,7 @@ func (v *faultyVault) meet(t *testing.T, f vaultFault, key *ecies.PrivateKey) ou
 	return o
 }
 
-// encrypted is an env file for key.
+// encrypted returns an env file for key.
 func encrypted(tb testing.TB, key *ecies.PrivateKey) string {
 	doc, _, err := dotenv.Parse([]byte("A=m4rked\n")).Encrypt(key.PublicKey(), dotenv.EncryptOptions{
 		Header: "DOTENV_PUBLIC_KEY_PRODUCTION", File: ".env.production",
@@ -232,10 +232,10 @@ func encrypted(tb testing.TB, key *ecies.PrivateKey) string {
 	return string(doc.Bytes())
 }
 
-// asks is the name of the secret.
+// asks returns the name of the secret.
 func (f vaultFault) asks() string { return cmp.Or(f.secret, "app-key") }
 
-// mapped gives f a mapping of that secret to an env file.
+// mapped adds to f a mapping of that secret to an env file.
 func (f vaultFault) mapped(v *faultyVault, file string) vaultFault {
 	f.config = cmp.Or(f.config, fmt.Sprintf(v.config, f.at))
 	f.config += fmt.Sprintf("\n[[vault.sync.mappings]]\nsecret_name = %q\nfolder_path = \".\"\n", f.asks())
@@ -245,7 +245,7 @@ func (f vaultFault) mapped(v *faultyVault, file string) vaultFault {
 	return f
 }
 
-// project makes a directory with the configuration and the fault's files.
+// project creates a directory with the configuration and the fault's files.
 func project(tb testing.TB, f vaultFault) (dir string) {
 	dir = tb.TempDir()
 	files := map[string]string{"envdrift.toml": f.config}
@@ -259,7 +259,7 @@ func project(tb testing.TB, f vaultFault) (dir string) {
 	return dir
 }
 
-// run runs the command as somebody who has nothing but the vault's environment.
+// run runs the command as a user who has only the vault's environment.
 func (v *faultyVault) run(tb testing.TB, dir string, f vaultFault, args ...string) (status int, stdout, stderr string) {
 	cmd := v.command(tb.Context(), dir, f, args...)
 	var out, errs bytes.Buffer
@@ -274,9 +274,9 @@ func (v *faultyVault) run(tb testing.TB, dir string, f vaultFault, args ...strin
 func (v *faultyVault) command(ctx context.Context, dir string, f vaultFault, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "envdrift", args...)
 	cmd.Dir = dir
-	// The command is alone on PATH: no az, no credential helper.
+	// The command is alone in PATH: no az, no credential helper.
 	cmd.Env = []string{"PATH=" + filepath.Dir(cmd.Path), "HOME=" + dir, "CI=true", "GORACE=" + noRaceSleep, "GODEBUG=netdns=go",
-		// What the SDKs would log is looked through for secrets, too.
+		// What the SDKs would log is searched for secrets too.
 		"AZURE_SDK_GO_LOGGING=all", "GOOGLE_SDK_GO_LOGGING_LEVEL=debug", "GRPC_GO_LOG_SEVERITY_LEVEL=info", "GRPC_GO_LOG_VERBOSITY_LEVEL=99",
 		"AWS_LOG_LEVEL=debug", "VAULT_LOG_LEVEL=trace"}
 	for _, env := range []map[string]string{v.env, f.env} {

@@ -25,13 +25,13 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-// How the timeouts of the table are: nobody waits for most of them.
+// The timeouts of the table: most of them are not waited for.
 const (
 	patient   = "timeout = \"20s\"\n"
 	impatient = "timeout = \"300ms\"\n"
 )
 
-// Texts that are no key, each with a mark that may not be printed.
+// Texts that are not a key, each with a mark that must not be printed.
 var (
 	binaryText = "m4rked\x00\xff\xfe\x01"
 	longText   = strings.Repeat("m4rked", 20_000)
@@ -39,7 +39,7 @@ var (
 )
 
 // overHTTP are the faults that need no knowledge of the vault. prefix is
-// https:// for vaults that speak nothing else.
+// https:// for vaults that accept nothing else.
 func (v *faultyVault) overHTTP(t *testing.T, prefix string, web func(testing.TB, http.Handler) string) {
 	v.faults = append(v.faults,
 		vaultFault{name: "no such host", at: "https://vault..example.com"},
@@ -52,7 +52,7 @@ func (v *faultyVault) overHTTP(t *testing.T, prefix string, web func(testing.TB,
 	)
 }
 
-// says answers every request alike.
+// says answers every request with the same response.
 func says(code int, header, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if name, value, ok := strings.Cut(header, ": "); ok {

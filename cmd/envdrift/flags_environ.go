@@ -29,7 +29,7 @@ func (f *environFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("keep-env", "Leave vault credentials such as VAULT_TOKEN in the environment.").BoolVar(&f.KeepEnv)
 }
 
-// check finds flags that contradict each other, and splits the lists.
+// check reports flags that contradict each other, and splits the lists.
 func (f *environFlags) check() error {
 	f.Keys = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}[f.keys]
 	f.Selection.Only, f.Selection.Except = split(f.Selection.Only), split(f.Selection.Except)
@@ -42,7 +42,7 @@ func (f *environFlags) check() error {
 	return f.Selection.Check()
 }
 
-// split separates patterns at their commas, but for those within braces.
+// split separates patterns at their commas, except those within braces.
 func split(lists []string) (patterns []string) {
 	for _, list := range lists {
 		depth := 0

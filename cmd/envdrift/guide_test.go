@@ -11,18 +11,18 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-// A script's servers, by what it calls them.
+// A script's servers, by their names in the script.
 type (
 	testKey  struct{}
 	azureKey struct{}
 	gcpKey   struct{}
 )
 
-// cmdAzure works on a Key Vault of the script's own:
+// cmdAzure controls a Key Vault of the script's own:
 //
-//	azure start            start it; set AZURE_URL and the credentials of one who may write
-//	azure set NAME FILE    store what the file holds, as "az keyvault secret set" does
-//	azure stop             end it: nobody answers any more
+//	azure start            start it; set AZURE_URL and the credentials of a user who may write
+//	azure set NAME FILE    store the content of the file, as "az keyvault secret set" does
+//	azure stop             stop it: nothing listens any more
 func cmdAzure(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: azure start|set|stop [arg…]")
@@ -47,10 +47,10 @@ func cmdAzure(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdGCP works on a Secret Manager of the script's own:
+// cmdGCP controls a Secret Manager of the script's own:
 //
 //	gcp start            start it; set GCP_ENDPOINT and GCP_PROJECT
-//	gcp add NAME FILE    add a version with what the file holds
+//	gcp add NAME FILE    add a version with the content of the file
 func cmdGCP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: gcp start|add [arg…]")
@@ -68,7 +68,7 @@ func cmdGCP(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Each command of ours in docs/team.md stands in the script that types them.
+// Each envdrift command in docs/team.md is in the script that runs them.
 func TestTeamCommandsAreTyped(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../../docs/team.md")

@@ -13,7 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/report"
 )
 
-// statusFor names what a proof found, for the first column of a report.
+// statusFor returns the status of a failed check, for the first column of a
+// report.
 func statusFor(err error) report.Status {
 	switch {
 	case drift.IsDrift(err):
@@ -28,8 +29,9 @@ func statusFor(err error) report.Status {
 	return report.NotChecked
 }
 
-// repairSteps gives the commands that mend what a proof found, as they can be
-// typed where the person stands. staged says that the index is concerned too.
+// repairSteps returns the commands that repair what a check found, as they can
+// be typed in the current directory. staged says that the index is concerned
+// too.
 func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool) []string {
 	name := quote(c.relPath(file))
 	switch statusFor(err) {
@@ -60,7 +62,7 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	return nil
 }
 
-// keyLine is the command that brings the right key for a file.
+// keyLine returns the command that gets the right key for a file.
 func (c *cli) keyLine(t mapping.Target, file string) string {
 	if t.Mapping.Line > 0 {
 		line := "sync --force"

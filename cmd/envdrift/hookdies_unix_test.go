@@ -13,9 +13,9 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// TestHookDies kills the hook at each git that it starts. The index and the
-// working tree then hold the version before or the one after, the edit is
-// somewhere, and git works.
+// TestHookDies kills the hook at each git command that it runs. The index and
+// the working tree must then have the version before or the one after, the edit
+// must not be lost, and git must work.
 func TestHookDies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -39,7 +39,7 @@ func TestHookDies(t *testing.T) {
 			if n < 8 {
 				t.Fatalf("the hook started %d gits; want some more to die at:\n%s", n-1, out)
 			}
-			return // it came to its end
+			return // it ended by itself
 		}
 		check := matrixCheck{b, f, "plain", b.run("git", "rev-parse", "HEAD")}
 		check.repository()
@@ -54,7 +54,7 @@ func TestHookDies(t *testing.T) {
 				check.backup(f.strays)
 			}
 		}
-		// The next run ends what this one began.
+		// The next run completes what this one began.
 		if out, err := b.try("git", "status"); err != nil {
 			t.Errorf("killed at git %d: %v\n%s", n, err, out)
 		}

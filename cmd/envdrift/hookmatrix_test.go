@@ -66,12 +66,12 @@ func (b *bench) read(name string) string {
 	return string(data)
 }
 
-// A fixture is a project whose key lies in a vault, before git knows of it,
-// and edits of its env file.
+// A fixture is a project whose key is in a vault, before git init, and edits of
+// its env file.
 type fixture struct {
 	dir, home            string
 	right, stranger      *ecies.PrivateKey
-	base, edited, strays []byte // as committed first; edited with the right key; with a stranger's
+	base, edited, strays []byte // as committed first; edited with the right key; with another key
 }
 
 func newBench(t *testing.T, home string) *bench {
@@ -115,7 +115,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// edit gives the env file with another A, encrypted for key.
+// edit returns the env file with another A, encrypted for key.
 func (f *fixture) edit(t *testing.T, key *ecies.PrivateKey) []byte {
 	t.Helper()
 	doc, _, err := dotenv.Parse([]byte("A=2\nB=1\n")).Encrypt(key.PublicKey(), dotenv.EncryptOptions{
@@ -141,7 +141,7 @@ func (f *fixture) commit(t *testing.T, initArgs ...string) *bench {
 	return b
 }
 
-// matrixKinds are the repositories that git can make.
+// matrixKinds are the kinds of repository that git can make.
 var matrixKinds = []struct {
 	name string
 	make func(t *testing.T, f *fixture) *bench
@@ -242,7 +242,7 @@ func configured(args ...string) func(*testing.T, *fixture) *bench {
 // matrixStates are what may be wrong with what is to be committed.
 var matrixStates = []struct {
 	name   string
-	file   func(f *fixture) []byte // the env file; nil if that is not touched
+	file   func(f *fixture) []byte // the env file; nil if it is not changed
 	key    func(f *fixture) *ecies.PrivateKey
 	away   bool   // the vault
 	passes int    // at which try; 0 for never
@@ -272,9 +272,9 @@ var matrixWays = []struct {
 }
 
 // TestHookMatrix commits in every kind of repository, whatever may be wrong, in
-// every way, and looks at what is there afterwards: nothing committed that the
-// vault's key does not decrypt, no edit lost, no harm to the repository. The
-// 348 cells take a while, so that all of them are for "-tags integration".
+// every way, and checks the result: nothing may be committed that the vault's
+// key does not decrypt, no edit lost, and the repository not damaged. The 348
+// cells take a while, so all of them run only with "-tags integration".
 func TestHookMatrix(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -321,7 +321,7 @@ func TestHookMatrix(t *testing.T) {
 					passed := commitTwice(b, args)
 					check := matrixCheck{b, f, kind.name, before}
 					merges := kind.name == "conflict elsewhere" && state.name == "drift, no key"
-					if merges { // HEAD's version is back, so the merge can be made
+					if merges { // HEAD's version is restored, so the merge can be made
 						passed = 0
 					}
 					if passed != state.passes {
@@ -339,7 +339,7 @@ func TestHookMatrix(t *testing.T) {
 	}
 }
 
-// commitTwice gives the try at which the commit passed, 0 for none.
+// commitTwice returns the try at which the commit passed, 0 for none.
 func commitTwice(b *bench, args []string) int {
 	for try := 1; try <= 2; try++ {
 		out, err := b.try("git", args...)
@@ -357,7 +357,7 @@ type matrixCheck struct {
 	kind, before string
 }
 
-// value gives A of an env file.
+// value returns A of an env file.
 func (c matrixCheck) value(data string, keys ...*ecies.PrivateKey) string {
 	c.t.Helper()
 	values, err := dotenv.Parse([]byte(data)).Reveal(keys)
@@ -372,7 +372,7 @@ func (c matrixCheck) value(data string, keys ...*ecies.PrivateKey) string {
 	return ""
 }
 
-// committed holds the first promise: what is in HEAD decrypts with the vault's
+// committed checks the first promise: what is in HEAD decrypts with the vault's
 // key, and is the edit if the commit passed.
 func (c matrixCheck) committed(passed, merges bool) {
 	c.t.Helper()
@@ -412,7 +412,7 @@ func (c matrixCheck) repository() {
 	}
 }
 
-// backup holds that the drifted bytes are kept.
+// backup checks that the drifted bytes are kept.
 func (c matrixCheck) backup(want []byte) {
 	c.t.Helper()
 	common := strings.TrimSpace(c.run("git", "rev-parse", "--path-format=absolute", "--git-common-dir"))

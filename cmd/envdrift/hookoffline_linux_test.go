@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHookOpensNoSocket commits and switches where nothing of ours changed, with
+// TestHookOpensNoSocket commits and switches without changing an env file, with
 // a vault configured that would notice, and in processes that the kernel kills
 // if they open an Internet socket.
 func TestHookOpensNoSocket(t *testing.T) {
@@ -52,7 +52,7 @@ environment = "production"
 		t.Errorf("the vault was asked %d times", n)
 	}
 
-	// The same where there is something to ask: it is noticed.
+	// The same with something to ask: it is noticed.
 	b.write(envFile, f.edited)
 	if out, err := b.tryOffline("git", "commit", "-q", "-a", "-m", "ours"); err == nil {
 		t.Errorf("a commit of an env file passed without its vault: %s", out)
@@ -65,8 +65,8 @@ environment = "production"
 	}
 }
 
-// tryOffline is try, by a thread whose descendants are killed when they open an
-// Internet socket. The thread ends with its goroutine.
+// tryOffline is like try, but in a thread whose descendants are killed if they
+// open an Internet socket. The thread ends with its goroutine.
 func (b *bench) tryOffline(name string, args ...string) (out string, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -80,7 +80,7 @@ func (b *bench) tryOffline(name string, args ...string) (out string, err error) 
 	return out, err
 }
 
-// forbidSockets lets the kernel kill the calling thread, or a descendant, at a
+// forbidSockets makes the kernel kill the calling thread, or a descendant, at a
 // socket(2) of AF_INET or AF_INET6.
 func forbidSockets() error {
 	const number, family = 0, 16 // offsets in struct seccomp_data

@@ -9,17 +9,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The scripts called hostile_* are attacks by whoever can write to the
-// repository, a vault's answer or a neighbouring file. Each attack is numbered
-// and says what the attacker controls and what must not happen. What must not
-// happen is watched by a canary: a server that nobody may speak to, a file
-// outside of the repository that nobody may touch, a program that nobody may
-// run. Each canary is first shown to sing where it should.
+// The scripts called hostile_* are attacks by someone who can write to the
+// repository, a vault's response or a neighboring file. Each attack is numbered
+// and says what the attacker controls and what must not happen. A canary
+// detects that: a server that must not be contacted, a file outside of the
+// repository that must not be changed, a program that must not be run. Each
+// canary is first shown to work.
 
-// A canary is a server that writes down what it is sent.
+// A canary is a server that records what it is sent.
 type canary struct {
 	net.Listener
-	answer string // raw HTTP; empty: it hangs up
+	answer string // raw HTTP; empty: it closes the connection
 
 	mu    sync.Mutex
 	heard []string
@@ -35,8 +35,8 @@ func (c *canary) serve() {
 	}
 }
 
-// hear is up to the end of one request's header. The connection counts before
-// a byte of it is read.
+// hear reads up to the end of one request's header. The connection counts
+// before a byte of it is read.
 func (c *canary) hear(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	c.mu.Lock()
@@ -58,7 +58,7 @@ func (c *canary) hear(conn net.Conn) {
 	_, _ = conn.Write([]byte(c.answer))
 }
 
-// said is all that was sent, and to how many connections.
+// said returns all that was sent, and the number of connections.
 func (c *canary) said() (string, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,9 +67,9 @@ func (c *canary) said() (string, int) {
 
 type canariesKey struct{}
 
-// cmdCanary starts a canary server, whose address goes into $NAME and whose
-// port into $NAME_PORT, or asks what it heard since it was last asked. file
-// holds its answer, in which variables are replaced.
+// cmdCanary starts a canary server, whose address is set in $NAME and whose
+// port in $NAME_PORT, or checks what it received since the last check. file is
+// its response, in which variables are replaced.
 //
 //	canary start NAME [file]
 //	canary silent NAME
@@ -138,8 +138,8 @@ func cmdFill(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }
 
-// cmdFlip makes a name stand for two things in turn, as fast as it can, until
-// it is called with stop. A thing is a file, a pipe or a symbolic link.
+// cmdFlip makes a name refer to two things in turn, as fast as it can, until it
+// is called with stop. A thing is a file, a pipe or a symbolic link.
 //
 //	flip name thing other
 //	flip stop
@@ -182,7 +182,8 @@ func (f *flipper) start(name string, things ...string) {
 	}()
 }
 
-// replace lets name be another name of thing, at no moment of nothing.
+// replace makes name another name of thing, without a moment at which it does
+// not exist.
 func replace(thing, name string) error {
 	temp := name + ".flip"
 	if err := os.Link(thing, temp); err != nil {
@@ -191,7 +192,7 @@ func replace(thing, name string) error {
 	if err := os.Rename(temp, name); err != nil {
 		return err
 	}
-	_ = os.Remove(temp) // rename leaves it where name was thing already
+	_ = os.Remove(temp) // rename leaves it if name was thing already
 	return nil
 }
 

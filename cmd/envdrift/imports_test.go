@@ -11,8 +11,8 @@ import (
 
 const module = "github.com/envdrift/envdrift/"
 
-// layers holds which way imports may point: a package may import those of lower
-// layers only.
+// layers defines the direction of imports: a package may import only those of
+// lower layers.
 var layers = layersOf(
 	"internal/secret internal/atomicfile runner",
 	"internal/ecies internal/state vault gitops runner/terminal",
@@ -37,7 +37,7 @@ func layersOf(layers ...string) map[string]int {
 	return of
 }
 
-// only holds which packages may import a library.
+// only defines which packages may import a library.
 var only = map[string][]string{
 	"github.com/go-git/":     {"gitops"},
 	"github.com/BurntSushi/": {"internal/config"},
@@ -56,8 +56,8 @@ var only = map[string][]string{
 	"github.com/creack/":  {"runner/terminal"},
 }
 
-// TestImports holds the direction of dependencies, and that runner needs the
-// standard library alone.
+// TestImports checks the direction of dependencies, and that runner needs only
+// the standard library.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")

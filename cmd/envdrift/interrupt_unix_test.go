@@ -15,9 +15,9 @@ import (
 )
 
 // TestInterrupt presses Ctrl-C while a vault does not answer: every command
-// ends with 130, long before the timeout of twenty seconds, and has written
-// nothing. No time is measured: the server lets the request go only when the
-// client does, and Go's test runner would end a test that hangs.
+// must end with 130, long before the timeout of twenty seconds, without having
+// written anything. No time is measured: the server ends the request only when
+// the client does, and go test would end a test that hangs.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	key, err := ecies.GenerateKey()

@@ -20,7 +20,7 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-// A snapshot is what lies in a working tree, by path.
+// A snapshot is the content of a working tree, by path.
 type snapshot map[string]string
 
 // A killing is a clone of 200 mappings in which commands are killed.
@@ -63,7 +63,7 @@ func newKilling(t *testing.T, random *rand.Rand) *killing {
 
 func folder(i int) string { return "services/s" + strconv.Itoa(i) }
 
-// look reads the working tree. What a killed run left of its own is apart.
+// look reads the working tree. The temporary files of killed runs are separate.
 func (k *killing) look() (files snapshot, left []string) {
 	k.t.Helper()
 	files = snapshot{}
@@ -86,7 +86,7 @@ func (k *killing) look() (files snapshot, left []string) {
 	return files, left
 }
 
-// restore brings the working tree back to what it was.
+// restore restores the working tree.
 func (k *killing) restore(want snapshot) {
 	k.t.Helper()
 	files, _ := k.look()
@@ -104,7 +104,7 @@ func (k *killing) restore(want snapshot) {
 	}
 }
 
-// with gives a working tree in which every env file is other.
+// with returns a working tree in which every env file is other.
 func (s snapshot) with(env string) snapshot {
 	other := snapshot{}
 	for name, data := range s {
@@ -116,7 +116,7 @@ func (s snapshot) with(env string) snapshot {
 }
 
 // A victim is a command that is killed, and the working trees before and after
-// it. Ciphertext is compared by what it says: it differs each time.
+// it. Ciphertext is compared by its plaintext, because it differs each time.
 type victim struct {
 	name   string
 	args   []string
@@ -126,8 +126,9 @@ type victim struct {
 }
 
 // TestKilled kills every command that writes, at random moments. Then every
-// file is the old one or the new one, nothing that holds a secret can be
-// committed, and the next run finishes. ENVDRIFT_KILLS sets how often.
+// file must be the old one or the new one, nothing that contains a secret can
+// be committed, and the next run completes the work. ENVDRIFT_KILLS sets how
+// often.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	rounds, seed := 1, rand.Uint64()
@@ -193,7 +194,7 @@ func (k *killing) victims() []victim {
 	}
 }
 
-// whole measures how long a victim lives that is let alone.
+// whole measures how long a victim runs that is not killed.
 func (k *killing) whole(v victim) time.Duration {
 	k.t.Helper()
 	k.restore(v.before)
@@ -221,7 +222,8 @@ func (k *killing) kill(v victim, after time.Duration) (killed bool, lived time.D
 	return killed, time.Since(start)
 }
 
-// survives holds what must be after a kill, and counts what was left behind.
+// survives checks what must be true after a kill, and counts what was left
+// behind.
 func (k *killing) survives(v victim) (leftovers int) {
 	k.t.Helper()
 	now, left := k.look()
@@ -247,7 +249,7 @@ func (k *killing) survives(v victim) (leftovers int) {
 	return len(left)
 }
 
-// isAfter reports whether data is what the victim makes of a file.
+// isAfter reports whether data is the victim's result for a file.
 func (k *killing) isAfter(v victim, name, data string) bool {
 	want, ok := v.after[name]
 	encrypts := v.name == "lock" || v.name == "encrypt" || v.name == "repair"
@@ -263,7 +265,7 @@ func (k *killing) isAfter(v victim, name, data string) bool {
 	return values[len(values)-1].Plaintext.Reveal() == wanted[len(wanted)-1].Plaintext.Reveal()
 }
 
-// finishes runs the victim again, alone, and holds that all is done.
+// finishes runs the victim again, alone, and checks that all is done.
 func (k *killing) finishes(v victim) {
 	k.t.Helper()
 	if out, err := k.try("envdrift", v.args...); err != nil {
@@ -272,7 +274,7 @@ func (k *killing) finishes(v victim) {
 	now, left := k.look()
 	for i := range v.files {
 		names := []string{".env.keys", envFile, ".env"}
-		if v.files < many { // one that writes nothing but these
+		if v.files < many { // one that writes only these
 			names = names[:2]
 		}
 		for _, name := range names {

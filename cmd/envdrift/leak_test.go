@@ -19,23 +19,23 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// With -leaks, as in CI, every script is a leak test: each envdrift that it starts, itself or through
-// git, runs as a witness, which looks for the script's secrets in what is
+// With -leaks, as in CI, every script is a leak test: each envdrift that it
+// starts, itself or through git, runs as a witness, which searches for the script's secrets in what is
 // printed, what is written and what the programs that it starts are given. A
-// command that fails is told twice more, with -v and with --json, in a copy of
+// command that fails is run twice more, with -v and with --json, in a copy of
 // the folder as it was before.
 
-// What a witness is told by its environment, and what it leaves for the script
+// What a witness reads from its environment, and what it leaves for the script
 // that started it.
 const (
-	witnessVar = "ENVDRIFT_TEST_WITNESS" // the folder for what it notes, and the folder of the script
-	leaksFile  = "leaks"                 // one line a leak
+	witnessVar = "ENVDRIFT_TEST_WITNESS" // the folder for its notes, and the folder of the script
+	leaksFile  = "leaks"                 // one leak per line
 	ranFile    = "ran"                   // "command\tstatus\tnumber of secrets"
 	spiedFile  = "spied"                 // what git was given
 )
 
 // mayPrint are commands whose standard output is the secret that was asked for.
-// That of exec's program is its own: a witness does not see it.
+// That of exec's program is separate: a witness does not see it.
 func mayPrint(args []string) bool {
 	switch commandOf(args) {
 	case "env":
@@ -53,13 +53,13 @@ type witness struct {
 	args    []string
 	before  tree
 	secrets secrets
-	env     []string // with which the run began
-	own     string   // the environment that whoever started us has given away
+	env     []string // at the start of the run
+	own     string   // the public environment of the parent process
 
 	mu sync.Mutex
 }
 
-// witnessed is main, observed if a script says so.
+// witnessed is main, observed if a script asks for it.
 func witnessed() {
 	notes, work, ok := strings.Cut(os.Getenv(witnessVar), string(os.PathListSeparator))
 	if !ok {
@@ -84,7 +84,7 @@ func (w *witness) main() int {
 	stderr := &sieve{w: w, stream: "standard error"}
 	sys.stdout, sys.stderr = io.MultiWriter(sys.stdout, stdout), io.MultiWriter(sys.stderr, stderr)
 	if commandOf(w.args) == "exec" {
-		// The program takes our place, and may be given what it likes.
+		// The program replaces this process, and may be given anything.
 		w.ran(0)
 		status := start(sys, w.args)
 		if status == 125 || status == statusUsage {
@@ -111,7 +111,7 @@ func (w *witness) main() int {
 	return status
 }
 
-// play is start, or the command that leaks by intent.
+// play is start, or the command that leaks on purpose.
 func play(sys *system, args []string) int {
 	i := slices.Index(args, "leak")
 	if i < 0 || i+1 == len(args) {
@@ -124,7 +124,7 @@ func play(sys *system, args []string) int {
 	return statusOK
 }
 
-// leak proves that each kind of leak is seen.
+// leak proves that each kind of leak is detected.
 func leak(sys *system, kind string, verbose bool) error {
 	const secret = "m4rked-deliberately"
 	dir, _, _ := strings.Cut(sys.env["PATH"], string(os.PathListSeparator)) // of the git that spies
@@ -161,7 +161,7 @@ func leak(sys *system, kind string, verbose bool) error {
 	return nil
 }
 
-// tellAgain runs what failed with -v and with --json.
+// tellAgain runs what failed again, with -v and with --json.
 func (w *witness) tellAgain() {
 	var both sync.WaitGroup
 	for _, flag := range []string{"-v", "--json"} {
@@ -206,7 +206,7 @@ func (w *witness) elsewhere(dir string, args []string) *exec.Cmd {
 	return cmd
 }
 
-// spyOnGit puts a git into PATH that notes what it is given.
+// spyOnGit puts a git into PATH that records what it is given.
 func (w *witness) spyOnGit(sys *system) {
 	git, err := exec.LookPath("git")
 	if _, no := os.Stat("/bin/sh"); err != nil || no != nil {
@@ -228,8 +228,8 @@ func (w *witness) readSpied() {
 	}
 }
 
-// sample looks at the command lines of the programs that we start, until stop.
-// Where there is no /proc it sees nothing.
+// sample checks the command lines of the programs that envdrift starts, until
+// stop. Without /proc it sees nothing.
 func (w *witness) sample() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -254,7 +254,7 @@ func (w *witness) sample() (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// A sieve looks for secrets in what passes through.
+// A sieve searches what passes through for secrets.
 type sieve struct {
 	w      *witness
 	stream string
@@ -264,7 +264,7 @@ type sieve struct {
 
 func (s *sieve) Write(p []byte) (int, error) {
 	s.seen = append(s.seen, p...)
-	s.look() // at once, for exec does not come back
+	s.look() // at once, because exec does not return
 	return len(p), nil
 }
 
@@ -282,7 +282,7 @@ func (w *witness) search(text, where string) {
 	}
 }
 
-// leaked notes a leak, once.
+// leaked records a leak, once.
 func (w *witness) leaked(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -297,8 +297,8 @@ func (w *witness) ran(status int) {
 	w.note(ranFile, fmt.Sprintf("%s\t%d\t%d\n", commandOf(w.args), status, len(w.secrets)))
 }
 
-// note appends a line. A script that lets no file be written finds the leak
-// with unleaked.
+// note appends a line. A script that allows no file to be written finds the
+// leak with unleaked.
 func (w *witness) note(file, line string) {
 	f, err := os.OpenFile(filepath.Join(w.notes, file), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -308,7 +308,7 @@ func (w *witness) note(file, line string) {
 	_ = f.Close()
 }
 
-// commandOf finds the command that args name.
+// commandOf returns the command that args name.
 func commandOf(args []string) string {
 	_, commands := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application()
 	for i, arg := range args {
@@ -321,8 +321,8 @@ func commandOf(args []string) string {
 	return ""
 }
 
-// observe makes the envdrifts of a script witnesses, and fails the script for
-// what they saw.
+// observe makes every envdrift of a script a witness, and fails the script for
+// what they detected.
 func observe(env *testscript.Env) error {
 	notes, err := os.MkdirTemp("", "envdrift-leaks")
 	if err != nil {
@@ -342,7 +342,7 @@ func observe(env *testscript.Env) error {
 	return nil
 }
 
-// coverage is which commands have failed, with secrets at hand, in the scripts
+// coverage is which commands have failed, with secrets present, in the scripts
 // that ran.
 type coverage struct {
 	mu      sync.Mutex
@@ -351,7 +351,7 @@ type coverage struct {
 	failed  map[string]int
 }
 
-// count adds what a script's witnesses noted, at its end.
+// count adds what a script's witnesses recorded, at its end.
 func (c *coverage) count(env *testscript.Env) error {
 	env.Defer(func() {
 		c.mu.Lock()
@@ -371,7 +371,7 @@ func (c *coverage) count(env *testscript.Env) error {
 	return nil
 }
 
-// check reports the commands that no script has seen fail.
+// check reports the commands that no script has made fail.
 func (c *coverage) check(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || c.scripts < len(files) {
@@ -388,7 +388,7 @@ func (c *coverage) check(t *testing.T) {
 
 type notesKey struct{}
 
-// lines gives the lines of all witnesses' files of that name.
+// lines returns the lines of all witnesses' files of that name.
 func lines(notes, file string) (all []string) {
 	names, _ := filepath.Glob(filepath.Join(notes, "run*", file))
 	for _, name := range names {
@@ -403,8 +403,8 @@ func lines(notes, file string) (all []string) {
 	return all
 }
 
-// cmdLeaked fails unless each text is in a leak that was seen since it was last
-// called, and forgives them all:
+// cmdLeaked fails unless each text is in a leak that was detected since the
+// last call, and clears the leaks:
 //
 //	leaked text…
 func cmdLeaked(ts *testscript.TestScript, neg bool, args []string) {

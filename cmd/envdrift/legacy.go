@@ -8,7 +8,7 @@ import (
 )
 
 // legacy are the commands and flags of the earlier envdrift that are gone, and
-// what takes their place. A row without flags is a command's.
+// what replaces them. A row without flags is for a command.
 var legacy = [...]struct{ command, flags, instead string }{
 	{"agent", "", `nothing runs in the background: "envdrift hook install" lets git call envdrift when it matters`},
 	{"diff", "", `"git diff FILE" shows what was edited, for an unchanged value keeps its ciphertext; "envdrift decrypt --stdout FILE" prints a file`},
@@ -33,13 +33,13 @@ var legacy = [...]struct{ command, flags, instead string }{
 
 const sopsInstead = `only the dotenvx format is written and read: use sops itself for files of its own`
 
-// instead tells what takes the place of the first of the arguments that only
-// the earlier envdrift knew.
+// instead returns what replaces the first of the arguments that only the
+// earlier envdrift knew.
 func (c *cli) instead(args []string) string {
 	command := ""
 	for _, arg := range args {
 		if arg == "--" {
-			break // what follows is another program's
+			break // what follows is for another program
 		}
 		flag, _, _ := strings.Cut(arg, "=")
 		isFlag := strings.HasPrefix(arg, "-")
@@ -62,7 +62,7 @@ func addBackend(cmd *kingpin.CmdClause) {
 	cmd.Flag("backend", "dotenvx.").Short('b').Hidden().Enum("dotenvx")
 }
 
-// addIgnored accepts a switch that asks for what is always so now.
+// addIgnored accepts a switch for what is always done now.
 func addIgnored(cmd *kingpin.CmdClause, name string) {
 	cmd.Flag(name, "Always so.").Hidden().Bool()
 }

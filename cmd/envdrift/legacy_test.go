@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Each word of the earlier envdrift that is gone is an error whose hint says
-// what to type instead; one that is back does not belong there any more.
+// Each command or flag of the earlier envdrift that is gone is an error whose
+// hint says what to type instead. One that exists again does not belong there
+// any more.
 func TestLegacyWords(t *testing.T) {
 	t.Parallel()
 	for _, row := range legacy {

@@ -1,5 +1,5 @@
 // Envdrift proves that every encrypted env file of a repository decrypts with
-// the key in the team's vault, repairs what does not, and runs programs with the
+// the key in the team's vault, repairs those that do not, and runs programs with the
 // decrypted values.
 //
 // A command parses its flags, makes one call and puts what comes back into a
@@ -31,12 +31,12 @@ const (
 	statusInterrupt = 130
 )
 
-// A system is what the program has from its surroundings.
+// A system is the environment in which the program runs.
 type system struct {
 	stdin  *os.File
 	stdout io.Writer
 	stderr io.Writer
-	tty    bool // there is a person to ask: stdin and stderr are a terminal
+	tty    bool // there is a user to ask: stdin and stderr are a terminal
 	colour bool // stderr is a terminal
 	env    map[string]string
 }
@@ -47,7 +47,8 @@ func main() { os.Exit(start(hostSystem(), os.Args[1:])) }
 func start(sys *system, args []string) int {
 	signals := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(os.Interrupt) {
-		// A shell lets its background jobs ignore it; so must exec's program.
+		// A shell makes its background jobs ignore it; so must exec's
+		// program.
 		signals = append(signals, os.Interrupt)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
@@ -75,11 +76,11 @@ func run(ctx context.Context, sys *system, args []string) int {
 	return c.finish(err)
 }
 
-// redactArgs keeps what was typed out of an error of the command line where it
-// may be a secret: one argument too many is often the key itself, and only
-// kingpin's text tells that error from others.
+// redactArgs removes what the user typed from a command-line error if it may be
+// a secret: one argument too many is often the key itself, and only kingpin's
+// text distinguishes that error from others.
 func redactArgs(err error, args []string) error {
-	const longestWord = 24 // of ours are shorter; keys and tokens are longer
+	const longestWord = 24 // envdrift's are shorter; keys and tokens are longer
 	for _, arg := range args {
 		if err.Error() == "unexpected "+arg {
 			return errors.New("too many arguments; a key is never passed as one")
@@ -91,8 +92,8 @@ func redactArgs(err error, args []string) error {
 	return err
 }
 
-// wasCut reports whether the interrupt kept the command from its end, or from
-// one of its files.
+// wasCut reports whether the interrupt kept the command from completing, or
+// from one of its files.
 func (c *cli) wasCut(err error) bool {
 	return errors.Is(err, context.Canceled) ||
 		slices.ContainsFunc(c.report.Rows, func(r report.Row) bool { return errors.Is(r.Err, context.Canceled) })
@@ -101,14 +102,15 @@ func (c *cli) wasCut(err error) bool {
 // A usageError is a command line that does not parse.
 type usageError struct {
 	err        error
-	command    string // whose help tells more
-	instead    string // what takes the place of a word of the earlier envdrift
+	command    string // whose help says more
+	instead    string // what replaces a word of the earlier envdrift
 	suggestion string // what may have been meant
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
-// command finds which command the words of a faulty line name, for the hint.
+// command returns the command that the arguments of a faulty line name, for the
+// hint.
 func (c *cli) command(args []string) string {
 	for _, a := range args {
 		if c.app.GetCommand(a) != nil {

@@ -32,8 +32,8 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, p)
 }
 
-// params are those of every suite of scripts: a home of its own, real git, no
-// terminal, and no vault of the person who runs the tests.
+// params are the parameters of every suite of scripts: a home of its own, real
+// git, no terminal, and no vault of the user who runs the tests.
 func params(dir string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
@@ -85,7 +85,7 @@ func setup(env *testscript.Env) error {
 	return os.WriteFile(home+"/gitconfig", []byte(config), 0o600)
 }
 
-// cmdStatus runs a program that must end with the given status:
+// cmdStatus runs a program that must exit with the given status:
 //
 //	status N program [arg…]
 func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
@@ -117,8 +117,8 @@ func cmdAbsent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdSetvar takes a variable's value from the first line of what a key file
-// holds after the first =:
+// cmdSetvar sets a variable to what follows the first = in the first line of a
+// key file:
 //
 //	setvar NAME file
 func cmdSetvar(ts *testscript.TestScript, _ bool, args []string) {
@@ -134,7 +134,8 @@ func cmdSetvar(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s holds no assignment", args[1])
 }
 
-// cmdUnleaked fails if what the last program printed holds one of the texts:
+// cmdUnleaked fails if the output of the last program contains one of the
+// texts:
 //
 //	unleaked text…
 func cmdUnleaked(ts *testscript.TestScript, _ bool, args []string) {

@@ -16,8 +16,8 @@ import (
 
 const many = 200
 
-// A keeper holds one key under every name, and counts how it is asked: as
-// HashiCorp Vault or as AWS Secrets Manager, in whose way it answers.
+// A keeper has one key under every name, and counts its requests. It responds
+// as HashiCorp Vault or as AWS Secrets Manager.
 type keeper struct {
 	key     string
 	latency time.Duration
@@ -60,7 +60,8 @@ func (k *keeper) count(operation string, n int) {
 	k.atMost = max(k.atMost, k.busy)
 }
 
-// manyMappings makes a vault of 200 mappings, whose secrets secret names.
+// manyMappings makes a vault of 200 mappings. secret returns the names of their
+// secrets.
 func manyMappings(tb testing.TB, k *keeper, config, secret string) (v *faultyVault, f vaultFault) {
 	tb.Helper()
 	v = &faultyVault{config: config, env: map[string]string{
@@ -101,8 +102,8 @@ const (
 	manyAWS       = "[vault]\nprovider = \"aws\"\n[vault.aws]\nregion = \"eu-central-1\"\nendpoint_url = \"%s\"\n[vault.sync]\nmax_workers = 8\n"
 )
 
-// TestManyMappings counts what 200 mappings ask of a vault: no probe, no
-// secret twice, in batches where there are any.
+// TestManyMappings counts the requests to a vault for 200 mappings: no probe,
+// no secret twice, in batches if there are any.
 func TestManyMappings(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -130,7 +131,7 @@ func TestManyMappings(t *testing.T) {
 }
 
 // BenchmarkManyMappings is sync with 200 mappings and 8 workers over a vault
-// that takes 100 ms to answer, and how far that is from the least.
+// that takes 100 ms to respond, and how far that is from the minimum.
 func BenchmarkManyMappings(b *testing.B) {
 	k := newKeeper(b, 100*time.Millisecond)
 	v, f := manyMappings(b, k, manyHashicorp, "app-%d")

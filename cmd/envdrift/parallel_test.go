@@ -13,8 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// sharedClone is a clone of some services in an age vault, which a linked
-// work tree shares.
+// sharedClone is a clone of some services with an age vault, shared by a linked
+// worktree.
 func sharedClone(t *testing.T) (main, linked *bench, keys []*ecies.PrivateKey) {
 	t.Helper()
 	b := newBench(t, t.TempDir())
@@ -54,7 +54,7 @@ func sharedClone(t *testing.T) (main, linked *bench, keys []*ecies.PrivateKey) {
 }
 
 // atOnce starts every command in every bench three times, all at once, and
-// returns what those printed that failed.
+// returns the output of those that failed.
 func atOnce(benches []*bench, commands ...string) (failed []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -78,9 +78,9 @@ func atOnce(benches []*bench, commands ...string) (failed []string) {
 	return failed
 }
 
-// TestParallel runs each command that writes in many processes on one clone
-// and its linked work tree. Whoever comes second finds the work done; an
-// encryption differs each time, so that it may have to say so.
+// TestParallel runs each command that writes in many processes on one clone and
+// its linked worktree. The later ones find the work done. Because an encryption
+// differs each time, they may have to report that.
 func TestParallel(t *testing.T) {
 	t.Parallel()
 	main, linked, keys := sharedClone(t)
@@ -141,8 +141,8 @@ func holds(b *bench, dir string, key *ecies.PrivateKey, value string, plain bool
 	}
 }
 
-// TestParallelDifferent runs commands beside each other that want different
-// things. Some may have to say so, but what they write is whole.
+// TestParallelDifferent runs commands at the same time that want different
+// things. Some may have to report that, but what they write is whole.
 func TestParallelDifferent(t *testing.T) {
 	t.Parallel()
 	main, linked, keys := sharedClone(t)
@@ -173,7 +173,7 @@ func TestParallelDifferent(t *testing.T) {
 	}
 }
 
-// TestParallelTrust agrees to the vaults of many repositories at once.
+// TestParallelTrust trusts the vaults of many repositories at once.
 func TestParallelTrust(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -194,8 +194,7 @@ func TestParallelTrust(t *testing.T) {
 	}
 }
 
-// TestParallelBackups replaces keys at once: every one that was there is kept,
-// whole.
+// TestParallelBackups replaces keys at once: every old one must be kept, whole.
 func TestParallelBackups(t *testing.T) {
 	t.Parallel()
 	main, linked, keys := sharedClone(t)
@@ -229,8 +228,8 @@ func TestParallelBackups(t *testing.T) {
 	}
 }
 
-// TestParallelWithoutClone has no lock that keeps one run from the temporary
-// files of another.
+// TestParallelWithoutClone has no lock that protects the temporary files of one
+// run from another.
 func TestParallelWithoutClone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, t.TempDir())
@@ -251,8 +250,8 @@ func TestParallelWithoutClone(t *testing.T) {
 	}
 }
 
-// onlyMeanwhile reports whether a command failed for no other reason than that
-// another one wrote the file first, and said what to do.
+// onlyMeanwhile reports whether a command failed only because another one wrote
+// the file first, and said what to do.
 func onlyMeanwhile(out string) bool {
 	failed := strings.Count(out, "\nfailed ") + strings.Count(out, "\ndiffers ")
 	return failed > 0 && strings.Count(out, "was changed by another program in the meantime") == failed && strings.Contains(out, "run the same command again")

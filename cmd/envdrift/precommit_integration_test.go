@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Each script runs the real pre-commit framework, which builds envdrift out of
+// Each script runs the real pre-commit framework, which builds envdrift from
 // this checkout without a network: the modules are those of the tests.
 //
 //	eval "$(scripts/install-pre-commit)" && go test -tags integration -run PreCommit ./cmd/envdrift
@@ -40,7 +40,7 @@ func TestPreCommitFramework(t *testing.T) {
 	testscript.Run(t, p)
 }
 
-// output returns what a program prints, without the last line's end.
+// output returns what a program prints, without the last line end.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).Output()
@@ -50,7 +50,7 @@ func output(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// without returns path less the folders that hold program.
+// without returns path without the folders that contain program.
 func without(path, program string) string {
 	dirs := slices.DeleteFunc(filepath.SplitList(path), func(dir string) bool {
 		_, err := os.Stat(filepath.Join(dir, program))

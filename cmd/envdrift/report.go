@@ -13,8 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/workspace"
 )
 
-// add puts a row into the report. Its hints come from its error, unless the
-// caller knows better ones.
+// add adds a row to the report. Its hints come from its error, unless the
+// caller has better ones.
 func (c *cli) add(r report.Row) {
 	if r.Err != nil {
 		r.Error = c.message(r.Err)
@@ -25,7 +25,7 @@ func (c *cli) add(r report.Row) {
 	c.report.Rows = append(c.report.Rows, r)
 }
 
-// addChange puts what was done with a file into the report.
+// addChange adds to the report what was done with a file.
 func (c *cli) addChange(ch drift.Change) {
 	r := report.Row{Status: report.Status(ch.Action), File: ch.File, Names: ch.Names, Note: ch.Note, Err: ch.Err}
 	if ch.Backup != "" {
@@ -37,12 +37,12 @@ func (c *cli) addChange(ch drift.Change) {
 	c.add(r)
 }
 
-// addFailure puts a target that failed into the report.
+// addFailure adds a failed target to the report.
 func (c *cli) addFailure(t mapping.Target, file string, err error) {
 	c.add(report.Row{Status: report.Status(drift.Failed), File: file, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})
 }
 
-// typed returns a path that the user typed as the report has paths.
+// typed returns a path that the user typed in the form of the report's paths.
 func (c *cli) typed(name string) string {
 	if file, err := c.work.Inside(name); err == nil {
 		return file
@@ -51,7 +51,7 @@ func (c *cli) typed(name string) string {
 }
 
 // finish prints the report and returns the exit status: that of err, or of the
-// gravest row.
+// most serious row.
 func (c *cli) finish(err error) int {
 	status := statusOf(err)
 	for _, r := range c.report.Rows {
@@ -71,12 +71,12 @@ func (c *cli) finish(err error) int {
 	return status
 }
 
-// fault returns an error of the whole command in words.
+// fault returns the message for an error of the whole command.
 func (c *cli) fault(err error) report.Fault {
 	return report.Fault{Error: c.message(err), Hints: c.advice(err)}
 }
 
-// fail reports an error that came before the command could begin.
+// fail reports an error from before the command could begin.
 func (c *cli) fail(err error) int {
 	for _, arg := range c.args {
 		if arg == "--" {
@@ -111,9 +111,9 @@ func (c *cli) relPath(file string) string {
 }
 
 // message returns err's text with its path relative to the current directory.
-// Packages know paths from the top only.
+// Packages only know paths relative to the top.
 func (c *cli) message(err error) string {
-	switch e := err.(type) { // the error itself, for its text is the whole
+	switch e := err.(type) { // the error itself, because its text is complete
 	case *fs.PathError:
 		return (&fs.PathError{Op: e.Op, Path: c.relPath(e.Path), Err: e.Err}).Error()
 	case *config.NoEnvFileError:

@@ -13,8 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/report"
 )
 
-// reportStaged reports what is wrong, a screen of it at most, and in a line how
-// much was proven.
+// reportStaged reports what is wrong, one screen of it at most, and in one line
+// how much was proven.
 func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
 	const most = 5
 	all := c.verbose || c.json
@@ -87,7 +87,7 @@ func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
 	return r
 }
 
-// driftSteps tells what was done about a staged file that drifted and what is
+// driftSteps says what was done about a staged file that drifted and what is
 // left to do.
 func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
@@ -126,7 +126,7 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	return steps
 }
 
-// repairedIn tells where the repaired version is.
+// repairedIn says where the repaired version is.
 func repairedIn(r *precommit.Repair) string {
 	switch {
 	case r.Index && r.Tree:
@@ -145,7 +145,8 @@ func (c *cli) underCwd(file string) string {
 	return file
 }
 
-// updateLine is what a hook that follows prints, or "" for nothing.
+// updateLine returns what a hook prints that runs after git's work, or "" for
+// nothing.
 func (c *cli) updateLine(u *postcheckout.Update) string {
 	var done, left, parts []string
 	for _, d := range u.Done {
@@ -174,7 +175,7 @@ func (c *cli) leftLine(l postcheckout.Left) string {
 		return c.relPath(l.File) + " (edited)"
 	}
 	text := l.Err.Error()
-	if !strings.HasPrefix(text, l.File) { // as of a file system's error
+	if !strings.HasPrefix(text, l.File) { // as in an error of the file system
 		text = c.relPath(l.File) + ": " + text
 	}
 	if hints := c.advice(l.Err); len(hints) > 0 {
@@ -183,7 +184,7 @@ func (c *cli) leftLine(l postcheckout.Left) string {
 	return text
 }
 
-// joinFirst joins the first of parts, to fit a line.
+// joinFirst joins the first of parts, to fit on a line.
 func joinFirst(parts []string) string {
 	const most = 3
 	if more := len(parts) - most; more > 0 {

@@ -105,8 +105,8 @@ func isEnvFile(name string) bool {
 	return !isKeysFile(name) && !strings.HasPrefix(name, ".git/") && (strings.HasPrefix(base, ".env") && base != ".envdrift" || strings.HasSuffix(base, ".env"))
 }
 
-// givenAway is the part of an environment that says nothing of secrets: a
-// script's own variables may hold what it likes.
+// givenAway returns the part of an environment without secrets: a script's own
+// variables may contain anything.
 func givenAway(environ []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(environ), variables.MatchString), "\n")
 }
@@ -142,10 +142,10 @@ type tree map[string]file
 
 type file struct {
 	mode fs.FileMode
-	data []byte // of a link: where it leads
+	data []byte // of a link: its target
 }
 
-// treeIn reads dir. What vanishes meanwhile, or is no file, is not in it.
+// treeIn reads dir. It omits what vanishes meanwhile, or is not a file.
 func treeIn(dir string) tree {
 	const largest = 1 << 20
 	files := tree{}
@@ -176,8 +176,8 @@ func treeIn(dir string) tree {
 	return files
 }
 
-// moved gives the files as they are to be in another folder: links, git's work
-// trees and the trust of a repository name its path.
+// moved returns the files for another folder: links, git's worktrees and the
+// trust of a repository contain its path.
 func (t tree) moved(from, to string) tree {
 	files := maps.Clone(t)
 	for name, f := range files {
@@ -187,7 +187,7 @@ func (t tree) moved(from, to string) tree {
 	return files
 }
 
-// write makes dir hold the files. What cannot be made is left out.
+// write writes the files to dir. It omits those that cannot be created.
 func (t tree) write(dir string) {
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		f, to := t[name], filepath.Join(dir, name)
@@ -203,8 +203,8 @@ func (t tree) write(dir string) {
 	}
 }
 
-// lookAtFiles searches what was written. Keys files and identities hold keys,
-// and env files hold what whoever decrypts them asked for.
+// lookAtFiles searches what was written. Keys files and identities contain
+// keys, and env files contain what was decrypted on request.
 func (w *witness) lookAtFiles(after tree) {
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		data := after[name].data
@@ -236,7 +236,7 @@ func (w *witness) mayHold(name, what string) bool {
 	return false
 }
 
-// inflate gives a git object's text, or data itself.
+// inflate returns a git object's text, or data itself.
 func inflate(data []byte) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(data))
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// BenchmarkStart is the program from its start to its end where it has next to
-// nothing to do, and up to the program that it starts. BenchmarkExec does the
-// same with a program as it is installed; this one needs no build.
+// BenchmarkStart measures the program from start to end with next to nothing to
+// do, and up to the program that it starts. BenchmarkExec does the same with a
+// program as it is installed; this one needs no build.
 func BenchmarkStart(b *testing.B) {
 	t := newTeam(b, 1, 20)
 	t.env = append(t.env, "DOTENV_PRIVATE_KEY_PRODUCTION="+t.keys[0].Reveal())
@@ -25,8 +25,8 @@ func BenchmarkStart(b *testing.B) {
 	})
 }
 
-// BenchmarkGuard is what a commit waits for that touches no env file, in a
-// repository of 5,000 files, beside what git alone takes to list it.
+// BenchmarkGuard measures how long a commit waits that changes no env file, in
+// a repository of 5,000 files, compared with git alone listing it.
 func BenchmarkGuard(b *testing.B) {
 	t := newTeam(b, 50, 1)
 	t.write("file", "content\n")

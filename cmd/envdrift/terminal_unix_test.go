@@ -20,7 +20,7 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-// A gate is a vault that answers when the test lets it.
+// A gate is a vault that responds when the test allows it.
 type gate struct {
 	keeper  *keeper
 	arrived chan struct{} // a request did
@@ -52,7 +52,7 @@ func (b *bench) console(args ...string) *console {
 	return &console{b.t, near, bufio.NewReader(near), cmd}
 }
 
-// desk is a clone with one mapping, whose key lies behind a gate.
+// desk returns a clone with one mapping, whose key is behind a gate.
 func desk(t *testing.T) (*bench, *gate) {
 	t.Helper()
 	g := &gate{newKeeper(t, 0), make(chan struct{}, 100), make(chan struct{})}
@@ -76,8 +76,8 @@ const (
 	escape  = "\x1b"
 )
 
-// TestTerminalProgress holds the vault back until a terminal shows that it is
-// asked. Those that were started before, and may not show it, did not.
+// TestTerminalProgress delays the vault until a terminal shows that it is being
+// asked. The earlier operations, which must not show progress, did not.
 func TestTerminalProgress(t *testing.T) {
 	t.Parallel()
 	b, g := desk(t)
@@ -110,7 +110,8 @@ func TestTerminalProgress(t *testing.T) {
 	}
 }
 
-// TestTerminalColours looks for them where they belong, and where they do not.
+// TestTerminalColours checks that there are colors where they belong, and none
+// elsewhere.
 func TestTerminalColours(t *testing.T) {
 	t.Parallel()
 	b, g := desk(t)
@@ -138,7 +139,7 @@ func TestTerminalColours(t *testing.T) {
 	}
 }
 
-// TestTerminalSyncAsks answers the question whether a key is replaced.
+// TestTerminalSyncAsks answers the question whether to replace a key.
 func TestTerminalSyncAsks(t *testing.T) {
 	t.Parallel()
 	stranger, err := ecies.GenerateKey()
@@ -189,8 +190,8 @@ func TestTerminalSyncAsks(t *testing.T) {
 	}
 }
 
-// TestTerminalTrustAsks answers the question whether a vault gets the user's
-// credentials. Without a yes it is not contacted.
+// TestTerminalTrustAsks answers the question whether a vault may receive the
+// user's credentials. Without a yes it is not contacted.
 func TestTerminalTrustAsks(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -225,8 +226,8 @@ func TestTerminalTrustAsks(t *testing.T) {
 	}
 }
 
-// TestTerminalInterrupt presses ^C while the vault, or another run, is waited
-// for.
+// TestTerminalInterrupt presses ^C while waiting for the vault, or for another
+// run.
 func TestTerminalInterrupt(t *testing.T) {
 	t.Parallel()
 	b, g := desk(t)

@@ -31,7 +31,7 @@ func (c *cli) workspaceOptions() workspace.Options {
 	return o
 }
 
-// canAsk reports whether the user can be asked a question that is no matter of
+// canAsk reports whether the user can be asked a question that is not about
 // trust.
 func (c *cli) canAsk() bool { return c.tty && !c.ci && !c.format.Alone }
 
@@ -47,8 +47,8 @@ func (s screen) Confirm(ctx context.Context, question string) bool {
 	return s.c.ask(ctx, question)
 }
 
-// ask puts a question to the user at the terminal. Anything but yes is no, also
-// an interrupt: ctx then tells.
+// ask asks the user at the terminal a question. Anything but yes is no, also an
+// interrupt, which ctx then reports.
 func (c *cli) ask(ctx context.Context, question string) bool {
 	if ctx.Err() != nil {
 		return false

@@ -31,8 +31,9 @@ func inGroup(group string, all []*kingpin.CmdModel) (commands []*kingpin.CmdMode
 	return commands
 }
 
-// usageFuncs are what usageTemplate needs beside kingpin's own: its list of
-// flags shows every switch as --[no-]switch, and knows no groups.
+// usageFuncs are what usageTemplate needs in addition to kingpin's own
+// functions: its list of flags shows every switch as --[no-]switch, and it has no
+// groups.
 var usageFuncs = template.FuncMap{"groups": func() any { return commandGroups }, "inGroup": inGroup, "flags": func(flags []*kingpin.FlagModel) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
@@ -107,7 +108,7 @@ func (c *cli) printTemplate(text string) error {
 	return c.app.UsageForContextWithTemplate(context, 0, text)
 }
 
-// suggestion finds what a mistyped command or flag may have been meant as.
+// suggestion returns what a mistyped command or flag may have been meant as.
 func (c *cli) suggestion(args []string) string {
 	model := c.app.Model()
 	names := map[string]bool{}

@@ -12,7 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/servertest"
 )
 
-// Each script has a real OpenBao of its own, and a token that may do anything:
+// Each script has a real OpenBao of its own, and a token with all permissions:
 //
 //	eval "$(scripts/install-openbao)" && go test -tags integration ./cmd/envdrift
 func TestIntegrationScript(t *testing.T) {
@@ -39,7 +39,7 @@ type server struct {
 	tb testing.TB
 }
 
-// cmdBao does something to the script's server, as root:
+// cmdBao controls the script's server, as root:
 //
 //	bao put NAME TEXT      store a text under secret/NAME
 //	bao delete NAME        delete it, with all its versions
@@ -67,7 +67,7 @@ func cmdBao(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// expired makes a token that lives for a second and waits for its end.
+// expired creates a token that lives for a second and waits for its end.
 func (s *server) expired() (token string) {
 	s.tb.Helper()
 	token = s.NewToken(s.tb, map[string]any{"policies": []string{"root"}, "ttl": "1s"})

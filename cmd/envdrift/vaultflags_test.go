@@ -8,7 +8,7 @@ import (
 	"github.com/envdrift/envdrift/vault/all"
 )
 
-// A setting may share a flag with another provider's, but has to have one that
+// A setting may share a flag with another provider's, but must have one that
 // the command knows.
 func TestFlagsOfSettings(t *testing.T) {
 	t.Parallel()

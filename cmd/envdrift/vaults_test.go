@@ -15,7 +15,7 @@ secret_name = "myapp-key"
 folder_path = "."
 `
 
-// vaultScript runs the team's day with a configuration and an environment.
+// vaultScript runs a team's workflow with a configuration and an environment.
 func vaultScript(t *testing.T, config string, env map[string]string) {
 	t.Helper()
 	scriptWith(t, "testdata/vaults.txtar", config+mappingLines, env)
@@ -50,7 +50,7 @@ func TestGCPSecretManager(t *testing.T) {
 	vaultScript(t, fmt.Sprintf("[vault]\nprovider = \"gcp\"\n[vault.gcp]\nproject_id = %q\nendpoint = %q\n", servertest.GCPProject, gcp.Endpoint), nil)
 }
 
-// TestMixedVaults has several vaults in one repository.
+// TestMixedVaults uses several vaults in one repository.
 func TestMixedVaults(t *testing.T) {
 	t.Parallel()
 	azure, gcp := servertest.AzureKeyVault(t), servertest.SecretManager(t)
