@@ -71,7 +71,7 @@ func (c command) run(ctx context.Context, limit time.Duration) (sample, error) {
 
 func (c command) String() string { return fmt.Sprintf("%q in %s", c.argv, c.dir) }
 
-// child is the other half of run: it starts argv, waits, and reports on
+// child does the other half of run: it starts argv, waits, and reports on
 // descriptor 3.
 func child(argv []string) error {
 	syscall.CloseOnExec(3)

@@ -29,8 +29,8 @@ func (t task) String() string {
 	return fmt.Sprintf("%s, %d %s", t.name, t.size, t.unit)
 }
 
-// allTasks are in the order of their sizes: the time of a tool for one
-// determines whether it runs the next.
+// allTasks returns the tasks in the order of their sizes: the time of a tool
+// for one determines whether it runs the next.
 func allTasks(quick bool) []task {
 	var list []task
 	add := func(group, name, unit string, p prepare, sizes ...int) {
@@ -109,8 +109,8 @@ func execEncrypted(b *fixture, dir string, n int) ([]contestant, func(), error) 
 	)
 }
 
-// runners are contestants that start a program, here true. Each first shows,
-// where that does not take long, that the program gets the values.
+// runners returns contestants that start a program, here true. Each first
+// shows, where that does not take long, that the program gets the values.
 func runners(dir string, n int, all ...contestant) ([]contestant, func(), error) {
 	all = have(all...)
 	if n > 100 {
@@ -229,9 +229,9 @@ func encrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	return have(append(f.encrypters(b, f.decrypted, plain(n)), contestant{tool: "curve alone", inside: curve(n, true)})...), nil, nil
 }
 
-// reencrypt is what follows an edit of a decrypted file whose encrypted form is
-// committed. envdrift keeps what did not change, for which it must decrypt what
-// is committed; the others re-encrypt all of it.
+// reencrypt does what follows an edit of a decrypted file whose encrypted form
+// is committed. envdrift keeps what did not change, for which it must decrypt
+// what is committed; the others re-encrypt all of it.
 func reencrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	f, err := b.files(dir, n)
 	if err != nil {

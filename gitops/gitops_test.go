@@ -177,7 +177,7 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
-// readers are a repository opened with git and one opened without.
+// readers returns a repository opened with git and one opened without.
 func readers(t *testing.T, s *sandbox) map[string]*gitops.Repo {
 	t.Helper()
 	return map[string]*gitops.Repo{"git": s.open(), "go-git": s.with("PATH=").open()}

@@ -43,7 +43,7 @@ func (c Command) catch() (signals chan os.Signal, release func()) {
 	return signals, func() { signal.Stop(signals) }
 }
 
-// run is Run with signals that are already caught.
+// run is like Run, with signals that are already caught.
 func (c Command) run(ctx context.Context, signals <-chan os.Signal) (int, error) {
 	if err := errors.Join(ctx.Err(), c.check(), c.checkDir()); err != nil {
 		return 125, err

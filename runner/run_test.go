@@ -93,8 +93,8 @@ func (s *session) wantStatus(want int) {
 	}
 }
 
-// listener is the command line of the test binary as the helper listen, for a
-// helper that wraps.
+// listener returns the command line of the test binary as the helper listen,
+// for a helper that wraps.
 func listener() []string { return []string{helper + "=listen", os.Args[0]} }
 
 func TestSignalsAreForwarded(t *testing.T) {

@@ -134,7 +134,7 @@ func (t *team) gitCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// command is the program itself, in the clone.
+// command returns the program itself, in the clone.
 func (t *team) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), "envdrift", args...)
 	cmd.Dir, cmd.Env = t.dir, t.env

@@ -94,8 +94,8 @@ func (c *cli) changeHooks(ctx context.Context, change func(hooks.Location) ([]ho
 	return err
 }
 
-// done is the status of a hook after a change, in the term that the user asked
-// with.
+// done returns the status of a hook after a change, in the term that the user
+// asked with.
 func done(h hooks.Hook) report.Status {
 	if h.Runs() {
 		return "installed"
@@ -161,7 +161,7 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 
 const hooksOffRemedy = "git config --show-origin core.hooksPath   shows where that is set; unset it there, then envdrift hook install"
 
-// hookAdvice says how a hook that install left unchanged can call envdrift.
+// hookAdvice returns how a hook that install left unchanged can call envdrift.
 func (c *cli) hookAdvice(err error) []string {
 	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
 		switch e.Manager {
@@ -196,7 +196,7 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	return c.installHooks(ctx)
 }
 
-// runHook is what git runs. It never asks a question.
+// runHook runs a hook for git. It never asks a question.
 func (c *cli) runHook(ctx context.Context, name string, args []string, asked bool) error {
 	event, err := hooks.EventNamed(name)
 	if err != nil {

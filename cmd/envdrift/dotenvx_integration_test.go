@@ -144,7 +144,8 @@ func (c dotenvxCase) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// scrubbed is the environment of both programs, in addition to the case's own.
+// scrubbed returns the environment of both programs, in addition to the case's
+// own.
 func scrubbed(home string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=" + noRaceSleep,
@@ -198,7 +199,7 @@ func environment(list []string) map[string]string {
 	return env
 }
 
-// want is what the child saw when the case was made.
+// want returns what the child saw when the case was made.
 func (c dotenvxCase) want() map[string]string {
 	env := maps.Clone(c.ProcessEnv)
 	if env == nil {

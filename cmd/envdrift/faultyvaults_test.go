@@ -38,7 +38,7 @@ var (
 	noKeyText  = "m4rked-password"
 )
 
-// overHTTP are the faults that need no knowledge of the vault. prefix is
+// overHTTP adds the faults that need no knowledge of the vault. prefix is
 // https:// for vaults that accept nothing else.
 func (v *faultyVault) overHTTP(t *testing.T, prefix string, web func(testing.TB, http.Handler) string) {
 	v.faults = append(v.faults,

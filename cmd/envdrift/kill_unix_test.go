@@ -166,7 +166,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// victims are the commands that write.
+// victims returns the commands that write.
 func (k *killing) victims() []victim {
 	committed, _ := k.look()
 	k.run("envdrift", "sync")

@@ -34,8 +34,8 @@ const (
 	spiedFile  = "spied"                 // what git was given
 )
 
-// mayPrint are commands whose standard output is the secret that was asked for.
-// That of exec's program is separate: a witness does not see it.
+// mayPrint reports whether args print the secret that was asked for on standard
+// output. That of exec's program is separate: a witness does not see it.
 func mayPrint(args []string) bool {
 	switch commandOf(args) {
 	case "env":
@@ -59,7 +59,7 @@ type witness struct {
 	mu sync.Mutex
 }
 
-// witnessed is main, observed if a script asks for it.
+// witnessed runs main, observed if a script asks for it.
 func witnessed() {
 	notes, work, ok := strings.Cut(os.Getenv(witnessVar), string(os.PathListSeparator))
 	if !ok {
@@ -111,7 +111,7 @@ func (w *witness) main() int {
 	return status
 }
 
-// play is start, or the command that leaks on purpose.
+// play runs start, or the command that leaks on purpose.
 func play(sys *system, args []string) int {
 	i := slices.Index(args, "leak")
 	if i < 0 || i+1 == len(args) {
@@ -183,7 +183,7 @@ func (w *witness) tellAgain() {
 	both.Wait()
 }
 
-// elsewhere is this program in a copy of the script's folder.
+// elsewhere returns this program in a copy of the script's folder.
 func (w *witness) elsewhere(dir string, args []string) *exec.Cmd {
 	moved := func(list []string) []string {
 		list = slices.Clone(list)

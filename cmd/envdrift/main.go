@@ -56,7 +56,7 @@ func start(sys *system, args []string) int {
 	return run(ctx, sys, args)
 }
 
-// run is the program. It returns the exit status.
+// run runs the program. It returns the exit status.
 func run(ctx context.Context, sys *system, args []string) int {
 	c := &cli{system: sys, args: args}
 	app, commands := c.application()

@@ -32,8 +32,8 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, p)
 }
 
-// params are the parameters of every suite of scripts: a home of its own, real
-// git, no terminal, and no vault of the user who runs the tests.
+// params returns the parameters of every suite of scripts: a home of its own,
+// real git, no terminal, and no vault of the user who runs the tests.
 func params(dir string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,

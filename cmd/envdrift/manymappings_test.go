@@ -130,8 +130,8 @@ func TestManyMappings(t *testing.T) {
 	}
 }
 
-// BenchmarkManyMappings is sync with 200 mappings and 8 workers over a vault
-// that takes 100 ms to respond, and how far that is from the minimum.
+// BenchmarkManyMappings measures sync with 200 mappings and 8 workers over a
+// vault that takes 100 ms to respond, and how far that is from the minimum.
 func BenchmarkManyMappings(b *testing.B) {
 	k := newKeeper(b, 100*time.Millisecond)
 	v, f := manyMappings(b, k, manyHashicorp, "app-%d")

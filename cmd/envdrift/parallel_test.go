@@ -13,8 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/ecies"
 )
 
-// sharedClone is a clone of some services with an age vault, shared by a linked
-// worktree.
+// sharedClone returns a clone of some services with an age vault, shared by a
+// linked worktree.
 func sharedClone(t *testing.T) (main, linked *bench, keys []*ecies.PrivateKey) {
 	t.Helper()
 	b := newBench(t, t.TempDir())

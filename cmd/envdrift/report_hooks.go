@@ -87,7 +87,7 @@ func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
 	return r
 }
 
-// driftSteps says what was done about a staged file that drifted and what is
+// driftSteps returns what was done about a staged file that drifted and what is
 // left to do.
 func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
@@ -126,7 +126,7 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	return steps
 }
 
-// repairedIn says where the repaired version is.
+// repairedIn returns where the repaired version is.
 func repairedIn(r *precommit.Repair) string {
 	switch {
 	case r.Index && r.Tree:

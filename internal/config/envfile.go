@@ -107,8 +107,8 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 	return "", &AmbiguousError{Folder: m.Folder, Environment: env, Files: found}
 }
 
-// environments are the words that name an environment: those of the mappings
-// and those in common use.
+// environments returns the words that name an environment: those of the
+// mappings and those in common use.
 func (c *Config) environments() []string {
 	known := []string{
 		production, "prod", "preprod", "pre", "non", "live", "staging", "stage", "stg", "development", "develop", "dev", "local",

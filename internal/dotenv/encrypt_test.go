@@ -39,7 +39,7 @@ func keysOf(tb testing.TB, data []byte) ecies.Keys {
 
 var ciphertext = regexp.MustCompile(`encrypted:[A-Za-z0-9+/=]+`)
 
-// masked is a file with its ciphertexts made equal.
+// masked returns a file with its ciphertexts made equal.
 func masked(data []byte) string { return string(ciphertext.ReplaceAll(data, []byte("encrypted:…"))) }
 
 // options makes the same header as dotenvx does for .env.

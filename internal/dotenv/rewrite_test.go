@@ -185,7 +185,7 @@ func TestEncryptDecrypt(t *testing.T) {
 	}
 }
 
-// body is a document without its first line.
+// body returns a document without its first line.
 func body(doc *dotenv.Document) string {
 	_, rest, _ := strings.Cut(string(doc.Bytes()), "\n")
 	return rest

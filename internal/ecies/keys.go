@@ -119,7 +119,7 @@ func publicOf(k *secp256k1.ModNScalar) PublicKey {
 	return PublicKey(secp256k1.NewPublicKey(&q.X, &q.Y).SerializeCompressed())
 }
 
-// generator is the curve's base point: SEC 2, 2.4.1.
+// generator returns the curve's base point: SEC 2, 2.4.1.
 func generator() *secp256k1.PublicKey {
 	b, _ := hex.DecodeString("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
 	g, err := secp256k1.ParsePubKey(b)

@@ -52,5 +52,5 @@ func (v Value) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) 
 // MarshalText returns "[redacted]", which JSON, TOML and XML encoders print.
 func (v Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// LogValue is what log/slog prints.
+// LogValue returns what log/slog prints.
 func (v Value) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -76,7 +76,8 @@ func Silence(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// Stranger is a server that is not a vault, such as a proxy's sign-in page.
+// Stranger responds as a server that is not a vault, such as a proxy's sign-in
+// page.
 func Stranger(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = io.WriteString(w, "<html><title>Sign in to the network</title></html>")

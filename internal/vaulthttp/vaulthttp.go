@@ -109,8 +109,8 @@ func IsTimeout(err error) bool {
 // FewerWorkers is the remedy against throttling.
 const FewerWorkers = "lower max_workers in [vault.sync], or try again later"
 
-// TooMany is the detail of being throttled: how long to wait according to the
-// response's header, or else the server's message.
+// TooMany returns the detail of being throttled: how long to wait according to
+// the response's header, or else the server's message.
 func TooMany(retryAfter, words string) string {
 	if retryAfter == "" {
 		return words

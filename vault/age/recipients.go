@@ -21,7 +21,7 @@ const recipientsHead = `# Who may read the secrets in the age vault: a recipient
 # last written.
 `
 
-// RecipientsFile is the default path of the recipients, relative to the
+// RecipientsFile returns the path of the recipients, relative to the
 // configuration.
 func (s *Store) RecipientsFile() string { return s.recipients }
 

@@ -41,7 +41,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// fixture is the fixture for a server that knows the fake's access keys.
+// fixture returns the fixture for a server that knows the fake's access keys.
 func fixture(t *testing.T, url string, away vault.Store, seed func(name, raw string), seedBinary func(name string)) vaulttest.Fixture {
 	folder := strings.ReplaceAll(t.Name(), "/", "-")
 	return vaulttest.Fixture{

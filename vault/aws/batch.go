@@ -15,7 +15,7 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// MaxBatch is how many secrets AWS returns at once.
+// MaxBatch returns how many secrets AWS returns at once.
 func (s *Store) MaxBatch() int { return 20 }
 
 // GetBatch gets names in one request. Pinned versions, which a batch cannot

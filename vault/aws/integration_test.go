@@ -16,8 +16,8 @@ import (
 	"github.com/envdrift/envdrift/vault/vaulttest"
 )
 
-// gate is a proxy for a moto server, which accepts every access key. It refuses
-// the unknown ones with AWS's messages.
+// gate starts a proxy for a moto server, which accepts every access key. It
+// refuses the unknown ones with AWS's messages.
 func gate(t *testing.T, m *servertest.Moto) string {
 	t.Helper()
 	target, err := url.Parse(m.URL)

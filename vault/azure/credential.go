@@ -130,7 +130,8 @@ func (b *builder) devcli() (source, error) {
 	return source{name: "azd", remedy: "azd auth login", cred: cred}, err
 }
 
-// environment is a service principal with a secret or a certificate.
+// environment returns the source of a service principal with a secret or a
+// certificate.
 func (b *builder) environment() (source, error) {
 	s := source{name: "environment", tenant: b.ownTenant(),
 		remedy: "check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH)"}
@@ -163,7 +164,8 @@ func (b *builder) environment() (source, error) {
 	return s, err
 }
 
-// workload is a token of an issuer that Entra trusts: a pod's, a CI job's.
+// workload returns the source of a token of an issuer that Entra trusts: a
+// pod's, a CI job's.
 func (b *builder) workload() (source, error) {
 	s := source{name: "workload identity", tenant: b.ownTenant(),
 		remedy: "check AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE and the federated credential of the application"}
@@ -178,7 +180,8 @@ func (b *builder) workload() (source, error) {
 	return s, err
 }
 
-// managed is the identity that Azure assigns to a machine or a service.
+// managed returns the source of the identity that Azure assigns to a machine or
+// a service.
 func (b *builder) managed() (source, error) {
 	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: b.options}
 	options.Retry = policy.RetryOptions{} // the SDK knows how often a new machine refuses

@@ -143,8 +143,8 @@ func (g *google) seen() []string {
 	return slices.Clone(g.tokens)
 }
 
-// signedIn is the store of a user with these credentials, where gcloud keeps
-// them.
+// signedIn returns the store of a user with these credentials, where gcloud
+// keeps them.
 func signedIn(t *testing.T, project, credentials string) *Store {
 	t.Helper()
 	folder := t.TempDir()

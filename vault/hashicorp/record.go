@@ -29,8 +29,8 @@ func (r record) versionText() string {
 	return strconv.Itoa(r.version)
 }
 
-// seen is the version that the caller of Put saw in a Get of this record: none
-// if there is a record but no text.
+// seen returns the version that the caller of Put saw in a Get of this record:
+// none if there is a record but no text.
 func (r record) seen(field string) string {
 	if _, err := r.text(field); r.gone || err != nil {
 		return ""
