@@ -77,7 +77,8 @@ const (
 )
 
 // TestTerminalProgress delays the vault until a terminal shows that it is being
-// asked. The earlier operations, which must not show progress, did not.
+// asked. The commands started before that, which must not show progress, did
+// not.
 func TestTerminalProgress(t *testing.T) {
 	t.Parallel()
 	b, g := desk(t)

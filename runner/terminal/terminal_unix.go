@@ -19,7 +19,7 @@ import (
 
 // A pseudoTerminal stands between the programs and the real terminal. Each
 // program gets a pseudo-terminal of its own, with the real window's size. Its
-// output goes through a mask to the real terminal, and gets what is typed if
+// output goes through a mask to the real terminal. It gets what is typed if
 // this process is in the foreground.
 type pseudoTerminal struct {
 	screen   *os.File
