@@ -19,9 +19,9 @@ import (
 type office struct {
 	*bench
 	*fixture
-	refused int // commits that git refused because the index was locked
-	without int // commits that lack the edit: git's own, when two of them write the index
-	mended  int // commits that the hook stopped, with the repair made
+	refused  int // commits that git refused because the index was locked
+	without  int // commits that lack the edit: git's own, when two of them write the index
+	repaired int // commits that the hook stopped, with the repair made
 }
 
 const indexLocked = "index.lock': File exists"
@@ -49,7 +49,7 @@ func TestEditorBeside(t *testing.T) {
 			for n := range rounds {
 				o.round(n, hooked)
 			}
-			t.Logf("%d rounds: git refused %d commits and made %d without what was staged, the hook stopped %d with a repair", rounds, o.refused, o.without, o.mended)
+			t.Logf("%d rounds: git refused %d commits and made %d without what was staged, the hook stopped %d with a repair", rounds, o.refused, o.without, o.repaired)
 		})
 	}
 }
@@ -108,7 +108,7 @@ func (o *office) round(n int, hooked bool) {
 			o.without++
 		case err == nil:
 		case strings.Contains(out, "repaired: review, and commit again"):
-			o.mended++
+			o.repaired++
 		case strings.Contains(out, "envdrift:"):
 			o.t.Fatalf("round %d: the hook made no repair:\n%s", n, out)
 		case strings.Contains(out, indexLocked):

@@ -177,8 +177,8 @@ func (k *killing) victims() []victim {
 	edited := pulled.with(strings.Replace(plain, "m4rked", "ed1ted", 1))
 	strays := synced.with(encrypted(k.t, k.stranger))
 	strays[".env.keys"] = "DOTENV_PRIVATE_KEY_PRODUCTION=" + k.stranger.Reveal() + "\n"
-	mended := synced.with(committed[folder(0)+"/"+envFile])
-	mended[".env.keys"] = strays[".env.keys"]
+	repaired := synced.with(committed[folder(0)+"/"+envFile])
+	repaired[".env.keys"] = strays[".env.keys"]
 	few := []string{}
 	for i := range 12 {
 		few = append(few, folder(i)+"/"+envFile)
@@ -188,7 +188,7 @@ func (k *killing) victims() []victim {
 		{"pull", []string{"pull"}, committed, pulled, many},
 		{"lock", []string{"lock"}, edited, edited, many},
 		{"vault-pull", []string{"vault-pull", folder(0), "app", "--env", "production"}, committed, synced, 1},
-		{"repair", []string{"repair"}, strays, mended, many},
+		{"repair", []string{"repair"}, strays, repaired, many},
 		{"encrypt", append([]string{"encrypt"}, few...), edited, edited, len(few)},
 		{"decrypt", append([]string{"decrypt"}, few...), synced, pulled, len(few)},
 	}
