@@ -60,6 +60,10 @@ func start(sys *system, args []string) int {
 func run(ctx context.Context, sys *system, args []string) int {
 	c := &cli{system: sys, args: args}
 	app, commands := c.application()
+	args, err := normalizeArgs(app.Model(), args)
+	if err != nil {
+		return c.fail(&usageError{err: err, command: c.command(c.args)})
+	}
 	name, err := app.Parse(args)
 	if err != nil {
 		return c.fail(&usageError{err: redactArgs(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
