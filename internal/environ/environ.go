@@ -68,10 +68,10 @@ func (o Options) choose(vars []dotenv.Variable) (chosen []dotenv.Variable, err e
 	for _, v := range vars {
 		switch {
 		case isPrivate(v.Name), !o.Selection.Has(v.Name):
-		case !isDangerous(v.Name) || slices.Contains(o.Allow, v.Name):
+		case dangerOf(v.Name) == "" || slices.Contains(o.Allow, v.Name):
 			chosen = append(chosen, v)
 		case v.File != "": // else the process has a value of its own
-			return nil, &DangerousNameError{v}
+			return nil, &DangerousNameError{v, dangerOf(v.Name)}
 		}
 	}
 	for _, pattern := range o.Selection.Only {
@@ -94,11 +94,14 @@ func (o Options) inherits(name string) bool {
 	return o.KeepEnv || secret.ClassOf(name) != secret.VaultAccess
 }
 
-// A DangerousNameError reports a variable that would make a program load code.
-type DangerousNameError struct{ Variable dotenv.Variable }
+// A DangerousNameError reports a variable that an env file may not set.
+type DangerousNameError struct {
+	Variable dotenv.Variable
+	Danger   Danger
+}
 
 func (e *DangerousNameError) Error() string {
-	return fmt.Sprintf("%s:%d: %s can make programs run code of the file's author", e.Variable.File, e.Variable.Line, e.Variable.Name)
+	return fmt.Sprintf("%s:%d: %s %s", e.Variable.File, e.Variable.Line, e.Variable.Name, e.Danger)
 }
 
 // Secrets returns the values that must not be shown: all that the files name,
