@@ -92,7 +92,7 @@ func (c *cli) advice(err error) []string {
 	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
 	}
-	if e := (*overwriteError)(nil); errors.As(err, &e) {
+	if e := (*workspace.OverwriteError)(nil); errors.As(err, &e) {
 		return []string{"check first: envdrift verify; then the same command with --force overwrites it"}
 	}
 	if e := (*keyring.UnmappedError)(nil); errors.As(err, &e) {

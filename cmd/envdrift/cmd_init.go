@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -42,13 +39,13 @@ func (c *cli) initialize(ctx context.Context) error {
 	if provider == "" {
 		provider = "age"
 	}
-	files, err := findEnvFiles(c.work.Files())
+	files, err := mapping.Discover(c.work.Files())
 	if err != nil {
 		return err
 	}
 	mappings := make([]config.Mapping, len(files))
 	for i, file := range files {
-		mappings[i] = proposeMapping(filepath.Base(c.work.Top), file)
+		mappings[i] = mapping.Propose(filepath.Base(c.work.Top), file)
 	}
 	if err := c.work.WriteFile(configName, config.Template(provider, c.overrides, mappings), 0o644); err != nil {
 		return err
@@ -103,53 +100,4 @@ func (c *cli) userName() string {
 		}
 	}
 	return "somebody"
-}
-
-// findEnvFiles returns the env files of a tree: .env, .env.NAME, and NAME.env
-// if it is encrypted, since such names have many other uses. It skips hidden
-// folders and those that package managers fill.
-func findEnvFiles(fsys fs.FS) ([]string, error) {
-	var files []string
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fs.SkipDir // envdrift may not read it
-		}
-		base := path.Base(name)
-		switch {
-		case name == ".":
-		case d.IsDir() && (strings.HasPrefix(base, ".") || slices.Contains([]string{"node_modules", "vendor", "dist", "build", "target"}, base)):
-			return fs.SkipDir
-		case d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name)):
-			files = append(files, name)
-		}
-		return nil
-	})
-	return files, err
-}
-
-func encryptedFile(fsys fs.FS, name string) bool {
-	doc, err := mapping.ReadEnvFile(fsys, name)
-	return err == nil && doc.State().HasCiphertext()
-}
-
-// proposeMapping names the secret after repository, folder and environment, in
-// characters that every vault allows.
-func proposeMapping(repository, file string) config.Mapping {
-	folder, base := path.Split(file)
-	m := config.Mapping{Folder: path.Clean(folder), EnvFile: base}
-	environment, ok := strings.CutPrefix(base, ".env.")
-	if ok {
-		m.Environment = environment
-	}
-	words := []string{repository, strings.Trim(folder, "/"), strings.Trim(strings.TrimPrefix(base, ".env"), ".")}
-	m.SecretName = safeName(strings.Join(words, "-")) + "-key"
-	return m
-}
-
-// safeName keeps letters, digits and single hyphens.
-func safeName(s string) string {
-	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
-	})
-	return strings.Join(words, "-")
 }

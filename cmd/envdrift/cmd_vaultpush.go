@@ -3,22 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"path"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/atomicfile"
-	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
-	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
-	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 type pushFlags struct {
@@ -63,11 +57,42 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.prepare(folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
+	p, err := c.preparePush(folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
 	if err != nil {
 		return err
 	}
-	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.target})[0], f.force)
+	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.Target})[0], f.force)
+}
+
+// preparePush finds the key that is to be stored.
+func (c *cli) preparePush(folder string, t mapping.Target, f pushFlags) (workspace.Push, error) {
+	if f.stdin {
+		text, err := io.ReadAll(io.LimitReader(c.stdin, 1<<16))
+		if err != nil {
+			return workspace.Push{}, err
+		}
+		return c.work.PreparePushOf(secret.New(string(text)), t, f.force)
+	}
+	return c.work.PreparePush(folder, t, f.force)
+}
+
+// push stores a key and reports it.
+func (c *cli) push(ctx context.Context, p workspace.Push, held keyring.Answer, force bool) error {
+	r := report.Row{Secret: p.Target.Mapping.SecretName, Environment: p.Target.Mapping.Env(), Vault: held.Vault, Names: []string{p.Name}}
+	stored, version, err := c.work.Push(ctx, p, held, force)
+	switch {
+	case err != nil:
+		return err
+	case !stored:
+		r.Status, r.Note = report.Status(drift.Unchanged), "the vault already has this key"
+	default:
+		r.Status, r.Note = report.Pushed, "to "+held.Vault+", read back"
+	}
+	if version != "" {
+		r.Note += ", version " + version
+	}
+	c.add(r)
+	return nil
 }
 
 // pushAll pushes the key of every mapping; one that fails does not stop the
@@ -77,15 +102,12 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	failed := func(t mapping.Target, err error) {
-		c.add(report.Row{Status: report.Status(drift.Failed), File: t.KeysFile, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})
-	}
-	var pushes []push
+	var pushes []workspace.Push
 	var asked []mapping.Target
 	for _, t := range targets {
-		p, err := c.prepare(t.Folder(), t, f)
+		p, err := c.preparePush(t.Folder(), t, f)
 		if err != nil {
-			failed(t, err)
+			c.addFailure(t, t.KeysFile, err)
 			continue
 		}
 		pushes, asked = append(pushes, p), append(asked, t)
@@ -98,138 +120,8 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 		}
 		stored[name] = true
 		if err := c.push(ctx, pushes[i], held, f.force); err != nil {
-			failed(asked[i], err)
+			c.addFailure(asked[i], asked[i].KeysFile, err)
 		}
 	}
 	return nil
-}
-
-// A push is a key that is to be stored under the secret of a target.
-type push struct {
-	target mapping.Target
-	name   string // of the key's variable
-	keys   ecies.Keys
-}
-
-// prepare finds the key of a target, unless the target's env file is encrypted
-// for another key.
-func (c *cli) prepare(folder string, t mapping.Target, f pushFlags) (push, error) {
-	name, keys, err := c.keyToPush(folder, t, f)
-	if err != nil {
-		return push{}, err
-	}
-	if t.Doc != nil {
-		if strange := drift.UnknownKeys(t.Doc, keys); len(strange) > 0 && !f.force {
-			return push{}, &pushMismatchError{c.relPath(t.File), name, strange[0], keys[0].PublicKey().Short()}
-		}
-	}
-	return push{t, name, keys}, nil
-}
-
-// keyToPush returns the key with the requested name, or the only one.
-func (c *cli) keyToPush(folder string, t mapping.Target, f pushFlags) (string, ecies.Keys, error) {
-	names := t.Names
-	if f.stdin {
-		text, err := io.ReadAll(io.LimitReader(c.stdin, 1<<16))
-		if err != nil {
-			return "", nil, err
-		}
-		keys, err := keyring.ParseKey(vault.Secret{Value: secret.New(string(text))}, "standard input", names)
-		return names[0], keys, err
-	}
-	file := path.Join(folder, c.work.Config.Sync.EnvKeysFilename)
-	data, err := atomicfile.ReadFile(c.work.Files(), file)
-	if err != nil {
-		return "", nil, err
-	}
-	ring := &keyring.Ring{}
-	ring.File(c.relPath(file), dotenv.ParseKeysFile(data))
-	for _, name := range names {
-		if keys := ring.Named(name); len(keys) > 0 {
-			return name, keys, nil
-		}
-	}
-	if len(ring.Invalid) > 0 {
-		return "", nil, errors.Join(ring.Invalid...)
-	}
-	return "", nil, &noSuchKeyError{c.relPath(file), names, ring}
-}
-
-// push stores a key if the vault has none, or, with force, another one, and
-// reads it back.
-func (c *cli) push(ctx context.Context, p push, held keyring.Answer, force bool) error {
-	secretName, name, keys := p.target.Mapping.SecretName, p.name, p.keys
-	r := report.Row{Secret: secretName, Environment: p.target.Mapping.Env(), Vault: held.Vault, Names: []string{name}}
-	unreadable := errors.Is(held.Err, vault.ErrMalformed) && held.Version != ""
-	switch {
-	case errors.Is(held.Err, vault.ErrNotFound):
-	case held.Err != nil && !unreadable:
-		return held.Err
-	case held.Keys.Reveal() == keys.Reveal():
-		r.Status, r.Note = report.Status(drift.Unchanged), "the vault already has this key"
-		c.add(r)
-		return nil
-	case !force:
-		return &overwriteError{held.Vault, secretName, held.Keys, held.Err}
-	}
-	store, err := c.work.Vault(ctx, p.target)
-	if err != nil {
-		return err
-	}
-	version, err := store.Put(ctx, secretName, secret.New(name+"="+keys.Reveal()), held.Version)
-	if err != nil {
-		return err
-	}
-	back, err := store.Get(ctx, secretName)
-	if err != nil {
-		return fmt.Errorf("read back: %w", err)
-	}
-	if got, err := keyring.ParseKey(back, store.String(), []string{name}); err != nil || got.Reveal() != keys.Reveal() {
-		return &vault.Error{Op: "put", Vault: store.String(), Name: secretName, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
-	}
-	r.Status, r.Note = "pushed", "to "+store.String()+", read back"
-	if version != "" {
-		r.Note += ", version " + version
-	}
-	c.add(r)
-	return nil
-}
-
-// An overwriteError reports another key, or another text, under the name.
-type overwriteError struct {
-	vault, name string
-	there       ecies.Keys
-	err         error // why what is there is not a key
-}
-
-func (e *overwriteError) Error() string {
-	if len(e.there) == 0 {
-		return fmt.Sprintf("%s: %s already holds something else: %v", e.vault, e.name, e.err)
-	}
-	return fmt.Sprintf("%s: %s already holds another key (public key %s)", e.vault, e.name, e.there[0].PublicKey().Short())
-}
-
-// A noSuchKeyError reports a keys file without the requested key.
-type noSuchKeyError struct {
-	file  string
-	names []string
-	ring  *keyring.Ring
-}
-
-func (e *noSuchKeyError) Error() string {
-	var have []string
-	for _, h := range e.ring.Held {
-		have = append(have, h.Name)
-	}
-	if len(have) == 0 {
-		return fmt.Sprintf("%s holds no private key", e.file)
-	}
-	return fmt.Sprintf("%s holds no %s, only %s", e.file, strings.Join(e.names, " or "), strings.Join(have, ", "))
-}
-
-// A pushMismatchError reports a key that is not the env file's.
-type pushMismatchError struct{ file, name, header, key string }
-
-func (e *pushMismatchError) Error() string {
-	return fmt.Sprintf("%s is the key of %s, but %s is encrypted for %s: pushing it would lock everyone out", e.name, e.key, e.file, e.header)
 }

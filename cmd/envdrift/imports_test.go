@@ -23,7 +23,7 @@ var layers = layersOf(
 	"internal/drift",
 	"internal/workspace",
 	"internal/verify internal/environ hooks/precommit hooks/postcheckout",
-	"internal/report internal/servertest internal/interop",
+	"internal/report internal/cmdline internal/servertest internal/interop",
 	"cmd/envdrift bench",
 )
 
@@ -41,7 +41,7 @@ func layersOf(layers ...string) map[string]int {
 var only = map[string][]string{
 	"github.com/go-git/":     {"gitops"},
 	"github.com/BurntSushi/": {"internal/config"},
-	"github.com/alecthomas/": {"cmd/envdrift"},
+	"github.com/alecthomas/": {"cmd/envdrift", "internal/cmdline"},
 	"github.com/aws/":        {"vault/aws"},
 	"github.com/Azure/":      {"vault/azure", "internal/servertest"},
 	"github.com/hashicorp/":  {"vault/hashicorp"},

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/envdrift/envdrift/internal/cmdline"
 	"github.com/envdrift/envdrift/internal/report"
 )
 
@@ -60,7 +61,7 @@ func start(sys *system, args []string) int {
 func run(ctx context.Context, sys *system, args []string) int {
 	c := &cli{system: sys, args: args}
 	app, commands := c.application()
-	args, err := normalizeArgs(app.Model(), args)
+	args, err := cmdline.Normalize(app.Model(), args)
 	if err != nil {
 		return c.fail(&usageError{err: err, command: c.command(c.args)})
 	}

@@ -1,4 +1,6 @@
-package main
+// Package cmdline brings a command line into the part of its syntax that kingpin
+// reads as users mean it.
+package cmdline
 
 import (
 	"fmt"
@@ -9,11 +11,10 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// normalizeArgs rewrites a command line into the part of its syntax that kingpin
-// reads as users mean it: from the first word of exec's program everything is
-// the program's, as if it came after "--"; and a switch takes =true and =false,
-// which kingpin would take for the next argument.
-func normalizeArgs(app *kingpin.ApplicationModel, args []string) ([]string, error) {
+// Normalize rewrites a command line. From the first word of exec's program on,
+// everything is the program's, as if it came after "--". A switch takes =true and
+// =false, which kingpin would take for the next argument.
+func Normalize(app *kingpin.ApplicationModel, args []string) ([]string, error) {
 	group := app.CmdGroupModel
 	flags := app.Flags
 	command := ""

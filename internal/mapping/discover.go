@@ -1,0 +1,59 @@
+package mapping
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/config"
+)
+
+// Discover returns the env files of a tree: .env, .env.NAME, and NAME.env
+// if it is encrypted, since such names have many other uses. It skips hidden
+// folders and those that package managers fill.
+func Discover(fsys fs.FS) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fs.SkipDir // envdrift may not read it
+		}
+		base := path.Base(name)
+		switch {
+		case name == ".":
+		case d.IsDir() && (strings.HasPrefix(base, ".") || slices.Contains([]string{"node_modules", "vendor", "dist", "build", "target"}, base)):
+			return fs.SkipDir
+		case d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name)):
+			files = append(files, name)
+		}
+		return nil
+	})
+	return files, err
+}
+
+func encryptedFile(fsys fs.FS, name string) bool {
+	doc, err := ReadEnvFile(fsys, name)
+	return err == nil && doc.State().HasCiphertext()
+}
+
+// Propose returns a mapping for an env file. It names the secret after repository,
+// folder and environment, in characters that every vault allows.
+func Propose(repository, file string) config.Mapping {
+	folder, base := path.Split(file)
+	m := config.Mapping{Folder: path.Clean(folder), EnvFile: base}
+	environment, ok := strings.CutPrefix(base, ".env.")
+	if ok {
+		m.Environment = environment
+	}
+	words := []string{repository, strings.Trim(folder, "/"), strings.Trim(strings.TrimPrefix(base, ".env"), ".")}
+	m.SecretName = safeName(strings.Join(words, "-")) + "-key"
+	return m
+}
+
+// safeName keeps letters, digits and single hyphens.
+func safeName(s string) string {
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
+	})
+	return strings.Join(words, "-")
+}

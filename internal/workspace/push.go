@@ -1,0 +1,137 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A Push is a key that is to be stored under the secret of a target.
+type Push struct {
+	Target mapping.Target
+	Name   string // of the key's variable
+	Keys   ecies.Keys
+}
+
+// PreparePush returns the push of the key in a folder's keys file: the one under
+// the first of the target's names that is there. It is a [*PushMismatchError] if
+// the target's env file is encrypted for another key, unless force.
+func (w *Workspace) PreparePush(folder string, t mapping.Target, force bool) (Push, error) {
+	file := path.Join(folder, w.Config.Sync.EnvKeysFilename)
+	data, err := atomicfile.ReadFile(w.Files(), file)
+	if err != nil {
+		return Push{}, err
+	}
+	ring := &keyring.Ring{}
+	ring.File(w.RelPath(file), dotenv.ParseKeysFile(data))
+	for _, name := range t.Names {
+		if keys := ring.Named(name); len(keys) > 0 {
+			return w.pushOf(Push{t, name, keys}, force)
+		}
+	}
+	if len(ring.Invalid) > 0 {
+		return Push{}, errors.Join(ring.Invalid...)
+	}
+	return Push{}, &NoSuchKeyError{w.RelPath(file), t.Names, ring}
+}
+
+// PreparePushOf is PreparePush for the text of a key.
+func (w *Workspace) PreparePushOf(text secret.Value, t mapping.Target, force bool) (Push, error) {
+	keys, err := keyring.ParseKey(vault.Secret{Value: text}, "standard input", t.Names)
+	if err != nil {
+		return Push{}, err
+	}
+	return w.pushOf(Push{t, t.Names[0], keys}, force)
+}
+
+func (w *Workspace) pushOf(p Push, force bool) (Push, error) {
+	if p.Target.Doc != nil && !force {
+		if unknown := drift.UnknownKeys(p.Target.Doc, p.Keys); len(unknown) > 0 {
+			return Push{}, &PushMismatchError{w.RelPath(p.Target.File), p.Name, unknown[0], p.Keys[0].PublicKey().Short()}
+		}
+	}
+	return p, nil
+}
+
+// Push stores a key if the vault has none, or, with force, another one, and reads
+// it back. held is what the vault has. It reports whether it stored the key, and
+// its version. The error is an [*OverwriteError] if there is another key.
+func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force bool) (stored bool, version string, err error) {
+	name := p.Target.Mapping.SecretName
+	unreadable := errors.Is(held.Err, vault.ErrMalformed) && held.Version != ""
+	switch {
+	case errors.Is(held.Err, vault.ErrNotFound):
+	case held.Err != nil && !unreadable:
+		return false, "", held.Err
+	case held.Keys.Reveal() == p.Keys.Reveal():
+		return false, "", nil
+	case !force:
+		return false, "", &OverwriteError{held.Vault, name, held.Keys, held.Err}
+	}
+	store, err := w.Vault(ctx, p.Target)
+	if err != nil {
+		return false, "", err
+	}
+	version, err = store.Put(ctx, name, secret.New(p.Name+"="+p.Keys.Reveal()), held.Version)
+	if err != nil {
+		return false, "", err
+	}
+	back, err := store.Get(ctx, name)
+	if err != nil {
+		return false, "", fmt.Errorf("read back: %w", err)
+	}
+	if got, err := keyring.ParseKey(back, store.String(), []string{p.Name}); err != nil || got.Reveal() != p.Keys.Reveal() {
+		return false, "", &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
+	}
+	return true, version, nil
+}
+
+// An OverwriteError reports another key, or another text, under the name.
+type OverwriteError struct {
+	vault, name string
+	there       ecies.Keys
+	err         error // why what is there is not a key
+}
+
+func (e *OverwriteError) Error() string {
+	if len(e.there) == 0 {
+		return fmt.Sprintf("%s: %s already holds something else: %v", e.vault, e.name, e.err)
+	}
+	return fmt.Sprintf("%s: %s already holds another key (public key %s)", e.vault, e.name, e.there[0].PublicKey().Short())
+}
+
+// A NoSuchKeyError reports a keys file without the requested key.
+type NoSuchKeyError struct {
+	file  string
+	names []string
+	ring  *keyring.Ring
+}
+
+func (e *NoSuchKeyError) Error() string {
+	var have []string
+	for _, h := range e.ring.Held {
+		have = append(have, h.Name)
+	}
+	if len(have) == 0 {
+		return fmt.Sprintf("%s holds no private key", e.file)
+	}
+	return fmt.Sprintf("%s holds no %s, only %s", e.file, strings.Join(e.names, " or "), strings.Join(have, ", "))
+}
+
+// A PushMismatchError reports a key that is not the env file's.
+type PushMismatchError struct{ file, name, header, key string }
+
+func (e *PushMismatchError) Error() string {
+	return fmt.Sprintf("%s is the key of %s, but %s is encrypted for %s: pushing it would lock everyone out", e.name, e.key, e.file, e.header)
+}
