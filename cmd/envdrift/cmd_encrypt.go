@@ -19,6 +19,7 @@ import (
 type encryptFlags struct {
 	files     []string
 	check     bool
+	stored    bool // the caller stores a new key
 	selection dotenv.Selection
 }
 
@@ -51,7 +52,11 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 		f.files = []string{".env"}
 	}
 	for _, file := range f.files {
-		if err := c.encryptFile(ctx, file, f); err != nil {
+		inside, err := c.work.Inside(file)
+		if err == nil {
+			err = c.encryptFile(ctx, inside, f)
+		}
+		if err != nil {
 			c.addFailure(mapping.Target{}, c.typed(file), err)
 		}
 	}
@@ -59,11 +64,7 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 }
 
 // encryptFile encrypts the selected values of one file.
-func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) error {
-	file, err := c.work.Inside(name)
-	if err != nil {
-		return err
-	}
+func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) error {
 	doc, err := mapping.ReadEnvFile(c.work.Files(), file)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (c *cli) encryptFile(ctx context.Context, name string, f encryptFlags) erro
 	for _, ch := range append(changes, plan...) {
 		c.addChange(ch)
 	}
-	if key.Generated && plan[0].Err == nil {
+	if key.Generated && plan[0].Err == nil && !f.stored {
 		c.say("Created a new key pair. Store its private key in the vault before you commit:")
 		c.say("  %s", c.pushLine(file, key.Private))
 	}

@@ -19,7 +19,7 @@ func statusFor(err error) report.Status {
 	switch {
 	case drift.IsDrift(err):
 		return report.Drift
-	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)):
+	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*precommit.UnmappedPlaintextError)):
 		return report.Plaintext
 	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, precommit.ErrConflict):
 		return report.Conflict
@@ -46,6 +46,13 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
 		}
 	case report.Plaintext:
+		if errors.As(err, new(*precommit.UnmappedPlaintextError)) {
+			return []string{
+				c.commandLine("add "+name) + " && git add " + name + "   maps and encrypts it",
+				"or keep it out of git: git rm --cached " + name + " && echo " + quote("/"+file) + " >> .gitignore",
+				`or, if it holds no secret: on_plaintext = "warn" in [hooks]`,
+			}
+		}
 		line := c.commandLine("encrypt " + name)
 		if staged {
 			line += " && git add " + name

@@ -12,7 +12,7 @@ import (
 
 // commandGroups are the parts of the list of commands, as in the README.
 var commandGroups = [...]struct{ Title, Commands string }{
-	{"Start", "init hook"},
+	{"Start", "init add hook"},
 	{"Daily", "exec env pull lock encrypt decrypt"},
 	{"Check", "verify status doctor repair"},
 	{"Team", "sync vault-push vault-pull recipient trust"},

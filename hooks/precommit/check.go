@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -115,13 +116,44 @@ func (c *Check) prepare(f *StagedFile) (ask bool) {
 	if f.old != nil {
 		f.head = dotenv.Parse(f.old)
 	}
-	if !f.Mapped && (f.Change.Mode == gitops.Symlink || !f.everEncrypted()) {
-		return false // a path, or an env file that was never meant to be encrypted
+	if !f.Mapped && f.Change.Mode == gitops.Symlink {
+		return false // a path
+	}
+	if !f.Mapped && !f.everEncrypted() {
+		f.checkUnmapped()
+		return false
 	}
 	if f.Err = f.legible(); f.Err != nil {
 		return false
 	}
 	return f.decide()
+}
+
+// checkUnmapped decides on an env file that no mapping names and that was never
+// encrypted: it holds plaintext, or nothing.
+func (f *StagedFile) checkUnmapped() {
+	policy := f.w.Config.Hooks.OnPlaintext
+	if policy == config.Off || !config.MayHoldPlaintext(path.Base(f.Change.Path)) || !f.holdsValues() {
+		return
+	}
+	if policy == config.Warn {
+		f.Unproven = &UnmappedPlaintextError{f.Change.Path}
+		return
+	}
+	f.Err = &UnmappedPlaintextError{f.Change.Path}
+}
+
+// holdsValues reports whether a value of the file is not empty.
+func (f *StagedFile) holdsValues() bool {
+	return slices.ContainsFunc(f.doc.Plaintext(dotenv.Selection{}), func(e dotenv.Entry) bool { return e.Value != "" })
+}
+
+// An UnmappedPlaintextError reports an env file in plaintext that no mapping
+// names.
+type UnmappedPlaintextError struct{ File string }
+
+func (e *UnmappedPlaintextError) Error() string {
+	return "is an env file in plaintext, and no mapping names it"
 }
 
 func (f *StagedFile) everEncrypted() bool {

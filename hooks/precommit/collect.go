@@ -169,7 +169,7 @@ func present(mode gitops.Mode, oid gitops.OID) []gitops.OID {
 
 func (c *Check) concerns(f *StagedFile) bool {
 	base := path.Base(f.Change.Path)
-	return config.IsEnvFileName(base) || c.isKeysName(base) || c.names[base] || holdsOurs(f.data) || holdsOurs(f.old)
+	return config.IsEnvFileName(base) || config.MayHoldPlaintext(base) || c.isKeysName(base) || c.names[base] || holdsOurs(f.data) || holdsOurs(f.old)
 }
 
 // isKeysName reports whether a file is one for private keys by its name, in

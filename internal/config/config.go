@@ -86,6 +86,7 @@ func (m Mapping) Env() string {
 type Hooks struct {
 	OnDrift       string
 	OnUnmapped    string
+	OnPlaintext   string
 	OnUnreachable string
 	PostCheckout  string
 	Timeout       time.Duration // all vault work of one hook
@@ -208,7 +209,7 @@ func defaults(dir string, o Overrides) *Config {
 		Dir:      dir,
 		Named:    map[string]vault.Config{},
 		Sync:     SyncOptions{EnvKeysFilename: ".env.keys"},
-		Hooks:    Hooks{OnDrift: Repair, OnUnmapped: Warn, OnUnreachable: Block, PostCheckout: Pull, Timeout: 5 * time.Second},
+		Hooks:    Hooks{OnDrift: Repair, OnUnmapped: Warn, OnPlaintext: Block, OnUnreachable: Block, PostCheckout: Pull, Timeout: 5 * time.Second},
 		override: o,
 	}
 }

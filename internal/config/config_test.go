@@ -102,6 +102,7 @@ ephemeral_keys = false
 [hooks]
 on_drift = "block"
 on_unmapped = "block"
+on_plaintext = "warn"
 on_unreachable = "warn"
 post_checkout = "sync"
 timeout = "2s"
@@ -123,7 +124,7 @@ func TestParseEverything(t *testing.T) {
 			{SecretName: "team/local-key", Folder: ".", Environment: "development", EnvFile: "config/postgresql.env",
 				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Line: 49},
 		},
-		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
+		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
 	}
 	if !same(got, want) {
 		t.Errorf("Parse =\n%+v; want\n%+v", got, want)
@@ -172,7 +173,7 @@ func TestParseDefaults(t *testing.T) {
 	if want := (vault.Config{Provider: "age", Dir: "/repo"}); !reflect.DeepEqual(c.Vault, want) {
 		t.Errorf("Vault = %+v; want %+v", c.Vault, want)
 	}
-	if want := (config.Hooks{OnDrift: "repair", OnUnmapped: "warn", OnUnreachable: "block", PostCheckout: "pull", Timeout: 5 * time.Second}); c.Hooks != want {
+	if want := (config.Hooks{OnDrift: "repair", OnUnmapped: "warn", OnPlaintext: "block", OnUnreachable: "block", PostCheckout: "pull", Timeout: 5 * time.Second}); c.Hooks != want {
 		t.Errorf("Hooks = %+v; want %+v", c.Hooks, want)
 	}
 	if want := (config.SyncOptions{EnvKeysFilename: ".env.keys"}); c.Sync != want {

@@ -21,12 +21,36 @@ func IsEnvFileName(base string) bool {
 // env files but is not one, such as .env.example or .env.keys.
 func IsCompanion(name string) bool {
 	lower := strings.ToLower(name)
-	for _, suffix := range []string{".example", ".sample", ".template", ".keys", ".vault", ".bak", ".backup", ".orig", ".rej", ".swp", "~"} {
+	for _, suffix := range []string{".keys", ".vault", ".bak", ".backup", ".orig", ".rej", ".swp", "~", " copy", ".php", ".ts", ".js", ".json", ".md"} {
 		if strings.HasSuffix(lower, suffix) {
 			return true
 		}
 	}
-	return strings.Contains(lower, ".backup.") || strings.Contains(lower, ".env.keys")
+	return isTemplate(lower) || strings.Contains(lower, ".backup.") || strings.Contains(lower, ".env.keys")
+}
+
+// isTemplate reports whether a lower-case base name is that of a file which shows
+// what an env file looks like.
+func isTemplate(lower string) bool {
+	return slices.ContainsFunc([]string{".example", ".sample", ".template", ".dist", ".schema", ".default", ".defaults"}, func(word string) bool {
+		return strings.HasSuffix(lower, word) || strings.HasSuffix(lower, word+".env") || strings.Contains(lower, word+".")
+	})
+}
+
+// MayHoldPlaintext reports whether a base name is that of an env file, or of a
+// copy of one, in which plaintext is not expected: .env, .env.NAME, NAME.env,
+// .env.bak. Templates such as .env.example, and code such as .env.d.ts, are not.
+func MayHoldPlaintext(base string) bool {
+	lower := strings.ToLower(base)
+	if isTemplate(lower) || strings.Contains(lower, ".env.keys") {
+		return false
+	}
+	for _, suffix := range []string{".php", ".ts", ".js", ".json", ".md", ".vault"} {
+		if strings.HasSuffix(lower, suffix) {
+			return false
+		}
+	}
+	return strings.HasPrefix(lower, ".env.") || strings.HasPrefix(lower, ".env~") || lower == ".env" || strings.HasSuffix(lower, ".env")
 }
 
 // A NoEnvFileError reports a folder without the mapping's env file.

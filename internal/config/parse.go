@@ -154,6 +154,7 @@ func (c *Config) parseTop(t *table) {
 	if h := t.section("hooks"); h != nil {
 		c.Hooks.OnDrift = h.oneOf("on_drift", c.Hooks.OnDrift, Repair, Block)
 		c.Hooks.OnUnmapped = h.oneOf("on_unmapped", c.Hooks.OnUnmapped, Warn, Block)
+		c.Hooks.OnPlaintext = h.oneOf("on_plaintext", c.Hooks.OnPlaintext, Block, Warn, Off)
 		c.Hooks.OnUnreachable = h.oneOf("on_unreachable", c.Hooks.OnUnreachable, Block, Warn)
 		c.Hooks.PostCheckout = h.oneOf("post_checkout", c.Hooks.PostCheckout, Pull, Sync, Off)
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)

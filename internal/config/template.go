@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -25,16 +26,38 @@ func Template(provider string, o Overrides, mappings []Mapping) []byte {
 		b.WriteString("\n# [[vault.sync.mappings]]\n# secret_name = \"myapp-production-key\"\n# folder_path = \".\"\n# environment = \"production\"\n")
 	}
 	for _, m := range mappings {
-		fmt.Fprintf(&b, "\n[[vault.sync.mappings]]\nsecret_name = %s\nfolder_path = %s\n", quoted(m.SecretName), quoted(m.Folder))
-		if m.Environment != "" {
-			fmt.Fprintf(&b, "environment = %s\n", quoted(m.Environment))
-		}
-		if m.EnvFile != "" && m.EnvFile != ".env."+m.Environment {
-			fmt.Fprintf(&b, "env_file    = %s\n", quoted(m.EnvFile))
-		}
+		writeMapping(&b, "", m)
 	}
 	b.WriteString(hooksTemplate)
 	return b.Bytes()
+}
+
+// writeMapping writes a mapping below the tables of prefix.
+func writeMapping(b *bytes.Buffer, prefix string, m Mapping) {
+	fmt.Fprintf(b, "\n[[%svault.sync.mappings]]\nsecret_name = %s\nfolder_path = %s\n", prefix, quoted(m.SecretName), quoted(m.Folder))
+	if m.Environment != "" {
+		fmt.Fprintf(b, "environment = %s\n", quoted(m.Environment))
+	}
+	if m.EnvFile != "" && m.EnvFile != ".env."+m.Environment {
+		fmt.Fprintf(b, "env_file    = %s\n", quoted(m.EnvFile))
+	}
+}
+
+// AddMapping returns a configuration file with one more mapping. The error is
+// that of [Parse] if none can be appended to the file.
+func AddMapping(file string, data []byte, o Overrides, m Mapping) ([]byte, error) {
+	prefix := ""
+	if filepath.Base(file) == "pyproject.toml" {
+		prefix = "tool.envdrift."
+	}
+	var b bytes.Buffer
+	b.Write(data)
+	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		b.WriteByte('\n')
+	}
+	writeMapping(&b, prefix, m)
+	_, err := Parse(file, b.Bytes(), o)
+	return b.Bytes(), err
 }
 
 // tomlKey returns a key, in quotes if it needs them.
@@ -56,6 +79,7 @@ const hooksTemplate = `
 # [hooks]
 # on_drift = "repair"       # or "block": only stop the commit
 # on_unmapped = "warn"      # or "block": an encrypted file that no mapping names
+# on_plaintext = "block"    # or "warn", "off": an env file in plaintext that no mapping names
 # on_unreachable = "block"  # or "warn": what the vault could not be asked about
 # post_checkout = "pull"    # or "sync": private keys only; or "off"
 # timeout = "5s"            # all vault work of one hook
