@@ -137,10 +137,11 @@ func apply(root *os.Root, c *Change, keep BackupFunc) error {
 		perm = 0o600
 	}
 	if c.Keep {
-		var err error
-		if c.Backup, err = keep(c.File, c.Old); err != nil {
+		where, err := keep(c.File, c.Old)
+		if err != nil {
 			return fmt.Errorf("keep a backup: %w", err)
 		}
+		c.Backup = where
 	}
 	return atomicfile.Write(root, c.File, c.New, perm, c.Private)
 }
