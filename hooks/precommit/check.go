@@ -104,7 +104,7 @@ func isUnreachable(err error) bool {
 // prepare decides on a file, unless a vault must be asked.
 func (c *Check) prepare(f *StagedFile) (ask bool) {
 	name := f.Change.Path
-	if c.isKeysName(path.Base(name)) || dotenv.IsKeysFile(f.data) {
+	if c.isKeysName(path.Base(name)) || dotenv.HoldsPrivateKey(f.data) {
 		f.Err = &KeysError{name}
 		return false
 	}

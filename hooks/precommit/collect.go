@@ -187,7 +187,7 @@ func (c *Check) isKeysName(base string) bool {
 
 // holdsOurs reports whether a text may hold a ciphertext or a private key.
 func holdsOurs(data []byte) bool {
-	return bytes.Contains(data, []byte(ecies.Prefix)) || dotenv.IsKeysFile(data)
+	return bytes.Contains(data, []byte(ecies.Prefix)) || dotenv.HoldsPrivateKey(data)
 }
 
 // renamedFrom gives the encrypted file that this commit deletes and data comes

@@ -1,0 +1,56 @@
+package dotenv_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/envdrift/envdrift/internal/dotenv"
+)
+
+func TestHoldsPrivateKey(t *testing.T) {
+	t.Parallel()
+	hex := strings.Repeat("0123456789abcdef", 4)
+	age := "AGE-SECRET-KEY-1" + strings.Repeat("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 2)[:58]
+	tests := []struct {
+		name, text string
+		want       bool
+	}{
+		{"env", "DOTENV_PRIVATE_KEY=" + hex, true},
+		{"quotes", `DOTENV_PRIVATE_KEY_CI="` + hex + `"`, true},
+		{"export and a comment", "# export DOTENV_PRIVATE_KEY = '" + strings.ToUpper(hex) + "'", true},
+		{"YAML map", "env:\n  DOTENV_PRIVATE_KEY: " + hex, true},
+		{"YAML list", "- name: DOTENV_PRIVATE_KEY_PRODUCTION\n  value: \"" + hex + "\"\n", true},
+		{"JSON", `{"DOTENV_PRIVATE_KEY": "` + hex + `"}`, true},
+		{"Dockerfile", "ENV DOTENV_PRIVATE_KEY " + hex, true},
+		{"Python", `os.environ["DOTENV_PRIVATE_KEY"] = "` + hex + `"`, true},
+		{"JavaScript", `process.env.DOTENV_PRIVATE_KEY = '` + hex + `';`, true},
+		{"XML", `<add key="DOTENV_PRIVATE_KEY" value="` + hex + `" />`, true},
+		{"setx", "setx DOTENV_PRIVATE_KEY " + hex, true},
+		{"list", "DOTENV_PRIVATE_KEY=" + hex + "," + hex, true},
+		{"UTF-16 LE", utf16Text("DOTENV_PRIVATE_KEY=" + hex), true},
+		{"name alone", "set DOTENV_PRIVATE_KEY in the CI system", false},
+		{"a reference", "DOTENV_PRIVATE_KEY: ${{ secrets.KEY }}\n" + strings.Repeat("# ", 40) + hex, false},
+		{"too short", "DOTENV_PRIVATE_KEY=" + hex[1:], false},
+		{"a public key", "DOTENV_PUBLIC_KEY=02" + hex, false},
+		{"a checksum far away", "DOTENV_PRIVATE_KEY\n" + strings.Repeat("text ", 20) + hex, false},
+		{"age identity", "# created: today\n" + age + "\n", true},
+		{"age identity in JSON", `{"key":"` + age + `"}`, true},
+		{"post-quantum age identity", strings.Replace(age, "KEY-1", "KEY-PQ-1", 1), true},
+		{"age prefix", "it begins with AGE-SECRET-KEY-1 and so on", false},
+		{"age example", "AGE-SECRET-KEY-1QQPQT…", false},
+	}
+	for _, tt := range tests {
+		if got := dotenv.HoldsPrivateKey([]byte(tt.text)); got != tt.want {
+			t.Errorf("%s: HoldsPrivateKey = %t; want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
+func utf16Text(s string) string {
+	out := []byte{0xFF, 0xFE}
+	for _, u := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return string(out)
+}
