@@ -1,8 +1,6 @@
 package mapping_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -28,30 +26,4 @@ func locked(t testing.TB, k *ecies.PrivateKey, text string, previous *dotenv.Doc
 		t.Fatal(err)
 	}
 	return doc
-}
-
-// values gives what keys make of an env file, the header left out.
-func values(t testing.TB, data []byte, keys ...*ecies.PrivateKey) string {
-	t.Helper()
-	all, err := dotenv.Parse(data).Reveal(keys)
-	if err != nil {
-		t.Fatalf("Reveal: %v", err)
-	}
-	var b strings.Builder
-	for _, r := range all {
-		if !strings.HasPrefix(r.Name, "DOTENV_PUBLIC_KEY") {
-			fmt.Fprintf(&b, "%s=%s\n", r.Name, r.Plaintext.Reveal())
-		}
-	}
-	return b.String()
-}
-
-// value gives the ciphertext of name.
-func value(t testing.TB, data []byte, name string) string {
-	t.Helper()
-	e, ok := dotenv.Parse(data).Get(name)
-	if !ok {
-		t.Fatalf("there is no %s", name)
-	}
-	return e.Value
 }
