@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/hooks/postcheckout"
 	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
 
@@ -226,12 +227,29 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 	if c.work, err = workspace.Open(o); err != nil {
 		return err
 	}
+	if from, to := c.env["PRE_COMMIT_FROM_REF"], c.env["PRE_COMMIT_TO_REF"]; c.env["PRE_COMMIT"] == "1" && from != "" && to != "" {
+		return c.verifyUnderFramework(ctx, verify.Scope{Rev: from + ".." + to})
+	}
 	check, err := precommit.Run(ctx, c.work, precommit.Options{})
+	if check != nil && len(check.Files) == 0 && err == nil && check.Framework() && check.NothingStaged(ctx) {
+		return c.verifyUnderFramework(ctx, verify.Scope{Staged: true}) // pre-commit run --all-files
+	}
 	if check == nil || len(check.Files) == 0 {
 		return err
 	}
 	defer func() { _ = check.Close() }()
 	c.reportStaged(ctx, check)
+	return err
+}
+
+// verifyUnderFramework proves what the pre-commit framework was asked to look at
+// where that is not what is staged.
+func (c *cli) verifyUnderFramework(ctx context.Context, s verify.Scope) error {
+	if len(c.work.Config.Mappings) == 0 && s.Staged {
+		return nil // envdrift is not set up here
+	}
+	results, err := verify.Run(ctx, c.work, s)
+	c.addResults(results)
 	return err
 }
 

@@ -81,7 +81,11 @@ func setup(env *testscript.Env) error {
 			return err
 		}
 	}
-	config := "[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n"
+	// The home is in the folder of the script, and no part of its repositories.
+	config := "[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n[core]\n\texcludesFile = " + home + "/ignored\n"
+	if err := os.WriteFile(home+"/ignored", []byte("/.home/\n"), 0o600); err != nil {
+		return err
+	}
 	return os.WriteFile(home+"/gitconfig", []byte(config), 0o600)
 }
 

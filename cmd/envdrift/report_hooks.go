@@ -54,7 +54,7 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
 	case repaired == 0:
 	case check.Framework():
 		sum += fmt.Sprintf("; %d repaired in the working tree: review, git add, and commit again", repaired)
-	case check.NothingLeft(ctx):
+	case check.NothingStaged(ctx):
 		sum += "; nothing is left to commit"
 	default:
 		sum += fmt.Sprintf("; %d repaired: review, and commit again", repaired)

@@ -158,8 +158,9 @@ func (c *Check) Framework() bool {
 	return !c.options.ByHand && c.w.Getenv("PRE_COMMIT") == "1"
 }
 
-// NothingLeft reports whether the repairs left nothing to commit.
-func (c *Check) NothingLeft(ctx context.Context) bool {
+// NothingStaged reports whether there is nothing to commit, as after a repair that
+// restored HEAD's version.
+func (c *Check) NothingStaged(ctx context.Context) bool {
 	nothing, err := c.repo.NothingStaged(ctx)
 	return err == nil && nothing
 }
