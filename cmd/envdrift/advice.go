@@ -86,6 +86,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
 		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
 	}
+	if e := (*environ.AmbiguousError)(nil); errors.As(err, &e) {
+		return []string{"choose one: --env " + quote(e.Environments[0]) + "; or name files: -f FILE"}
+	}
 	if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
 		return []string{"if you want that: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
 	}

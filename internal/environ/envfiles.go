@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -33,6 +35,7 @@ func (o Options) sources(ctx context.Context, w *workspace.Workspace) ([]dotenv.
 	sources := make([]dotenv.Source, len(targets))
 	for i, answer := range w.ProgramKeys(ctx, requests, o.Keys) {
 		name := w.RelPath(targets[i].File)
+		w.Debug("env file: %s", name)
 		if answer.Err != nil {
 			return nil, aboutFile(name, answer.Err)
 		}
@@ -95,7 +98,53 @@ func (o Options) targets(w *workspace.Workspace) ([]mapping.Target, error) {
 			return nil, t.Err
 		}
 	}
+	return oneEnvironment(targets, o.Env != "")
+}
+
+// oneEnvironment leaves out files of another environment: no program gets a mix
+// of .env and .env.production that was not asked for. Of files called .env and
+// .env.NAME it takes .env, which is everybody's default, unless an environment
+// was chosen. Files with other names, such as db.env, go along with either.
+func oneEnvironment(targets []mapping.Target, chosen bool) ([]mapping.Target, error) {
+	isPlain := func(t mapping.Target) bool { return path.Base(t.File) == ".env" }
+	inFamily := func(t mapping.Target) bool { // a profile's mapping was asked for
+		return t.Mapping.Profile == "" && (isPlain(t) || strings.HasPrefix(path.Base(t.File), ".env."))
+	}
+	var family []mapping.Target
+	for _, t := range targets {
+		if inFamily(t) {
+			family = append(family, t)
+		}
+	}
+	if len(family) < 2 {
+		return targets, nil
+	}
+	if slices.ContainsFunc(family, isPlain) {
+		return slices.DeleteFunc(targets, func(t mapping.Target) bool {
+			if chosen { // .env is labelled production if its mapping states nothing
+				return isPlain(t) && t.Mapping.Environment == ""
+			}
+			return inFamily(t) && !isPlain(t)
+		}), nil
+	}
+	e := &AmbiguousError{}
+	for _, t := range family {
+		if env := t.Mapping.Env(); !slices.Contains(e.Environments, env) {
+			e.Environments = append(e.Environments, env)
+		}
+	}
+	if len(e.Environments) > 1 {
+		return nil, e
+	}
 	return targets, nil
+}
+
+// An AmbiguousError reports a folder with env files of several environments, of
+// which none is the default.
+type AmbiguousError struct{ Environments []string }
+
+func (e *AmbiguousError) Error() string {
+	return "there are env files of several environments here: " + strings.Join(e.Environments, ", ")
 }
 
 // serviceMappings returns the mappings of the nearest folder, from here up to
