@@ -50,7 +50,6 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	app.UsageWriter(c.stdout)
 	app.ErrorWriter(c.stderr)
 	app.Terminate(os.Exit)
-	kingpin.EnableFileExpansion = false // @scope/package is an argument, not a file of arguments
 	app.HelpFlag.Short('h').Help("Show what envdrift, or a command of it, does.")
 	app.Version(versionLine()).VersionFlag.Short('V').Hidden()
 

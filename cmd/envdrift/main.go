@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/alecthomas/kingpin/v2"
+
 	"github.com/envdrift/envdrift/internal/cmdline"
 	"github.com/envdrift/envdrift/internal/report"
 )
@@ -46,6 +48,7 @@ func main() { os.Exit(start(hostSystem(), os.Args[1:])) }
 
 // start runs the program until its end, or until a signal asks for it.
 func start(sys *system, args []string) int {
+	kingpin.EnableFileExpansion = false // @scope/package is an argument, not a file of arguments
 	signals := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(os.Interrupt) {
 		// A shell makes its background jobs ignore it; so must exec's
