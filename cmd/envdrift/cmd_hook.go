@@ -188,7 +188,8 @@ func (c *cli) hookAdvice(err error) []string {
 // offerHooks asks whether git should check every commit, or says how it would.
 func (c *cli) offerHooks(ctx context.Context) error {
 	if !c.canAsk() {
-		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE") + "; " + c.commandLine("hook install") + " makes git check every commit"
+		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE…") + ", " + c.commandLine("vault-push --all") + ", git commit; " +
+			c.commandLine("hook install") + " makes git check every commit"
 		return nil
 	}
 	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {
