@@ -1,0 +1,263 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envdrift/envdrift/internal/report"
+)
+
+var errBroken = errors.New("broken")
+
+// sample is a report with all that a row may hold.
+func sample() report.Report {
+	return report.Report{
+		Command: "verify", Status: 1, Summary: "1 of 2 verified",
+		Rows: []report.Row{
+			{Status: report.Verified, File: "svc/.env", Secret: "key", Environment: "production", Note: "2 values"},
+			{Status: report.Drift, File: ".env", Names: []string{"A", "B"}, Error: "the key, 100%: broken", Hints: []string{"1. do this"}, Err: errBroken},
+			{Status: report.OK, What: "hook pre-commit"},
+		},
+	}
+}
+
+// printed is what a printer writes to its two streams.
+func printed(t *testing.T, p report.Printer, r report.Report) (stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	p.Stdout, p.Stderr = &out, &err
+	if p.RelPath == nil {
+		p.RelPath = func(file string) string { return file }
+	}
+	if e := p.Print(r); e != nil {
+		t.Fatalf("Print = %v", e)
+	}
+	return out.String(), err.String()
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	failed := sample()
+	failed.Failure = &report.Fault{Error: "one\ntwo\x1b[31m", Hints: []string{"help"}}
+	tests := []struct {
+		name    string
+		printer report.Printer
+		report  report.Report
+		want    string
+	}{
+		{"aligned", report.Printer{}, sample(), "" +
+			"verified  svc/.env         (key, production)  2 values\n" +
+			"drift     .env             A, B\n" +
+			"          the key, 100%: broken\n" +
+			"          → 1. do this\n" +
+			"ok        hook pre-commit\n" +
+			"1 of 2 verified\n"},
+		{"quiet", report.Printer{Quiet: true}, sample(), "" +
+			"drift     .env             A, B\n" +
+			"          the key, 100%: broken\n" +
+			"          → 1. do this\n"},
+		{"paths as the user types them", report.Printer{RelPath: func(file string) string { return "../" + file }}, report.Report{Rows: sample().Rows[:1]},
+			"verified  ../svc/.env  (key, production)  2 values\n"},
+		{"a failure of the command", report.Printer{}, report.Report{Failure: failed.Failure},
+			"envdrift: error: one\nenvdrift: error: two�[31m\nenvdrift: hint: help\n"},
+		{"empty", report.Printer{}, report.Report{}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr := printed(t, tt.printer, tt.report)
+			if stdout != "" || stderr != tt.want {
+				t.Errorf("Print wrote %q and\n%s\nwant\n%s", stdout, stderr, tt.want)
+			}
+		})
+	}
+}
+
+func TestColour(t *testing.T) {
+	t.Parallel()
+	_, stderr := printed(t, report.Printer{Colour: true}, sample())
+	for _, want := range []string{"\x1b[32mverified\x1b[0m", "\x1b[31mdrift   \x1b[0m"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("Print wrote %q; want it to contain %q", stderr, want)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Data = map[string]int{"n": 1}
+	r.Failure = &report.Fault{Error: "bad <x>", Hints: []string{"help"}}
+	stdout, stderr := printed(t, report.Printer{Format: report.JSON, Verbose: true}, r)
+	var d struct {
+		Command, Summary, Error string
+		OK                      bool
+		Status                  int
+		Hints                   []string
+		Rows                    []map[string]any
+		Data                    map[string]int
+	}
+	if err := json.Unmarshal([]byte(stdout), &d); err != nil {
+		t.Fatal(err)
+	}
+	if stderr != "" || d.Command != "verify" || d.OK || d.Status != 1 || d.Error != "bad <x>" || d.Hints[0] != "help" || len(d.Rows) != 3 ||
+		d.Rows[1]["status"] != "drift" || d.Rows[1]["error"] == "" || d.Data["n"] != 1 {
+		t.Errorf("JSON = %s and %q", stdout, stderr)
+	}
+	stdout, _ = printed(t, report.Printer{Format: report.JSON}, report.Report{Command: "x"})
+	if !strings.Contains(stdout, `"rows": []`) || !strings.Contains(stdout, `"ok": true`) {
+		t.Errorf("JSON without rows = %s", stdout)
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	t.Parallel()
+	format, err := report.FormatNamed("junit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := printed(t, report.Printer{Format: format}, sample())
+	var suite struct {
+		Name     string `xml:"name,attr"`
+		Tests    int    `xml:"tests,attr"`
+		Failures int    `xml:"failures,attr"`
+		Cases    []struct {
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	if err := xml.Unmarshal([]byte(stdout), &suite); err != nil {
+		t.Fatal(err)
+	}
+	if suite.Name != "envdrift verify" || suite.Tests != 3 || suite.Failures != 1 || suite.Cases[1].Failure == nil || suite.Cases[0].Failure != nil {
+		t.Errorf("JUnit = %s", stdout)
+	}
+	if !strings.Contains(stderr, "1 of 2 verified") {
+		t.Errorf("beside JUnit the user sees %q; want the rows", stderr)
+	}
+}
+
+func TestSARIF(t *testing.T) {
+	t.Parallel()
+	format, err := report.FormatNamed("sarif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := printed(t, report.Printer{Format: format, Version: "v1"}, sample())
+	for _, want := range []string{`"version": "2.1.0"`, `"ruleId": "drift"`, `"uri": ".env"`, `"version": "v1"`, "the key, 100%: broken. 1. do this"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("SARIF lacks %s:\n%s", want, stdout)
+		}
+	}
+}
+
+func TestAnnotations(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Rows[1].File, r.Rows[1].Error = "a,b:c", "50%\nbroken: yes"
+	stdout, _ := printed(t, report.Printer{Annotations: true}, r)
+	if want := "::error file=a%2Cb%3Ac,title=envdrift%3A drift::50%25%0Abroken: yes\n"; stdout != want {
+		t.Errorf("annotations = %q; want %q", stdout, want)
+	}
+	if stdout, _ = printed(t, report.Printer{Annotations: true, Format: report.JSON}, r); strings.Contains(stdout, "::error") {
+		t.Errorf("annotations mix with JSON: %s", stdout)
+	}
+}
+
+func TestFormatNamed(t *testing.T) {
+	t.Parallel()
+	for _, name := range report.Formats() {
+		if f, err := report.FormatNamed(name); err != nil || f.Name != name {
+			t.Errorf("FormatNamed(%s) = %s, %v", name, f.Name, err)
+		}
+	}
+	if _, err := report.FormatNamed("yaml"); err == nil || !strings.Contains(err.Error(), "none, json, junit, sarif") {
+		t.Errorf("FormatNamed(yaml) = %v; want an error with all names", err)
+	}
+}
+
+func TestSayAndDetail(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		printer report.Printer
+		want    string
+	}{
+		{report.Printer{}, "a 1\n"},
+		{report.Printer{Verbose: true}, "a 1\nb\n"},
+		{report.Printer{Verbose: true, Quiet: true}, ""},
+		{report.Printer{Verbose: true, Format: report.JSON}, ""},
+	}
+	for _, tt := range tests {
+		var err bytes.Buffer
+		tt.printer.Stderr = &err
+		tt.printer.Say("a %d", 1)
+		tt.printer.Detail("b")
+		if err.String() != tt.want {
+			t.Errorf("Say and Detail of %+v wrote %q; want %q", tt.printer, err.String(), tt.want)
+		}
+	}
+}
+
+func TestFailed(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	if !r.Failed() {
+		t.Error("Failed of a report with a failure = false")
+	}
+	if r.Rows = r.Rows[:1]; r.Failed() {
+		t.Error("Failed of a report without a failure = true")
+	}
+}
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	if got, want := report.Clean("a\tb\x1b[2J\u202ec\u0085é\n"), "a\tb�[2J�c�é�"; got != want {
+		t.Errorf("Clean = %q; want %q", got, want)
+	}
+}
+
+func TestPlural(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 files", 1: "1 file", 2: "2 files"} {
+		if got := report.Plural(n, "file"); got != want {
+			t.Errorf("Plural(%d) = %q; want %q", n, got, want)
+		}
+	}
+}
+
+// A firstWrite tells of the first write to it.
+type firstWrite struct{ seen chan string }
+
+func (w firstWrite) Write(p []byte) (int, error) {
+	select {
+	case w.seen <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	w := firstWrite{make(chan string, 1)}
+	p := &report.Printer{Stderr: w, Colour: true}
+	done := report.DrawProgress(p, "asking the vault", 0, time.Millisecond)
+	if drawn := <-w.seen; !strings.Contains(drawn, "asking the vault") {
+		t.Errorf("progress begins with %q; want what is going on", drawn)
+	}
+	done()
+	var silent bytes.Buffer
+	for _, p := range []report.Printer{{}, {Colour: true, Quiet: true}, {Colour: true, Format: report.JSON}, {Colour: true}} {
+		p.Stderr = &silent
+		p.Progress("quick")() // over before it would be shown
+	}
+	if silent.Len() > 0 {
+		t.Errorf("Progress wrote %q; want nothing", silent.String())
+	}
+}
