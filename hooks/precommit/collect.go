@@ -2,6 +2,7 @@ package precommit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -74,6 +75,10 @@ func (c *Check) collect(ctx context.Context) error {
 	if err := c.collectNames(ctx, staged); err != nil {
 		return err
 	}
+	// What is deleted first: a file that is added may be one of them by another name.
+	slices.SortStableFunc(staged, func(a, b gitops.Change) int {
+		return cmp.Compare(deletedFirst(a), deletedFirst(b))
+	})
 	// By portions: all that a large commit holds need not fit into memory.
 	for portion := range slices.Chunk(staged, 128) {
 		if err := c.collectSome(ctx, portion); err != nil {
@@ -167,9 +172,17 @@ func present(mode gitops.Mode, oid gitops.OID) []gitops.OID {
 	return []gitops.OID{oid}
 }
 
+func deletedFirst(ch gitops.Change) int {
+	if ch.Status == gitops.Deleted {
+		return 0
+	}
+	return 1
+}
+
 func (c *Check) concerns(f *StagedFile) bool {
 	base := path.Base(f.Change.Path)
-	return config.IsEnvFileName(base) || config.MayHoldPlaintext(base) || c.isKeysName(base) || c.names[base] || holdsOurs(f.data) || holdsOurs(f.old)
+	return config.IsEnvFileName(base) || config.MayHoldPlaintext(base) || c.isKeysName(base) || c.names[base] ||
+		holdsOurs(f.data) || holdsOurs(f.old) || f.old == nil && c.renamedFrom(f.data) != nil
 }
 
 // isKeysName reports whether a file is one for private keys by its name, in
