@@ -1,0 +1,75 @@
+package hooks_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/envdrift/envdrift/hooks"
+)
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	if got := strings.Join(hooks.Names(), " "); got != "pre-commit post-checkout post-merge post-rewrite" {
+		t.Errorf("Names = %s", got)
+	}
+	for _, name := range hooks.Names() {
+		event, err := hooks.EventNamed(name)
+		if err != nil || event.Name != name || event.Stops != (name == "pre-commit") || (event.Range == nil) != event.Stops {
+			t.Errorf("EventNamed(%s) = %+v, %v", name, event, err)
+		}
+	}
+	unknown := (*hooks.UnknownEventError)(nil)
+	if _, err := hooks.EventNamed("pre-push"); !errors.As(err, &unknown) || !strings.Contains(err.Error(), `"pre-push"`) || !strings.Contains(err.Error(), "post-rewrite") {
+		t.Errorf("EventNamed(pre-push) = %v; want an UnknownEventError", err)
+	}
+}
+
+func TestEventRange(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		event    string
+		args     string
+		env      map[string]string
+		from, to string
+		ok       bool
+	}{
+		{event: "post-checkout", args: "a b 1", from: "a", to: "b", ok: true},
+		{event: "post-checkout", args: "a a 1", from: "a", to: "a"},
+		{event: "post-checkout", args: "a b 0", from: "a", to: "b"},
+		{event: "post-checkout", env: map[string]string{"PRE_COMMIT_FROM_REF": "c", "PRE_COMMIT_TO_REF": "d", "PRE_COMMIT_CHECKOUT_TYPE": "1"}, from: "c", to: "d", ok: true},
+		{event: "post-checkout"},
+		{event: "post-merge", args: "0", from: "ORIG_HEAD", to: "HEAD", ok: true},
+		{event: "post-merge", args: "1", from: "HEAD", ok: true},
+		{event: "post-merge", env: map[string]string{"PRE_COMMIT_IS_SQUASH_MERGE": "1"}, from: "HEAD", ok: true},
+		{event: "post-rewrite", args: "rebase", from: "ORIG_HEAD", to: "HEAD", ok: true},
+		{event: "post-rewrite", args: "amend", from: "ORIG_HEAD", to: "HEAD"},
+		{event: "post-rewrite", env: map[string]string{"PRE_COMMIT_REWRITE_COMMAND": "rebase"}, from: "ORIG_HEAD", to: "HEAD", ok: true},
+	}
+	for _, tt := range tests {
+		event, err := hooks.EventNamed(tt.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, to, ok := event.Range(strings.Fields(tt.args), func(name string) string { return tt.env[name] })
+		if from != tt.from || to != tt.to || ok != tt.ok {
+			t.Errorf("%s %s %v: Range = %s, %s, %t; want %s, %s, %t", tt.event, tt.args, tt.env, from, to, ok, tt.from, tt.to, tt.ok)
+		}
+	}
+}
+
+func TestEventPrefetched(t *testing.T) {
+	t.Parallel()
+	places := "sha1\n/r\n/r/.git\n/r/.git\n/r/.git/index\n/r/.git/hooks\n"
+	for _, name := range hooks.Names() {
+		event, _ := hooks.EventNamed(name)
+		got := event.Prefetched([]byte(places+"\n"), []string{strings.Repeat("a", 40), strings.Repeat("b", 40), "1"})
+		if want := slices.Contains([]string{"pre-commit", "post-checkout"}, name); (len(got) > 0) != want {
+			t.Errorf("%s: Prefetched = %d answers; want some: %t", name, len(got), want)
+		}
+		if got := event.Prefetched([]byte("sha1\n"), nil); len(got) > 0 {
+			t.Errorf("%s: Prefetched of what is not complete = %d answers", name, len(got))
+		}
+	}
+}
