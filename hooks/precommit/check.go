@@ -38,11 +38,17 @@ type Check struct {
 	w          *workspace.Workspace
 	options    Options
 	repo       *gitops.Repo
-	index      *gitops.Tree
+	index      index
 	names      map[string]bool // base names of env files that mappings name
 	keysNames  []string        // of keys files, in lower case
 	deleted    [][]byte        // encrypted files that the commit takes away
 	workspaces map[string]*workspace.Workspace
+}
+
+// An index is what the commit would hold.
+type index interface {
+	fs.FS
+	Close() error
 }
 
 // Run collects what is staged, proves it and repairs what drifted. Where nothing
