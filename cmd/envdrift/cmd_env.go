@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/coredump"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/runner"
@@ -59,7 +60,7 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 }
 
 func (c *cli) printEnv(ctx context.Context, f envFlags) error {
-	hideMemory()
+	coredump.Hide()
 	if err := c.open(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/coredump"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/runner"
 )
@@ -66,7 +67,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // exec returns an *exitError. On Unix it usually does not return.
 func (c *cli) exec(ctx context.Context, f execFlags) error {
-	show := hideMemory()
+	show := coredump.Hide()
 	if err := c.open(); err != nil {
 		return &exitError{err, statusExec}
 	}

@@ -1,13 +1,13 @@
 //go:build unix && !linux
 
-package main
+package coredump
 
 import "golang.org/x/sys/unix"
 
-// hideMemory keeps the memory of this process, which contains keys from now on,
+// Hide keeps the memory of this process, which contains keys from now on,
 // out of core dumps. The returned function ends that: a program would inherit
 // the limit.
-func hideMemory() (show func()) {
+func Hide() (show func()) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
 		return func() {}

@@ -1,4 +1,4 @@
-package main
+package coredump
 
 import (
 	"testing"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestHideMemory(t *testing.T) {
+func TestHide(t *testing.T) {
 	defer func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }()
-	hideMemory()
+	Hide()
 	if got, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); got != 0 || err != nil {
 		t.Errorf("dumpable: %d, %v; want 0", got, err)
 	}
