@@ -11,7 +11,6 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -65,7 +64,7 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 }
 
 // addMapping appends a mapping for a file to the configuration, unless it has one.
-func (c *cli) addMapping(ctx context.Context, file string) (err error) {
+func (c *cli) addMapping(ctx context.Context, file string) error {
 	if _, err := mapping.ReadEnvFile(c.work.Files(), file); err != nil {
 		return err
 	}
@@ -82,20 +81,8 @@ func (c *cli) addMapping(ctx context.Context, file string) (err error) {
 		return fmt.Errorf("%s can only map files next to it or below", c.work.Config.File)
 	}
 	m.Folder = filepath.ToSlash(folder)
-	unlock, err := c.work.Lock(ctx)
+	name, err := c.work.AddMapping(ctx, m)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	name := path.Join(c.work.Base, filepath.Base(c.work.Config.File))
-	data, err := atomicfile.ReadFile(c.work.Files(), name)
-	if err != nil {
-		return err
-	}
-	if data, err = config.AddMapping(c.work.Config.File, data, c.work.Overrides(), m); err != nil {
-		return err
-	}
-	if err := c.work.WriteFile(name, data, 0o644); err != nil {
 		return err
 	}
 	c.add(report.Row{Status: report.Mapped, File: file, Secret: m.SecretName, Environment: m.Env(), Note: "in " + c.relPath(name)})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -87,39 +86,21 @@ func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
 	}
 }
 
-// lockTargets plans the encryption of each target's file. The vault is asked at
-// once for all those whose private key is not local: without it no value can be
-// compared with HEAD's.
+// lockTargets plans the encryption of each target's file.
 func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
 	plan := make([]drift.Change, len(targets))
-	var files []string
+	var encrypt []mapping.Target
 	var places []int
 	for i, t := range targets {
 		if plan[i] = c.lockable(t); plan[i].Action == "" {
-			files, places = append(files, t.File), append(places, i)
+			encrypt, places = append(encrypt, t), append(places, i)
 		}
 	}
-	if err := c.work.ReadHead(ctx, files); err != nil {
-		return nil, err
+	changes, err := c.work.PlanEncryption(ctx, encrypt)
+	for n, ch := range changes {
+		plan[places[n]] = ch
 	}
-	requests, heads := make([]keyring.Request, len(places)), make([]error, len(places))
-	for n, i := range places {
-		requests[n].Target = targets[i]
-		requests[n].Head, heads[n] = c.work.Previous(ctx, targets[i].File)
-	}
-	for n, key := range c.work.EncryptionKeys(ctx, requests, true) {
-		ch := &plan[places[n]]
-		if err := cmp.Or(heads[n], key.Err); err != nil {
-			ch.Action, ch.Err = drift.Failed, err
-			continue
-		}
-		*ch = c.work.Encrypt(requests[n], key.Pair, dotenv.Selection{})
-		ch.Mapping = targets[places[n]].Mapping
-		if key.Unkept != nil && ch.Write {
-			ch.Note = strings.TrimPrefix(ch.Note+"; not compared with HEAD, because the key is missing: "+key.Unkept.Error(), "; ")
-		}
-	}
-	return plan, ctx.Err()
+	return plan, err
 }
 
 // lockable begins the plan for a target. Its Action is set if there is nothing
@@ -139,24 +120,6 @@ func (c *cli) lockable(t mapping.Target) drift.Change {
 	return ch
 }
 
-// encryptedWith proves that a file is encrypted for a key. That it holds plaintext
-// shows without the key.
-func encryptedWith(doc *dotenv.Document, key keyring.Answer) error {
-	if err := doc.CheckForm(); err != nil {
-		return err
-	}
-	if plain := doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
-		return drift.NewPlaintextError(plain)
-	}
-	if !doc.State().HasCiphertext() {
-		return drift.ErrNoValues
-	}
-	if key.Err != nil {
-		return key.Err
-	}
-	return drift.Check(doc, nil, key.Keys).Err()
-}
-
 // lockCheck proves that each file is encrypted, with a local key that its header
 // names, else with the vault's; with vaultOnly always with the vault's.
 func (c *cli) lockCheck(ctx context.Context, targets []mapping.Target, vaultOnly bool) error {
@@ -172,7 +135,7 @@ func (c *cli) lockCheck(ctx context.Context, targets []mapping.Target, vaultOnly
 			Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: t.Err,
 		}
 		if t.Err == nil {
-			row.Err = encryptedWith(t.Doc, key)
+			row.Err = drift.CheckEncrypted(t.Doc, key)
 		}
 		if row.Err == nil {
 			encrypted++

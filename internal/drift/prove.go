@@ -7,6 +7,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // A Verdict is the result of [Check] for one version of an env file.
@@ -152,6 +153,24 @@ func (e *DriftError) Error() string {
 		fmt.Fprintf(&b, "the header names public key %s, which is not the vault's", strings.Join(e.Verdict.Unknown, ", "))
 	}
 	return b.String()
+}
+
+// CheckEncrypted proves that a file is encrypted for a key. That it holds plaintext
+// shows without the key.
+func CheckEncrypted(doc *dotenv.Document, key keyring.Answer) error {
+	if err := doc.CheckForm(); err != nil {
+		return err
+	}
+	if plain := doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
+		return NewPlaintextError(plain)
+	}
+	if !doc.State().HasCiphertext() {
+		return ErrNoValues
+	}
+	if key.Err != nil {
+		return key.Err
+	}
+	return Check(doc, nil, key.Keys).Err()
 }
 
 // IsDrift reports whether a repair may help against err: a [*DriftError] or a

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 )
 
@@ -155,4 +157,23 @@ func appendLines(old []byte, lines []string) []byte {
 		text += eol
 	}
 	return []byte(text + strings.Join(lines, eol) + eol)
+}
+
+// AddMapping appends a mapping to the configuration file, and returns the file's
+// path relative to Top.
+func (w *Workspace) AddMapping(ctx context.Context, m config.Mapping) (name string, err error) {
+	unlock, err := w.Lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	name = path.Join(w.Base, filepath.Base(w.Config.File))
+	data, err := atomicfile.ReadFile(w.Files(), name)
+	if err != nil {
+		return "", err
+	}
+	if data, err = config.AddMapping(w.Config.File, data, w.options.Overrides, m); err != nil {
+		return "", err
+	}
+	return name, w.WriteFile(name, data, 0o644)
 }

@@ -1,8 +1,10 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"path"
+	"strings"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -129,6 +131,37 @@ func (w *Workspace) Encrypt(q keyring.Request, p keyring.Pair, sel dotenv.Select
 	return drift.Encrypt(q.File, q.Doc, p.Public, dotenv.EncryptOptions{
 		Selection: sel, Header: p.Header, File: path.Base(q.File), Previous: q.Head, PreviousKeys: p.Keys,
 	})
+}
+
+// PlanEncryption plans the encryption of the targets' files, in their order. The
+// vaults are asked at once for all private keys that are not local: without them
+// no value can be compared with HEAD's.
+func (w *Workspace) PlanEncryption(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
+	files := make([]string, len(targets))
+	for i, t := range targets {
+		files[i] = t.File
+	}
+	if err := w.ReadHead(ctx, files); err != nil {
+		return nil, err
+	}
+	requests, heads := make([]keyring.Request, len(targets)), make([]error, len(targets))
+	for i, t := range targets {
+		requests[i].Target = t
+		requests[i].Head, heads[i] = w.Previous(ctx, t.File)
+	}
+	plan := make([]drift.Change, len(targets))
+	for i, key := range w.EncryptionKeys(ctx, requests, true) {
+		if err := cmp.Or(heads[i], key.Err); err != nil {
+			plan[i] = drift.Change{Mapping: targets[i].Mapping, File: targets[i].File, Action: drift.Failed, Err: err}
+			continue
+		}
+		plan[i] = w.Encrypt(requests[i], key.Pair, dotenv.Selection{})
+		plan[i].Mapping = targets[i].Mapping
+		if key.Unkept != nil && plan[i].Write {
+			plan[i].Note = strings.TrimPrefix(plan[i].Note+"; not compared with HEAD, because the key is missing: "+key.Unkept.Error(), "; ")
+		}
+	}
+	return plan, ctx.Err()
 }
 
 // PlanRepairs plans the repair of those targets whose file the vault's key does
