@@ -137,7 +137,7 @@ type history struct {
 	only     []string
 	seen     map[fileVersion]bool
 	byConfig map[gitops.OID]*workspace.Workspace // one that routes, for each version of the configuration
-	before   map[string]*dotenv.Document         // the newest version of each file so far
+	before   map[string]*dotenv.Document         // each file in the tree before
 	versions []Version
 	first    *workspace.Workspace // of the commit that a range starts from
 }
@@ -244,12 +244,13 @@ func (h *history) add(tree *gitops.Tree, targets []mapping.Target, router *works
 	for _, t := range targets {
 		entry, _ := tree.File(t.File)
 		v := fileVersion{t.File, t.Mapping.SecretName, entry.OID}
+		before := h.before[t.File]
+		h.before[t.File] = t.Doc // also if it is known: what follows is compared with it
 		if h.seen[v] || len(h.only) > 0 && !slices.Contains(h.only, t.File) {
 			continue
 		}
 		h.seen[v] = true
-		h.versions = append(h.versions, Version{t, at, router, h.before[t.File]})
-		h.before[t.File] = t.Doc
+		h.versions = append(h.versions, Version{t, at, router, before})
 	}
 }
 

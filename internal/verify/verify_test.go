@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -284,7 +285,7 @@ func TestRunWarns(t *testing.T) {
 	good := d.encrypted(d.right, "A=1\nB=2\n")
 	d.write("a/.env", good)
 	d.commit("one")
-	swapped := strings.NewReplacer("A=", "B=", "B=", "A=").Replace(good)
+	swapped := strings.NewReplacer("\nA=", "\nB=", "\nB=", "\nA=").Replace(good)
 	d.write("a/.env", swapped)
 	results, err := verify.Run(t.Context(), d.open(), verify.Scope{})
 	if err != nil || results[0].Err != nil || len(results[0].Verdict.Warnings) != 2 {
@@ -294,6 +295,23 @@ func TestRunWarns(t *testing.T) {
 	results, err = verify.Run(t.Context(), d.open(), verify.Scope{Rev: "HEAD~1..HEAD"})
 	if err != nil || results[0].Err != nil || len(results[0].Verdict.Warnings) != 2 {
 		t.Errorf("Run of the range: %v, warnings %q; want two", err, results[0].Verdict.Warnings)
+	}
+}
+
+// A version that came back is proven once, and what follows is compared with it.
+func TestRunWarnsAfterVersionThatCameBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.write("envdrift.toml", mappings("k", "a"))
+	good := d.encrypted(d.right, "A=1\nB=2\n")
+	swapped := strings.NewReplacer("\nA=", "\nB=", "\nB=", "\nA=").Replace(good)
+	for i, version := range []string{"", good, d.encrypted(d.right, "A=3\nB=4\n"), good, swapped} {
+		d.write("a/.env", version)
+		d.commit(strconv.Itoa(i))
+	}
+	results, err := verify.Run(t.Context(), d.open(), verify.Scope{Rev: "HEAD~4..HEAD"})
+	if err != nil || len(results) != 3 || len(results[2].Verdict.Warnings) != 2 {
+		t.Errorf("Run = %d versions %q, %v; want three, the last one with two warnings", len(results), outcome(results), err)
 	}
 }
 
