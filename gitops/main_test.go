@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -170,7 +171,10 @@ func (s *sandbox) installHook() {
 	hooks := s.open().HooksDir
 	s.mkdir(hooks)
 	script := fmt.Sprintf("#!/bin/sh\nGITOPS_TEST_HOOK=1 exec '%s'\n", self)
-	if err := os.WriteFile(filepath.Join(hooks, "pre-commit"), []byte(script), 0o755); err != nil {
+	syscall.ForkLock.RLock() // a process forked while the file is open would keep git from running it
+	err = os.WriteFile(filepath.Join(hooks, "pre-commit"), []byte(script), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -47,7 +48,10 @@ func (s *sandbox) write(file, content string, perm os.FileMode) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(content), perm); err != nil {
+	syscall.ForkLock.RLock() // a process forked while the file is open would keep others from running it
+	err := os.WriteFile(file, []byte(content), perm)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	if err := os.Chmod(file, perm); err != nil { // whatever the umask

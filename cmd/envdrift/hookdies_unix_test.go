@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -30,7 +31,10 @@ func TestHookDies(t *testing.T) {
 		b.write(envFile, f.strays)
 		b.run("git", "add", envFile)
 		bin := t.TempDir()
-		if err := os.WriteFile(filepath.Join(bin, "git"), []byte(wrapper), 0o755); err != nil {
+		syscall.ForkLock.RLock() // a process forked while the file is open would keep others from running it
+		err := os.WriteFile(filepath.Join(bin, "git"), []byte(wrapper), 0o755)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 		dying := b.with("PATH="+bin+":"+os.Getenv("PATH"), "GITS="+filepath.Join(bin, "gits"), fmt.Sprintf("DIES=%d", n))
