@@ -128,7 +128,7 @@ func TestRemember(t *testing.T) {
 	}
 	want := state.State{
 		Profile:   "dev",
-		Files:     map[string]state.Word{"decrypted": state.Pulled, "skipped": state.Pulled, "encrypted": state.Locked},
+		Files:     map[string]state.Intent{"decrypted": state.Pulled, "skipped": state.Pulled, "encrypted": state.Locked},
 		Activated: map[string]string{"activated": state.Sum([]byte("A=1\n"))},
 	}
 	for _, dir := range []string{p.dir, p.path("../tree")} {

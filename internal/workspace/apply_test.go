@@ -15,6 +15,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -401,5 +402,21 @@ func TestWriteFile(t *testing.T) {
 	}
 	if err := w.WriteFile("../f", nil, 0o644); err == nil {
 		t.Error("WriteFile(../f) = nil; want an error: it leads out of the tree")
+	}
+}
+
+func TestAddMapping(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.write("envdrift.toml", mapped)
+	p.mkdir("web")
+	m := config.Mapping{SecretName: "web", Folder: "web"}
+	name, err := p.open().AddMapping(t.Context(), m)
+	if err != nil || name != "envdrift.toml" {
+		t.Fatalf("AddMapping = %q, %v; want envdrift.toml", name, err)
+	}
+	p.write("web/.env", "A=1\n")
+	if got := target(t, p.open(), "web/.env").Mapping.SecretName; got != "web" {
+		t.Errorf("the new mapping names the secret %q; want web", got)
 	}
 }

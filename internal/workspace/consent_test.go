@@ -72,7 +72,7 @@ func (p *place) pins() trust.Pins {
 	return pins
 }
 
-// pinned returns what is agreed to for a repository.
+// pinned returns what is trusted for a repository.
 func (p *place) pinned(repository string) []trust.Endpoint {
 	p.t.Helper()
 	got, err := p.pins().Of(repository)
@@ -87,9 +87,9 @@ func TestConsent(t *testing.T) {
 	question := "This repository's configuration sends your vault credentials to:\n  remote, https://a.example\nAgree?"
 	noticeA := "trusting remote, https://a.example for this clone (envdrift trust --list shows all)"
 	noticeB := "trusting remote, https://b.example for this clone (envdrift trust --list shows all)"
-	never := "not contacted: remote, https://a.example was never agreed to in this clone"
-	changed := "not contacted: this repository names remote, https://a.example, but you agreed to remote, https://old.example"
-	elsewhere := "not contacted: this repository names remote, https://a.example, but you agreed to REMOTE_ADDR https://mine.example"
+	never := "not contacted: you have not trusted remote, https://a.example in this clone"
+	changed := "not contacted: this repository names remote, https://a.example, but you trusted remote, https://old.example"
+	elsewhere := "not contacted: this repository names remote, https://a.example, but you trusted REMOTE_ADDR https://mine.example"
 	ofOther := map[string]string{"REMOTE_ADDR": "https://mine.example", "REMOTE_TOKEN": "t"}
 	old := []trust.Endpoint{"remote, https://old.example"}
 
@@ -158,7 +158,7 @@ func TestConsent(t *testing.T) {
 				t.Errorf("vaults opened: %q; want one unless refused", p.vaults.opened)
 			}
 			if got := p.pinned(p.dir); !reflect.DeepEqual(got, tt.after) {
-				t.Errorf("agreed to afterwards: %q; want %q", got, tt.after)
+				t.Errorf("trusted afterwards: %q; want %q", got, tt.after)
 			}
 			if !reflect.DeepEqual(p.user.notices, tt.notices) || !reflect.DeepEqual(p.user.questions, tt.questions) {
 				t.Errorf("shown %q, asked %q; want %q, %q", p.user.notices, p.user.questions, tt.notices, tt.questions)
@@ -201,7 +201,7 @@ func TestFirstUseOfOneVaultForOtherAddress(t *testing.T) {
 	p := newRemote(t)
 	p.env["REMOTE_ADDR"], p.env["REMOTE_TOKEN"] = "https://b.example", "t"
 	w := p.open()
-	// b is named by the user, and a is not the token's: nothing is agreed to.
+	// b is named by the user, and a is not the token's: nothing is trusted.
 	if _, err := w.Vault(t.Context(), target(t, w, "b/.env")); err != nil {
 		t.Errorf("Vault of the address that REMOTE_ADDR names = %v; want nil", err)
 	}
@@ -209,7 +209,7 @@ func TestFirstUseOfOneVaultForOtherAddress(t *testing.T) {
 		t.Error("Vault of another address than the token's = nil; want a TrustError")
 	}
 	if got := p.pinned(p.dir); got != nil {
-		t.Errorf("agreed to %q; want nothing", got)
+		t.Errorf("trusted %q; want nothing", got)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestFirstUseLeavesOutOtherAddress(t *testing.T) {
 		t.Errorf("Vault = %v; want nil", err)
 	}
 	if got, want := p.pinned(p.dir), []trust.Endpoint{"tokenless"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("agreed to %q; want %q", got, want)
+		t.Errorf("trusted %q; want %q", got, want)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestTrustAll(t *testing.T) {
 		t.Fatalf("TrustAll = %v", err)
 	}
 	if got, want := p.pinned(p.dir), []trust.Endpoint{endpointA, endpointB}; !reflect.DeepEqual(got, want) {
-		t.Errorf("agreed to %q; want %q", got, want)
+		t.Errorf("trusted %q; want %q", got, want)
 	}
 	if len(p.vaults.opened) > 0 {
 		t.Errorf("TrustAll opened %q; want none", p.vaults.opened)
@@ -252,7 +252,7 @@ func TestTrustAllFails(t *testing.T) {
 		consent workspace.Consent
 		want    string
 	}{
-		{"a refused vault", func(*place) {}, workspace.Never, "was never agreed to"},
+		{"a refused vault", func(*place) {}, workspace.Never, "you have not trusted"},
 		{"an unknown vault", func(p *place) { p.write("envdrift.toml", mapped+"vault_name = \"none\"\n") }, workspace.FirstUse, `no vault is called "none"`},
 		{"no place to remember", func(p *place) { delete(p.env, "HOME") }, workspace.FirstUse, "neither XDG_STATE_HOME nor HOME"},
 		{"damaged memory", func(p *place) { p.write("../.local/state/envdrift/trust.json", "{") }, workspace.FirstUse, "trust.json"},
@@ -295,9 +295,9 @@ func TestTrustError(t *testing.T) {
 		err  workspace.TrustError
 		want string
 	}{
-		{"never", workspace.TrustError{Endpoint: "x"}, "not contacted: x was never agreed to in this clone"},
-		{"one", workspace.TrustError{Endpoint: "x", Pinned: []trust.Endpoint{"y"}}, "not contacted: this repository names x, but you agreed to y"},
-		{"several", workspace.TrustError{Endpoint: "x", Pinned: []trust.Endpoint{"y", "z"}}, "not contacted: this repository names x, but you agreed to y; z"},
+		{"never", workspace.TrustError{Endpoint: "x"}, "not contacted: you have not trusted x in this clone"},
+		{"one", workspace.TrustError{Endpoint: "x", Pinned: []trust.Endpoint{"y"}}, "not contacted: this repository names x, but you trusted y"},
+		{"several", workspace.TrustError{Endpoint: "x", Pinned: []trust.Endpoint{"y", "z"}}, "not contacted: this repository names x, but you trusted y; z"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestTrustError(t *testing.T) {
 	}
 }
 
-// All working trees of a clone share what was agreed to.
+// All working trees of a clone share what was trusted.
 func TestRepositoryID(t *testing.T) {
 	t.Parallel()
 	p := newClone(t)
@@ -340,7 +340,7 @@ func TestRepositoryThatGitRefuses(t *testing.T) {
 		t.Errorf("RepositoryID() = %s, nil; want git's error", got)
 	}
 	if _, err := w.Vault(t.Context(), target(t, w, "a/.env")); err == nil {
-		t.Error("Vault = nil; want git's error: it is not known what was agreed to")
+		t.Error("Vault = nil; want git's error: it is not known what was trusted")
 	}
 	if len(p.vaults.opened) > 0 {
 		t.Errorf("opened %q; want none", p.vaults.opened)
@@ -428,6 +428,6 @@ func TestSilent(t *testing.T) {
 		t.Errorf("TrustAll afterwards = %v, %d questions; want nil, 2", err, len(p.user.questions))
 	}
 	if _, err := os.Stat(p.path("../.local/state/envdrift/trust.json")); err != nil {
-		t.Errorf("what was agreed to: %v; want it in HOME", err)
+		t.Errorf("what was trusted: %v; want it in HOME", err)
 	}
 }

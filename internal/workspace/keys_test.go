@@ -285,7 +285,7 @@ func TestEncryptionKeysFromTrackedKeysFile(t *testing.T) {
 		want  string // the error; "" for none
 	}{
 		{"not tracked", func(*place) {}, ""},
-		{"tracked", func(p *place) { p.git("add", "api/.env.keys") }, "api/.env.keys is tracked by git: its keys are known to whoever has the repository"},
+		{"tracked", func(p *place) { p.git("add", "api/.env.keys") }, "api/.env.keys is tracked by git, so everyone who has the repository knows its keys"},
 		{"no git to ask", func(p *place) { delete(p.env, "PATH") }, gitops.ErrNoGit.Error()},
 	}
 	for _, tt := range tests {
@@ -351,7 +351,7 @@ func TestPlanRepairs(t *testing.T) {
 		values string
 		names  []string
 		err    error
-		locked bool // the error is a LockedOutError
+		locked bool // the error is a NoFittingKeyError
 	}{
 		{name: "no drift", file: locked(t, right, "A=1\n")},
 		{name: "plain text is no drift", file: "A=1\n"},
@@ -387,9 +387,9 @@ func TestPlanRepairs(t *testing.T) {
 				t.Fatalf("PlanRepairs = %d changes; want one", len(changes))
 			}
 			c := changes[0]
-			lockedOut := (*drift.LockedOutError)(nil)
-			if c.Action != tt.want || c.Mapping.SecretName != "api" || !tt.locked && !errors.Is(c.Err, tt.err) || errors.As(c.Err, &lockedOut) != tt.locked {
-				t.Errorf("PlanRepairs = %s %s of %q, %v; want %s, %v, locked out %t", c.Action, c.File, c.Mapping.SecretName, c.Err, tt.want, tt.err, tt.locked)
+			noFit := (*drift.NoFittingKeyError)(nil)
+			if c.Action != tt.want || c.Mapping.SecretName != "api" || !tt.locked && !errors.Is(c.Err, tt.err) || errors.As(c.Err, &noFit) != tt.locked {
+				t.Errorf("PlanRepairs = %s %s of %q, %v; want %s, %v, no fitting key %t", c.Action, c.File, c.Mapping.SecretName, c.Err, tt.want, tt.err, tt.locked)
 			}
 			if want := tt.want != drift.Failed; c.Write != want || c.Keep != want {
 				t.Errorf("write %t, keep the old %t; want both %t", c.Write, c.Keep, want)
@@ -432,4 +432,43 @@ func TestPlanRepairsWithoutHead(t *testing.T) {
 	if len(p.vaults.opened) != 1 {
 		t.Errorf("vaults opened: %d; want none after git failed", len(p.vaults.opened)-1)
 	}
+}
+
+func TestPlanEncryption(t *testing.T) {
+	t.Parallel()
+	p := newClone(t)
+	key := newKey(t)
+	p.commit("envdrift.toml", mapped+"[[vault.sync.mappings]]\nsecret_name = \"none\"\nfolder_path = \"none\"\n")
+	head := locked(t, key, "A=1\nB=2\n")
+	p.commit("api/.env", head)
+	p.write("api/.env", "A=1\nB=3\n")
+	p.write("none/.env", "A=1\n")
+	store := p.vaults.at("")
+	store.secrets["api"] = key.Reveal()
+	w := p.open()
+	plan, err := w.PlanEncryption(t.Context(), targets(t, w))
+	if err != nil || len(plan) != 2 {
+		t.Fatalf("PlanEncryption = %d changes, %v; want two", len(plan), err)
+	}
+	if got := string(plan[0].New); values(t, got, key) != "A=1\nB=3\n" || !strings.Contains(got, line(head, "A")) {
+		t.Errorf("the first file becomes\n%s\nwant A's ciphertext of HEAD's version kept:\n%s", got, head)
+	}
+	unknown := (*keyring.UnknownKeyError)(nil)
+	if c := plan[1]; c.Action != drift.Failed || c.File != "none/.env" || !errors.As(c.Err, &unknown) {
+		t.Errorf("the second file: %s %s, %v; want an UnknownKeyError", c.Action, c.File, c.Err)
+	}
+
+	store.err = vault.ErrUnavailable
+	w = p.open()
+	plan, err = w.PlanEncryption(t.Context(), targets(t, w)[:1])
+	if err != nil || !plan[0].Write || !strings.Contains(plan[0].Note, "not compared with HEAD, because the key is missing") {
+		t.Errorf("PlanEncryption without the vault: write %t, note %q, %v", plan[0].Write, plan[0].Note, err)
+	}
+}
+
+// line returns the line of an env file that sets a variable.
+func line(text, name string) string {
+	_, rest, _ := strings.Cut(text, "\n"+name+"=")
+	value, _, _ := strings.Cut(rest, "\n")
+	return name + "=" + value + "\n"
 }

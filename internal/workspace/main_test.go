@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -136,7 +137,10 @@ func (p *place) breakGit(pattern string) {
 	}
 	bin := p.t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in %s) echo 'fatal: out of order' >&2; exit 3;; esac\nexec '%s' \"$@\"\n", pattern, real)
-	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
+	syscall.ForkLock.RLock() // a process forked while the file is open would keep others from running it
+	err = os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.env["PATH"] = bin
@@ -168,6 +172,7 @@ type memory struct {
 	name    string
 	secrets map[string]string
 	err     error // of every request
+	lies    bool  // loses what is written
 
 	mu    sync.Mutex
 	asked []string
@@ -190,11 +195,14 @@ func (m *memory) Get(_ context.Context, name string) (vault.Secret, error) {
 	return vault.Secret{Name: name, Value: secret.New(value), Version: "1"}, nil
 }
 
-func (m *memory) Put(context.Context, string, secret.Value, string) (string, error) {
-	panic("a workspace writes to no vault")
+func (m *memory) Put(_ context.Context, name string, value secret.Value, _ string) (string, error) {
+	if m.err == nil && !m.lies {
+		m.secrets[name] = value.Reveal()
+	}
+	return "2", m.err
 }
 
-// Vaults are what a configuration can lead to, by address.
+// vaults are what a configuration can lead to, by address.
 type vaults struct {
 	stores map[string]*memory
 	err    error // of opening any

@@ -194,7 +194,7 @@ func TestOutsideError(t *testing.T) {
 	if want := p.path("../other"); outside.Dir != want {
 		t.Errorf("Dir = %s; want %s", outside.Dir, want)
 	}
-	if want := "../other/.env lies outside " + p.dir; err.Error() != want {
+	if want := "../other/.env is outside " + p.dir; err.Error() != want {
 		t.Errorf("Error() = %q; want %q", err, want)
 	}
 }

@@ -1,0 +1,105 @@
+package workspace_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault"
+)
+
+func TestPreparePush(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	right, wrong := newKey(t), newKey(t)
+	p.write("envdrift.toml", mapped)
+	p.write("api/.env", locked(t, right, "A=1\n"))
+	w := p.open()
+	to := target(t, w, "api/.env")
+	tests := []struct {
+		name, keys string
+		is         func(error) bool
+	}{
+		{"no keys file", "", func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
+		{"no such key", "OTHER=1\n", func(err error) bool { return errors.As(err, new(*workspace.NoSuchKeyError)) }},
+		{"a damaged key", "DOTENV_PRIVATE_KEY=nonsense\n", func(err error) bool { return err != nil && !errors.As(err, new(*workspace.NoSuchKeyError)) }},
+		{"another file's key", assignment(wrong), func(err error) bool { return errors.As(err, new(*workspace.PushMismatchError)) }},
+		{"the key", assignment(right), func(err error) bool { return err == nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.keys != "" {
+				p.write("api/.env.keys", tt.keys)
+			}
+			if _, err := w.PreparePush("api", to, false); !tt.is(err) {
+				t.Errorf("PreparePush = %v", err)
+			}
+		})
+	}
+	if _, err := w.PreparePushOf(secret.New("nonsense"), to, false); !errors.Is(err, vault.ErrMalformed) {
+		t.Errorf("PreparePushOf nonsense = %v; want ErrMalformed", err)
+	}
+}
+
+func TestPush(t *testing.T) {
+	t.Parallel()
+	right, wrong := newKey(t), newKey(t)
+	text := func(k *ecies.PrivateKey) string { return ecies.Keys{k}.Reveal() }
+	nothing := keyring.Answer{Err: vault.ErrNotFound}
+	tests := []struct {
+		name   string
+		held   string          // what the vault has
+		answer *keyring.Answer // instead of asking it
+		force  bool
+		err    error // of writing
+		lies   bool
+		stored bool
+		is     func(error) bool
+	}{
+		{name: "new", answer: &nothing, stored: true},
+		{name: "there already", held: text(right)},
+		{name: "another key", held: text(wrong), is: func(err error) bool {
+			return errors.As(err, new(*workspace.OverwriteError)) && strings.Contains(err.Error(), "already holds another key")
+		}},
+		{name: "something else", held: "nonsense", is: func(err error) bool { return err != nil }},
+		{name: "another key, forced", held: text(wrong), force: true, stored: true},
+		{name: "unavailable, forced", answer: &keyring.Answer{Err: vault.ErrUnavailable}, force: true, is: func(err error) bool { return errors.Is(err, vault.ErrUnavailable) }},
+		{name: "the vault loses it", answer: &nothing, held: text(wrong), lies: true, is: func(err error) bool { return errors.Is(err, vault.ErrConflict) }},
+		{name: "denied", answer: &nothing, err: vault.ErrDenied, is: func(err error) bool { return errors.Is(err, vault.ErrDenied) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.write("envdrift.toml", mapped)
+			p.write("api/.env", locked(t, right, "A=1\n"))
+			w := p.open()
+			store := p.vaults.at("")
+			if tt.held != "" {
+				store.secrets["api"] = tt.held
+			}
+			all := targets(t, w)
+			push, err := w.PreparePushOf(secret.New(text(right)), all[0], false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := tt.answer
+			if answer == nil {
+				answer = &w.Fetch(t.Context(), all)[0]
+			}
+			store.err, store.lies = tt.err, tt.lies
+			stored, _, err := w.Push(t.Context(), push, *answer, tt.force)
+			if stored != tt.stored || tt.is == nil && err != nil || tt.is != nil && !tt.is(err) {
+				t.Errorf("Push = %t, %v; want %t", stored, err, tt.stored)
+			}
+			if stored && !strings.Contains(store.secrets["api"], text(right)) {
+				t.Error("the vault does not hold the key")
+			}
+		})
+	}
+}
