@@ -74,6 +74,9 @@ func (d *Document) plaintext(sel Selection) (indexes []int) {
 	return indexes
 }
 
+// HasCiphertext reports whether a selected value is encrypted.
+func (d *Document) HasCiphertext(sel Selection) bool { return len(d.encrypted(sel)) > 0 }
+
 func (d *Document) encrypted(sel Selection) (indexes []int) {
 	for i, e := range d.entries {
 		if e.Encrypted() && !e.isPublicKey() && sel.Has(e.Name) {

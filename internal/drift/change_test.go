@@ -157,6 +157,7 @@ func TestDecrypt(t *testing.T) {
 		{name: "plaintext", text: "A=1\n", keys: ecies.Keys{key}, action: drift.Skipped, note: "nothing to decrypt"},
 		{name: "plaintext under a header", text: header + "A=1\n", action: drift.Skipped, note: "nothing to decrypt"},
 		{name: "empty", text: "# nothing\n", action: drift.Skipped, note: "nothing to decrypt"},
+		{name: "nothing is selected", text: ab, keys: ecies.Keys{key}, sel: dotenv.Selection{Only: []string{"NONE"}}, action: drift.Skipped, note: "nothing to decrypt"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // Decrypt plans to decrypt an env file in place: every value or none.
 func Decrypt(file string, doc *dotenv.Document, keys ecies.Keys, sel dotenv.Selection) Change {
 	c := Change{File: file}
-	if state := doc.State(); state == dotenv.Plain || state == dotenv.Empty {
+	if sel.Check() == nil && !doc.HasCiphertext(sel) {
 		c.Action, c.Note = Skipped, "nothing to decrypt"
 		return c
 	}
