@@ -70,7 +70,8 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		return err
 	}
 	if f.check {
-		return c.checkEncrypted(file, doc, f.selection)
+		c.checkEncrypted(file, doc, f.selection)
+		return nil
 	}
 	if config.IsCompanion(path.Base(file)) {
 		return &companionError{c.relPath(file)}
@@ -126,20 +127,15 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 	return nil
 }
 
-func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) error {
-	if err := doc.CheckForm(); err != nil {
-		c.add(report.Row{Status: statusFor(err), File: file, Err: err})
-		return nil
+func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) {
+	row := report.Row{Status: "encrypted", File: file}
+	if row.Err = drift.CheckWithoutKey(doc, sel); row.Err != nil {
+		row.Status = statusFor(row.Err)
 	}
-	if plain := doc.Plaintext(sel); len(plain) > 0 {
-		c.add(report.Row{
-			Status: "plaintext", File: file, Err: drift.NewPlaintextError(plain),
-			Hints: []string{c.commandLine("encrypt " + quote(c.relPath(file)))},
-		})
-		return nil
+	if errors.As(row.Err, new(*drift.PlaintextError)) {
+		row.Hints = []string{c.commandLine("encrypt " + quote(c.relPath(file)))}
 	}
-	c.add(report.Row{Status: "encrypted", File: file})
-	return nil
+	c.add(row)
 }
 
 // A companionError reports a file that people read beside an env file.

@@ -197,15 +197,7 @@ var (
 
 // decide decides what can be decided without a vault.
 func (f *StagedFile) decide() (ask bool) {
-	if f.Err = f.doc.CheckForm(); f.Err != nil {
-		return false
-	}
-	if plain := f.doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
-		f.Err = drift.NewPlaintextError(plain)
-		return false
-	}
-	if !f.doc.State().HasCiphertext() {
-		f.Err = drift.ErrNoValues
+	if f.Err = drift.CheckWithoutKey(f.doc, dotenv.Selection{}); f.Err != nil {
 		return false
 	}
 	request := keyring.Request{Target: f.Target, Head: f.head}

@@ -73,6 +73,9 @@ func (v Verdict) Err() error {
 // nothing to prove: an empty file, or one that contains something else.
 var ErrNoValues = errors.New("holds no encrypted value, so there is nothing to verify")
 
+// ErrNoSelected reports a selection without any of a file's encrypted values.
+var ErrNoSelected = errors.New("no encrypted value has a selected name, so there is nothing to verify")
+
 // KeyErr is like Err, for a file whose plaintext is about to be encrypted.
 func (v Verdict) KeyErr() error {
 	switch {
@@ -155,17 +158,29 @@ func (e *DriftError) Error() string {
 	return b.String()
 }
 
-// CheckEncrypted proves that a file is encrypted for a key. That it holds plaintext
-// shows without the key.
-func CheckEncrypted(doc *dotenv.Document, key keyring.Answer) error {
+// CheckWithoutKey returns an error unless, as far as shows without a key, the
+// selected values of a file are encrypted, and there is one. The error is the
+// form's, a [*PlaintextError], [ErrNoValues] or [ErrNoSelected].
+func CheckWithoutKey(doc *dotenv.Document, sel dotenv.Selection) error {
 	if err := doc.CheckForm(); err != nil {
 		return err
 	}
-	if plain := doc.Plaintext(dotenv.Selection{}); len(plain) > 0 {
+	if plain := doc.Plaintext(sel); len(plain) > 0 {
 		return NewPlaintextError(plain)
 	}
-	if !doc.State().HasCiphertext() {
-		return ErrNoValues
+	switch {
+	case doc.HasCiphertext(sel):
+		return nil
+	case doc.State().HasCiphertext():
+		return ErrNoSelected
+	}
+	return ErrNoValues
+}
+
+// CheckEncrypted proves that a file is encrypted for a key.
+func CheckEncrypted(doc *dotenv.Document, key keyring.Answer) error {
+	if err := CheckWithoutKey(doc, dotenv.Selection{}); err != nil {
+		return err
 	}
 	if key.Err != nil {
 		return key.Err

@@ -11,6 +11,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // proofText is an env file in the making: headers by the name behind
@@ -311,5 +312,44 @@ func TestList(t *testing.T) {
 	}
 	if got := drift.List(nil); got != "" {
 		t.Errorf("List of nothing = %q; want none", got)
+	}
+}
+
+func TestCheckEncrypted(t *testing.T) {
+	t.Parallel()
+	key, other := newKey(t), newKey(t)
+	doc := func(text string, names ...string) *dotenv.Document {
+		p := (&proofText{t: t}).header("", key)
+		for _, name := range names {
+			p.encrypted(name, key)
+		}
+		return p.line(text).doc()
+	}
+	unavailable := errors.New("unavailable")
+	tests := []struct {
+		name   string
+		doc    *dotenv.Document
+		answer keyring.Answer
+		is     func(error) bool
+	}{
+		{"encrypted", doc("", "A"), keyring.Answer{Keys: ecies.Keys{key}}, func(err error) bool { return err == nil }},
+		{"for another key", doc("", "A"), keyring.Answer{Keys: ecies.Keys{other}}, drift.IsDrift},
+		{"the vault is down", doc("", "A"), keyring.Answer{Err: unavailable}, func(err error) bool { return errors.Is(err, unavailable) }},
+		{"plaintext shows without the key", doc("B=1", "A"), keyring.Answer{Err: unavailable}, func(err error) bool { return errors.As(err, new(*drift.PlaintextError)) }},
+		{"no values", doc("B_PLAIN=1"), keyring.Answer{Keys: ecies.Keys{key}}, func(err error) bool { return errors.Is(err, drift.ErrNoValues) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if err := drift.CheckEncrypted(tt.doc, tt.answer); !tt.is(err) {
+				t.Errorf("CheckEncrypted = %v", err)
+			}
+		})
+	}
+	if err := drift.CheckWithoutKey(doc("B=1", "A"), dotenv.Selection{Only: []string{"A"}}); err != nil {
+		t.Errorf("CheckWithoutKey of A = %v; want nil", err)
+	}
+	if err := drift.CheckWithoutKey(doc("", "A"), dotenv.Selection{Only: []string{"NONE"}}); !errors.Is(err, drift.ErrNoSelected) {
+		t.Errorf("CheckWithoutKey of nothing = %v; want ErrNoSelected", err)
 	}
 }
