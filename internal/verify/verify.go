@@ -5,6 +5,7 @@ package verify
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -23,7 +24,7 @@ import (
 // A Version is one version of a mapped env file.
 type Version struct {
 	mapping.Target
-	At string // the commit, in short; "" for the working tree and the index
+	At string // the revision, an object name in short; "" for the working tree and the index
 
 	workspace *workspace.Workspace // whose configuration routes to the vault
 	before    *dotenv.Document     // the version before it; nil if none is known
@@ -197,7 +198,15 @@ func (h *history) collectCommit(ctx context.Context, rev string) error {
 	if err != nil {
 		return err
 	}
-	return h.collect(tree, rev[:min(len(rev), 12)])
+	return h.collect(tree, short(rev))
+}
+
+// short shortens the name of a commit, unless it is one that somebody gave it.
+func short(rev string) string {
+	if _, err := hex.DecodeString(rev); err != nil || len(rev) < 40 {
+		return rev
+	}
+	return rev[:12]
 }
 
 // collect adds the versions of one tree. A tree without configuration, as

@@ -298,6 +298,21 @@ func TestRunWarns(t *testing.T) {
 	}
 }
 
+func TestRunNamesTheRevision(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.write("envdrift.toml", mappings("k", "a"))
+	d.write("a/.env", d.encrypted(d.right, "A=1\n"))
+	d.commit("one")
+	d.git("branch", "feature/a-long-name")
+	commit := d.git("rev-parse", "HEAD")
+	for rev, want := range map[string]string{"HEAD": "HEAD", "feature/a-long-name": "feature/a-long-name", commit: commit[:12]} {
+		if results, err := verify.Run(t.Context(), d.open(), verify.Scope{Rev: rev}); err != nil || len(results) != 1 || results[0].At != want {
+			t.Errorf("Run of %s = %v, %v; want one result at %q", rev, outcome(results), err, want)
+		}
+	}
+}
+
 // A version that came back is proven once, and what follows is compared with it.
 func TestRunWarnsAfterVersionThatCameBack(t *testing.T) {
 	t.Parallel()
