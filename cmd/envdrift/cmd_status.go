@@ -17,6 +17,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/vault"
 )
 
 func (c *cli) addStatus(app *kingpin.Application) (string, command) {
@@ -97,9 +98,10 @@ func (c *cli) mappingStatus(t mapping.Target, key keyring.Answer, offline bool) 
 	}
 	m.Vault = "has the key"
 	switch {
+	case errors.Is(key.Err, vault.ErrNotFound):
+		m.Vault, m.err = "has no key", key.Err
 	case key.Err != nil:
-		m.Vault = "could not be used"
-		m.err = key.Err
+		m.Vault, m.err = "could not be used", key.Err
 	case t.Doc != nil && m.err == nil:
 		// Its State says that it is in plain text.
 		if err := drift.Check(t.Doc, nil, key.Keys).KeyErr(); err != nil {
