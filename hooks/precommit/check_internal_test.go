@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -63,8 +64,8 @@ func TestCheckWithoutGit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"good\"\nenv_file = \".env\"\n[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"drift\"\nenv_file = \".env\"\n"
-	staged := map[string][]byte{"envdrift.toml": []byte(config), "good/.env": encrypted(right), "drift/.env": encrypted(stranger), "loose/.env": []byte("A=1\n")}
+	config := "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"good\"\nenv_file = \".env\"\n[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"drift\"\nenv_file = \".env\"\n[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"large\"\nenv_file = \".env\"\n"
+	staged := map[string][]byte{"envdrift.toml": []byte(config), "good/.env": encrypted(right), "drift/.env": encrypted(stranger), "loose/.env": []byte("A=1\n"), "large/.env": nil}
 	c := &Check{w: w, index: mapIndex{fstest.MapFS{}}, workspaces: map[string]*workspace.Workspace{}}
 	for name, data := range staged {
 		c.index.(mapIndex).MapFS[name] = &fstest.MapFile{Data: data}
@@ -82,6 +83,10 @@ func TestCheckWithoutGit(t *testing.T) {
 		case "drift/.env":
 			if !drift.IsDrift(f.Err) {
 				t.Errorf("drift: %v", f.Err)
+			}
+		case "large/.env": // its content was not read
+			if f.Verified || !errors.Is(f.Err, atomicfile.ErrTooLarge) {
+				t.Errorf("large: verified %t, %v", f.Verified, f.Err)
 			}
 		case "loose/.env":
 			if !errors.As(f.Err, new(*UnmappedPlaintextError)) {

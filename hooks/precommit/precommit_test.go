@@ -120,6 +120,20 @@ func (d *desk) commit() {
 	d.git("commit", "-q", "-m", "x")
 }
 
+// conflict starts a merge that stops at svc/.env, theirs encrypted for a key.
+func (d *desk) conflict(theirs *ecies.PrivateKey) {
+	d.t.Helper()
+	d.git("switch", "-q", "-c", "theirs")
+	d.write("svc/.env", d.encrypted(theirs, "A=2\n"))
+	d.commit()
+	d.git("switch", "-q", "main")
+	d.write("svc/.env", d.encrypted(d.right, "A=3\n"))
+	d.commit()
+	if _, err := d.try("merge", "theirs"); err == nil {
+		d.t.Fatal("the merge has no conflict")
+	}
+}
+
 // stage writes a file and stages it.
 func (d *desk) stage(name, text string) {
 	d.t.Helper()
@@ -292,18 +306,35 @@ func TestCheck(t *testing.T) {
 			stage: func(d *desk) { d.git("rm", "-q", "svc/.env") },
 		},
 		{
-			name: "a merge brings another key", want: "svc/.env conflict",
+			name: "a merge stops", want: "svc/.env conflict",
+			head:  func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
+			stage: func(d *desk) { d.conflict(d.stranger) },
+		},
+		{
+			name: "a merge brings the same key", down: true, want: "svc/.env verified",
 			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
 			stage: func(d *desk) {
-				d.git("switch", "-q", "-c", "theirs")
-				d.write("svc/.env", d.encrypted(d.stranger, "A=2\n"))
-				d.commit()
-				d.git("switch", "-q", "main")
-				d.write("svc/.env", d.encrypted(d.right, "A=3\n"))
-				d.commit()
-				if _, err := d.try("merge", "theirs"); err == nil {
-					d.t.Fatal("the merge has no conflict")
-				}
+				d.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{d.right}.Reveal()
+				d.conflict(d.right)
+				d.stage("svc/.env", d.encrypted(d.right, "A=4\n"))
+			},
+		},
+		{
+			name: "a merge brings another key", want: "svc/.env verified", asked: true,
+			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
+			stage: func(d *desk) {
+				d.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{d.right}.Reveal()
+				d.conflict(d.stranger)
+				d.stage("svc/.env", d.encrypted(d.right, "A=4\n"))
+			},
+		},
+		{
+			name: "a merge is resolved with the other key", want: "svc/.env drift", asked: true,
+			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
+			stage: func(d *desk) {
+				d.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{d.right}.Reveal()
+				d.conflict(d.stranger)
+				d.stage("svc/.env", d.encrypted(d.stranger, "A=4\n"))
 			},
 		},
 		{
