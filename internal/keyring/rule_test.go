@@ -67,6 +67,30 @@ func (b *bench) ring(spec string) *keyring.Ring {
 	return r
 }
 
+// env makes an env file, or the text of a keys file, line by line: "A:a" is a
+// value for key a, "DOTENV_PUBLIC_KEY:a" its public and "DOTENV_PRIVATE_KEY:a"
+// its private half.
+func (b *bench) env(lines ...string) *dotenv.Document {
+	b.t.Helper()
+	var text strings.Builder
+	for _, line := range lines {
+		name, letter, _ := strings.Cut(line, ":")
+		key := b.keys[letter[0]]
+		value, err := key.PublicKey().Encrypt([]byte("x"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if strings.HasPrefix(name, dotenv.PublicPrefix) {
+			value = key.PublicKey().String()
+		}
+		if strings.HasPrefix(name, dotenv.PrivatePrefix) {
+			value = ecies.Keys{key}.Reveal()
+		}
+		text.WriteString(name + "=" + value + "\n")
+	}
+	return dotenv.Parse([]byte(text.String()))
+}
+
 // letters names the keys that were returned.
 func (b *bench) letters(keys ecies.Keys) (s string) {
 	for _, k := range keys {
@@ -115,6 +139,10 @@ func TestForDecryption(t *testing.T) {
 		{name: "unmapped, no header, no key", doc: "-a", err: noKey},
 		{name: "vault only", doc: "aa", mapping: "mapped", ring: "a", policy: keyring.VaultOnly, ask: true},
 		{name: "vault only, unmapped", doc: "aa", ring: "a", policy: keyring.VaultOnly, err: unmapped},
+		{name: "vault only, plaintext", doc: "plain", ring: "a", policy: keyring.VaultOnly},
+		{name: "vault only, ephemeral", doc: "aa", mapping: "ephemeral", ring: "a", policy: keyring.VaultOnly, ask: true},
+		{name: "local only, plaintext", doc: "plain", mapping: "ephemeral", policy: keyring.LocalOnly},
+		{name: "local only, no header: all local keys", doc: "-a", mapping: "mapped", ring: "b|a", policy: keyring.LocalOnly, want: "ba"},
 		{name: "local only", doc: "aa", mapping: "mapped", ring: "a", policy: keyring.LocalOnly, want: "a"},
 		{name: "local only, no key", doc: "aa", mapping: "mapped", ring: "b", policy: keyring.LocalOnly, err: noKey},
 		{name: "local only, ephemeral", doc: "aa", mapping: "ephemeral", ring: "a", policy: keyring.LocalOnly, err: ephemeral},
@@ -141,6 +169,7 @@ func TestForProgram(t *testing.T) {
 	}{
 		{name: "plaintext: what a variable of the process may need", doc: "plain", mapping: "mapped", ring: "a", want: "a"},
 		{name: "the header's key, then the environment's", doc: "aab", mapping: "mapped", ring: "b|a", want: "ab"},
+		{name: "the environment's come along even if no key decrypts", doc: "ab", mapping: "mapped", ring: "c|a", want: "ac"},
 		{name: "mapped, no fitting key: the vault", doc: "aa", mapping: "mapped", ring: "b", ask: true},
 		{name: "ephemeral: the vault, even if local keys are wanted", doc: "aa", mapping: "ephemeral", ring: "a", policy: keyring.LocalOnly, ask: true},
 		{name: "unmapped: the environment's key, whatever the header", doc: "ab", ring: "b", want: "b"},
@@ -185,10 +214,44 @@ func TestForProof(t *testing.T) {
 	}
 }
 
+// A file may declare several keys, and under any name.
+func TestSeveralHeaders(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	doc := b.env("DOTENV_PUBLIC_KEY_X:a", "DOTENV_PUBLIC_KEY:b", "A:b")
+	q := b.request("aa", "nil", "mapped")
+	q.Doc, q.Head = doc, doc
+	tests := []struct{ name, ring, decryption, proof, encryption string }{
+		{"one is local", "|b", "b", "", "b"},
+		{"both are, in the order of the header", "b|a", "ab", "ab", "ab"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ring := b.ring(tt.ring)
+			keys, ask, err := ring.ForDecryption(q, keyring.Auto)
+			if got := b.letters(keys); got != tt.decryption || ask || err != nil {
+				t.Errorf("ForDecryption = %q, %t, %v; want %q", got, ask, err, tt.decryption)
+			}
+			if got := b.letters(ring.ForProof(q, nil)); got != tt.proof {
+				t.Errorf("ForProof = %q; want %q", got, tt.proof)
+			}
+			p, ask, err := ring.ForEncryption(q, nil)
+			if p.Public != b.keys['a'].PublicKey() || ask || err != nil || b.letters(p.Keys) != tt.encryption {
+				t.Errorf("ForEncryption = %s with %q, %t, %v; want the first key with %q", p.Public.Short(), b.letters(p.Keys), ask, err, tt.encryption)
+			}
+			if p.Header != "DOTENV_PUBLIC_KEY_X" || p.Private != "DOTENV_PRIVATE_KEY_X" {
+				t.Errorf("ForEncryption names %s and %s; want those of the header", p.Header, p.Private)
+			}
+		})
+	}
+}
+
 func TestForEncryption(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	held := &keyring.Answer{Keys: ecies.Keys{b.keys['v']}}
+	rotated := &keyring.Answer{Keys: ecies.Keys{b.keys['v'], b.keys['a']}}
 	none := &keyring.Answer{Err: vault.ErrNotFound}
 	down := &keyring.Answer{Err: vault.ErrUnavailable}
 	tests := []struct {
@@ -205,6 +268,7 @@ func TestForEncryption(t *testing.T) {
 		{name: "a local key is not that of an ephemeral mapping", doc: "aa", head: "nil", mapping: "ephemeral", ring: "a", public: "a", declared: true},
 		{name: "the vault is to be asked", doc: "plain", head: "nil", mapping: "mapped", ring: "|a", ask: true},
 		{name: "the vault's", doc: "plain", head: "nil", mapping: "mapped", ring: "|a", answer: held, public: "v", keys: "v"},
+		{name: "the vault's newest", doc: "plain", head: "nil", mapping: "mapped", answer: rotated, public: "v", keys: "va"},
 		{name: "the keys file's if the vault has none", doc: "plain", head: "nil", mapping: "mapped", ring: "|a", answer: none, public: "a", keys: "a", fromFile: true},
 		{name: "not if the vault cannot be reached", doc: "plain", head: "nil", mapping: "mapped", ring: "|a", answer: down, err: vault.ErrUnavailable},
 		{name: "not that of another folder", doc: "plain", head: "nil", mapping: "mapped", ring: "||a", answer: none, unknown: true},
@@ -237,6 +301,59 @@ func TestForEncryption(t *testing.T) {
 
 var errAny = errors.New("any error")
 
+func TestForEncryptionByName(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	q := b.request("plain", "nil", "")
+	q.File = "svc/.env.production"
+	tests := []struct{ name, inFile, inEnviron, want string }{
+		{"the file's own name", "DOTENV_PRIVATE_KEY_PRODUCTION:a", "", "a"},
+		{"another name", "DOTENV_PRIVATE_KEY:a", "", ""},
+		{"the environment's", "", "DOTENV_PRIVATE_KEY_PRODUCTION", "c"},
+		{"another one of the environment", "", "DOTENV_PRIVATE_KEY", ""},
+		{"the environment's first", "DOTENV_PRIVATE_KEY_PRODUCTION:a", "DOTENV_PRIVATE_KEY_PRODUCTION", "ca"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := &keyring.Ring{}
+			if tt.inEnviron != "" {
+				r.Environ(map[string]string{tt.inEnviron: ecies.Keys{b.keys['c']}.Reveal()})
+			}
+			if tt.inFile != "" {
+				r.File("svc/.env.keys", dotenv.ParseKeysFile(b.env(tt.inFile).Bytes()))
+			}
+			p, _, err := r.ForEncryption(q, nil)
+			if got := b.letters(p.Keys); got != tt.want || errors.As(err, new(*keyring.UnknownKeyError)) != (tt.want == "") {
+				t.Errorf("ForEncryption has %q, %v; want %q", got, err, tt.want)
+			}
+			if p.Header != "DOTENV_PUBLIC_KEY_PRODUCTION" || p.Private != "DOTENV_PRIVATE_KEY_PRODUCTION" {
+				t.Errorf("ForEncryption names %s and %s; want those of .env.production", p.Header, p.Private)
+			}
+		})
+	}
+	odd := q
+	odd.File = "svc/.env.größe"
+	if _, _, err := (&keyring.Ring{}).ForEncryption(odd, nil); !errors.As(err, new(*dotenv.NameError)) {
+		t.Errorf("ForEncryption of %s = %v; want a NameError", odd.File, err)
+	}
+}
+
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r := b.ring("a|b|c")
+	for folder, want := range map[string]string{"svc": "ab", ".": "ac", "svc/sub": "a", "": "a"} {
+		if got := b.letters(r.Beside(folder).Keys()); got != want {
+			t.Errorf("Beside(%q) has %q; want %q", folder, got, want)
+		}
+	}
+	r.Environ(map[string]string{"DOTENV_PUBLIC_KEY": b.keys['b'].PublicKey().String()})
+	if got := b.letters(r.Beside("svc").For(b.doc("vv"))); !strings.Contains(got, "b") {
+		t.Errorf("Beside without the public keys of the environment: For = %q; want key b too", got)
+	}
+}
+
 func TestGenerate(t *testing.T) {
 	t.Parallel()
 	var p keyring.Pair
@@ -249,6 +366,7 @@ func TestRuleErrors(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	short := func(letter byte) string { return b.keys[letter].PublicKey().Short() }
+	two := b.env("DOTENV_PUBLIC_KEY_X:a", "DOTENV_PUBLIC_KEY:b", "A:a")
 	damaged := &keyring.Ring{}
 	damaged.Environ(map[string]string{"DOTENV_PRIVATE_KEY": "nonsense"})
 	tests := []struct {
@@ -260,18 +378,35 @@ func TestRuleErrors(t *testing.T) {
 		{"no key", b.ring(""), "aa", "svc/.env: no private key: DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file"},
 		{"no key and no header", b.ring(""), "-a", "svc/.env: no private key: DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file"},
 		{"others", b.ring("b|c"), "aa", "svc/.env: no private key for " + short('a') + "; the local keys are DOTENV_PRIVATE_KEY for " + short('b') + ", DOTENV_PRIVATE_KEY for " + short('c')},
+		{"several", b.ring(""), "two", "svc/.env: no private key: DOTENV_PRIVATE_KEY_X or DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file"},
+		{"several, and others", b.ring("c"), "two", "svc/.env: no private key for " + short('a') + ", " + short('b') + "; the local keys are DOTENV_PRIVATE_KEY for " + short('c')},
 		{"damaged", damaged, "aa", "svc/.env: no private key: DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file; DOTENV_PRIVATE_KEY in environment: invalid private key"},
 	}
 	for _, tt := range tests {
-		_, _, err := tt.ring.ForDecryption(b.request(tt.doc, "nil", ""), keyring.Auto)
+		q := b.request("", "nil", "")
+		if q.Doc = two; tt.doc != "two" {
+			q.Doc = b.doc(tt.doc)
+		}
+		_, _, err := tt.ring.ForDecryption(q, keyring.Auto)
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%s: ForDecryption = %v; want %s", tt.name, err, tt.want)
 		}
 	}
-	if got := (&keyring.UnmappedError{File: "a"}).Error(); got != "a: no mapping names this file, so the secret that belongs to it is not known" {
-		t.Errorf("UnmappedError = %q", got)
+	texts := []struct {
+		err  error
+		want string
+	}{
+		{&keyring.UnmappedError{File: "a"}, "a: no mapping names this file, so the secret that belongs to it is not known"},
+		{&keyring.UnknownKeyError{File: "a"}, "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, nor in .env.keys"},
+		{keyring.ErrEphemeral, "the mapping is ephemeral: its key comes from the vault alone, so --skip-sync cannot decrypt it"},
 	}
-	if got := (&keyring.UnknownKeyError{}).Error(); !strings.Contains(got, "nor in the vault") {
-		t.Errorf("UnknownKeyError = %q", got)
+	for _, tt := range texts {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("%T says %q; want %q", tt.err, got, tt.want)
+		}
+	}
+	_, _, err := damaged.ForDecryption(b.request("aa", "nil", ""), keyring.Auto)
+	if e := (*keyring.NoKeyError)(nil); !errors.As(err, &e) || len(e.Invalid) != 1 || !errors.As(e.Invalid[0], new(*ecies.KeyError)) {
+		t.Errorf("ForDecryption with a damaged key = %v; want a NoKeyError with the damaged one", err)
 	}
 }
