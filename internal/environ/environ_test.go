@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -38,10 +39,11 @@ func (m *memory) String() string { return "memory" }
 
 // A place is a directory without git, and the process that works there.
 type place struct {
-	t     *testing.T
-	dir   string
-	env   map[string]string
-	store *memory
+	t       *testing.T
+	dir     string
+	env     map[string]string
+	store   *memory
+	profile string
 }
 
 func newPlace(t *testing.T, files map[string]string) *place {
@@ -50,7 +52,7 @@ func newPlace(t *testing.T, files map[string]string) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t, dir, map[string]string{"HOME": dir, "KEPT": "kept"}, &memory{map[string]string{}}}
+	p := &place{t: t, dir: dir, env: map[string]string{"HOME": dir, "KEPT": "kept"}, store: &memory{map[string]string{}}}
 	for name, text := range files {
 		p.write(name, text)
 	}
@@ -68,7 +70,7 @@ func (p *place) write(name, text string) {
 func (p *place) open(cwd string) *workspace.Workspace {
 	p.t.Helper()
 	o := workspace.Options{
-		Dir: filepath.Join(p.dir, cwd), Env: p.env, Consent: workspace.Given,
+		Dir: filepath.Join(p.dir, cwd), Env: p.env, Profile: p.profile, Consent: workspace.Given,
 		OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return p.store, nil },
 	}
 	o.Overrides.Providers = all.Providers()
@@ -167,6 +169,128 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// Which of a folder's mappings make the environment.
+func TestBuildOfMappings(t *testing.T) {
+	t.Parallel()
+	mapped := func(file, more string) string {
+		return "[[vault.sync.mappings]]\nsecret_name = \"" + file + "\"\nfolder_path = \".\"\nenv_file = \"" + file + "\"\n" + more
+	}
+	tests := []struct {
+		name, config, profile string
+		o                     environ.Options
+		want                  string
+		err                   string // the whole text
+	}{
+		{name: "a profile's file and the default", config: mapped(".env", "") + mapped(".env.local", "profile = \"local\"\n"), profile: "local", want: "D=1 L=1"},
+		{name: "without the profile", config: mapped(".env", "") + mapped(".env.local", "profile = \"local\"\n"), want: "D=1"},
+		{name: "the default states the environment that was chosen", config: mapped(".env", "environment = \"production\"\n") + mapped(".env.production", "environment = \"production\"\n"), o: environ.Options{Env: "production"}, want: "D=1 P=1"},
+		{name: "the default does not state it", config: mapped(".env", "") + mapped(".env.production", "environment = \"production\"\n"), o: environ.Options{Env: "production"}, want: "P=1"},
+		{name: "two files of one environment", config: mapped(".env.production", "environment = \"production\"\n") + mapped(".env.local", "environment = \"production\"\n"), want: "L=1 P=1"},
+		{name: "files of two environments", config: mapped(".env.production", "environment = \"production\"\n") + mapped(".env.local", "environment = \"local\"\n"), err: "there are env files of several environments here: production, local"},
+		{name: "no such environment", config: mapped(".env", ""), o: environ.Options{Env: "nowhere"}, err: `no mapping of environment "nowhere" here or above`},
+		{name: "an environment without a configuration", o: environ.Options{Env: "nowhere"}, err: `no mapping of environment "nowhere" here or above`},
+		{name: "a mapped file that is missing", config: mapped(".env", "") + mapped("gone.env", ""), err: "any"},
+		{name: "a mapped file that is empty", config: mapped("empty.env", ""), err: "read empty.env: " + environ.ErrNoVariables.Error()},
+		{name: "an empty file that no mapping names", o: environ.Options{Files: []string{"empty.env"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, map[string]string{".env": "D=1\n", ".env.production": "P=1\n", ".env.local": "L=1\n", "empty.env": ""})
+			p.profile = tt.profile
+			if tt.config != "" {
+				p.write("envdrift.toml", tt.config)
+			}
+			e, err := environ.Build(t.Context(), p.open("."), tt.o)
+			if tt.err == "" && (err != nil || given(e) != tt.want) || tt.err != "" && (err == nil || tt.err != "any" && err.Error() != tt.err) {
+				t.Errorf("Build = %q, %v; want %q, %s", given(e), err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+// What an env file may set, where the process has no value.
+func TestDangers(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		danger environ.Danger
+		names  string
+	}{
+		{environ.RunsCode, "PATH HOME SHELL XDG_CONFIG_HOME LD_PRELOAD LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES OPENSSL_CONF EDITOR PAGER SSH_ASKPASS " +
+			"GIT_SSH_COMMAND GIT_CONFIG_COUNT BASH_FUNC_x BASH_ENV ENV PROMPT_COMMAND IFS ZDOTDIR MAKEFLAGS GOFLAGS RUSTC_WRAPPER NODE_OPTIONS NODE_PATH " +
+			"NPM_CONFIG_REGISTRY npm_config_registry Npm_Config_x PYTHONPATH PYTHONSTARTUP PERL5OPT RUBYOPT PHPRC JAVA_TOOL_OPTIONS _JAVA_OPTIONS CLASSPATH " +
+			"DOTNET_STARTUP_HOOKS CORECLR_PROFILER_PATH TF_CLI_ARGS ANSIBLE_CONFIG"},
+		{environ.ChangesTrust, "ENVDRIFT_TRUST CI NODE_TLS_REJECT_UNAUTHORIZED SSL_CERT_FILE CURL_CA_BUNDLE AWS_CONFIG_FILE KUBECONFIG DOCKER_CONFIG"},
+		{"", "DATABASE_URL APP_PATH PATHS ENVIRONMENT LDAP_URL GITHUB_TOKEN NODE_ENV PYTHON CI_TOKEN MY_LD_PRELOAD NPM_TOKEN AWS_REGION"},
+	}
+	for _, tt := range tests {
+		for _, name := range strings.Fields(tt.names) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p := newPlace(t, map[string]string{".env": name + "=1\n"})
+				p.env = map[string]string{}
+				_, err := environ.Build(t.Context(), p.open("."), environ.Options{})
+				var got environ.Danger
+				if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
+					got = e.Danger
+				} else if err != nil {
+					t.Fatalf("Build = %v", err)
+				}
+				if got != tt.danger {
+					t.Errorf("a file that sets %s: danger %q; want %q", name, got, tt.danger)
+				}
+				if _, err := environ.Build(t.Context(), p.open("."), environ.Options{Allow: []string{name}}); err != nil {
+					t.Errorf("Build with %s allowed = %v", name, err)
+				}
+			})
+		}
+	}
+}
+
+// Where the process wins, a dangerous name in a file does no harm.
+func TestDangerousNameOfTheProcess(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, map[string]string{".env": "PATH=evil\nA=1\n"})
+	p.env["PATH"] = "good"
+	e, err := environ.Build(t.Context(), p.open("."), environ.Options{})
+	if path, _ := e.All.Lookup("PATH"); err != nil || given(e) != "A=1" || path != "good" {
+		t.Errorf("Build = %q with PATH=%s, %v; want A=1 and the process's PATH", given(e), path, err)
+	}
+	if _, err := environ.Build(t.Context(), p.open("."), environ.Options{Override: true}); !is[*environ.DangerousNameError](err) {
+		t.Errorf("Build that overrides = %v; want a DangerousNameError", err)
+	}
+	if p.env["PATH"] != "good" || p.env["A"] != "" {
+		t.Errorf("Build changed the environment of the process: %v", p.env)
+	}
+}
+
+func TestBuildOnlyPattern(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, map[string]string{".env": "A=1\n"})
+	e, err := environ.Build(t.Context(), p.open("."), environ.Options{Selection: dotenv.Selection{Only: []string{"Z_*", "A"}}})
+	if err != nil || given(e) != "A=1" {
+		t.Errorf("Build with a pattern that matches nothing = %q, %v; want A=1", given(e), err)
+	}
+}
+
+func TestPristineBaseline(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has names of its own")
+	}
+	p := newPlace(t, map[string]string{".env": "A=1\n"})
+	const want = "HOME LANG LC_ALL LOGNAME PATH SHELL TERM TMPDIR TZ USER"
+	p.env = map[string]string{"LC": "x", "PATHS": "x", "SSH_AUTH_SOCK": "x", "AWS_PROFILE": "x"}
+	for _, name := range strings.Fields(want) {
+		p.env[name] = "x"
+	}
+	e, err := environ.Build(t.Context(), p.open("."), environ.Options{Pristine: true})
+	e.All.Delete("A")
+	if got := strings.Join(e.All.Names(), " "); err != nil || got != want {
+		t.Errorf("Build keeps %q, %v; want %q", got, err, want)
+	}
+}
+
 func is[E error](err error) bool { return errors.As(err, new(E)) }
 func isAny(err error) bool       { return err != nil }
 
@@ -224,6 +348,20 @@ func TestBuildDecrypts(t *testing.T) {
 	if _, err := environ.Build(t.Context(), p.open("."), environ.Options{Keys: keyring.LocalOnly}); !is[*keyring.NoKeyError](err) {
 		t.Errorf("Build with local keys alone = %v; want a NoKeyError", err)
 	}
+	p.write("other.env", encrypted(t, key, "A=1\n"))
+	for name, o := range map[string]environ.Options{
+		".env":      {Keys: keyring.LocalOnly},
+		"other.env": {Keys: keyring.VaultOnly, Files: []string{"other.env"}},
+	} {
+		if _, err := environ.Build(t.Context(), p.open("."), o); err == nil || strings.Count(err.Error(), name+":") != 1 {
+			t.Errorf("Build of %s without a key = %v; want the file's name once", name, err)
+		}
+	}
+	p.store.texts["k"] = ecies.Keys{key}.Reveal()
+	if e, err = environ.Build(t.Context(), p.open("."), environ.Options{Files: []string{".env"}}); err != nil || strings.Join(e.Secrets(), " ") != "1" {
+		t.Errorf("Build of a named file by its mapping = %v, %v; want the vault's key to decrypt it", e.Given, err)
+	}
+	delete(p.store.texts, "k")
 	p.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{key}.Reveal()
 	if _, err = environ.Build(t.Context(), p.open("."), environ.Options{}); err != nil {
 		t.Errorf("Build by a local key = %v", err)
@@ -238,7 +376,7 @@ func TestBuildDecrypts(t *testing.T) {
 
 func TestChanged(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t, map[string]string{".env": "A=1\nB=2\n"})
+	p := newPlace(t, map[string]string{".env": "A=1\nB=2\nD=old\nE=\n"})
 	before, err := environ.Build(t.Context(), p.open("."), environ.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -247,10 +385,10 @@ func TestChanged(t *testing.T) {
 	if again := environ.Fingerprint(p.open("."), environ.Options{}); again != sum {
 		t.Error("Fingerprint differs for the same files")
 	}
-	p.write(".env", "A=1\nC=3\n")
+	p.write(".env", "A=1\nC=3\nD=new\n")
 	after, err := environ.Build(t.Context(), p.open("."), environ.Options{})
-	if got := strings.Join(before.Changed(after), " "); err != nil || got != "B C" {
-		t.Errorf("Changed = %q, %v; want B C", got, err)
+	if got := strings.Join(before.Changed(after), " "); err != nil || got != "B C D E" {
+		t.Errorf("Changed = %q, %v; want B C D E", got, err)
 	}
 	if environ.Fingerprint(p.open("."), environ.Options{}) == sum {
 		t.Error("Fingerprint is the same for other files")
