@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/report"
@@ -65,6 +66,18 @@ func TestText(t *testing.T) {
 			"verified  ../svc/.env  (key, production)  2 values\n"},
 		{"a failure of the command", report.Printer{}, report.Report{Failure: failed.Failure},
 			"envdrift: error: one\nenvdrift: error: two�[31m\nenvdrift: hint: help\n"},
+		{"aligned by characters, not bytes", report.Printer{}, report.Report{Rows: []report.Row{{Status: report.OK, File: "é.env", Note: "a"}, {Status: report.OK, File: "ab.env", Note: "b"}}},
+			"ok  é.env   a\nok  ab.env  b\n"},
+		{"no trailing blanks", report.Printer{}, report.Report{Rows: []report.Row{{Status: report.OK, File: "a"}, {Status: report.Verified, File: "long"}}},
+			"ok        a\nverified  long\n"},
+		{"control characters", report.Printer{}, report.Report{
+			Summary: "\x1bs",
+			Rows: []report.Row{
+				{Status: report.Drift, File: "\x1bf", Note: "\x1bn", Error: "\x1be", Hints: []string{"\x1bh"}, Err: errBroken},
+				{Status: report.OK, What: "\x1bw"},
+			},
+			Failure: &report.Fault{Error: "\x1be", Hints: []string{"\x1bh"}},
+		}, "drift  �f  �n\n       �e\n       → �h\nok     �w\n�s\nenvdrift: error: �e\nenvdrift: hint: �h\n"},
 		{"empty", report.Printer{}, report.Report{}, ""},
 	}
 	for _, tt := range tests {
@@ -109,6 +122,12 @@ func TestJSON(t *testing.T) {
 		d.Rows[1]["status"] != "drift" || d.Rows[1]["error"] == "" || d.Data["n"] != 1 {
 		t.Errorf("JSON = %s and %q", stdout, stderr)
 	}
+	if !strings.Contains(stdout, `"error": "bad <x>"`) {
+		t.Errorf("JSON = %s; want < and > as they are", stdout)
+	}
+	if stdout, _ = printed(t, report.Printer{Format: report.JSON}, sample()); !strings.Contains(stdout, `"ok": false`) {
+		t.Errorf("JSON of status 1 = %s; want it not to be ok", stdout)
+	}
 	stdout, _ = printed(t, report.Printer{Format: report.JSON}, report.Report{Command: "x"})
 	if !strings.Contains(stdout, `"rows": []`) || !strings.Contains(stdout, `"ok": true`) {
 		t.Errorf("JSON without rows = %s", stdout)
@@ -121,23 +140,19 @@ func TestJUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, stderr := printed(t, report.Printer{Format: format}, sample())
-	var suite struct {
-		Name     string `xml:"name,attr"`
-		Tests    int    `xml:"tests,attr"`
-		Failures int    `xml:"failures,attr"`
-		Cases    []struct {
-			Name    string `xml:"name,attr"`
-			Failure *struct {
-				Message string `xml:"message,attr"`
-			} `xml:"failure"`
-		} `xml:"testcase"`
-	}
-	if err := xml.Unmarshal([]byte(stdout), &suite); err != nil {
-		t.Fatal(err)
-	}
-	if suite.Name != "envdrift verify" || suite.Tests != 3 || suite.Failures != 1 || suite.Cases[1].Failure == nil || suite.Cases[0].Failure != nil {
-		t.Errorf("JUnit = %s", stdout)
+	r := sample()
+	r.Rows[1].Error, r.Rows[1].Hints = "<broken>\x1b\u202e", []string{"one\u202e"}
+	stdout, stderr := printed(t, report.Printer{Format: format}, r)
+	const want = xml.Header + `<testsuite name="envdrift verify" tests="3" failures="1">
+  <testcase classname="envdrift.verify" name="svc/.env 2 values"></testcase>
+  <testcase classname="envdrift.verify" name=".env">
+    <failure message="&lt;broken&gt;��">one�</failure>
+  </testcase>
+  <testcase classname="envdrift.verify" name=""></testcase>
+</testsuite>
+`
+	if stdout != want {
+		t.Errorf("JUnit =\n%s\nwant\n%s", stdout, want)
 	}
 	if !strings.Contains(stderr, "1 of 2 verified") {
 		t.Errorf("beside JUnit the user sees %q; want the rows", stderr)
@@ -150,20 +165,60 @@ func TestSARIF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, _ := printed(t, report.Printer{Format: format, Version: "v1"}, sample())
-	for _, want := range []string{`"version": "2.1.0"`, `"ruleId": "drift"`, `"uri": ".env"`, `"version": "v1"`, "the key, 100%: broken. 1. do this"} {
-		if !strings.Contains(stdout, want) {
-			t.Errorf("SARIF lacks %s:\n%s", want, stdout)
-		}
+	r := sample()
+	r.Rows[1].Status = report.PrivateKey
+	stdout, _ := printed(t, report.Printer{Format: format, Version: "v1"}, r)
+	const want = `{
+  "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+  "runs": [
+    {
+      "results": [
+        {
+          "level": "error",
+          "locations": [
+            {
+              "physicalLocation": {
+                "artifactLocation": {
+                  "uri": ".env"
+                },
+                "region": {
+                  "startLine": 1
+                }
+              }
+            }
+          ],
+          "message": {
+            "text": "the key, 100%: broken. 1. do this"
+          },
+          "ruleId": "private-key"
+        }
+      ],
+      "tool": {
+        "driver": {
+          "name": "envdrift",
+          "version": "v1"
+        }
+      }
+    }
+  ],
+  "version": "2.1.0"
+}
+`
+	if stdout != want {
+		t.Errorf("SARIF =\n%s\nwant\n%s", stdout, want)
+	}
+	// A missing list would be no SARIF.
+	if stdout, _ = printed(t, report.Printer{Format: format}, report.Report{}); !strings.Contains(stdout, `"results": []`) {
+		t.Errorf("SARIF without failures =\n%s\nwant an empty list of results", stdout)
 	}
 }
 
 func TestAnnotations(t *testing.T) {
 	t.Parallel()
 	r := sample()
-	r.Rows[1].File, r.Rows[1].Error = "a,b:c", "50%\nbroken: yes"
+	r.Rows[1].File, r.Rows[1].Error = "a,b:c%2C", "50%\nbroken: yes"
 	stdout, _ := printed(t, report.Printer{Annotations: true}, r)
-	if want := "::error file=a%2Cb%3Ac,title=envdrift%3A drift::50%25%0Abroken: yes\n"; stdout != want {
+	if want := "::error file=a%2Cb%3Ac%252C,title=envdrift%3A drift::50%25%0Abroken: yes\n"; stdout != want {
 		t.Errorf("annotations = %q; want %q", stdout, want)
 	}
 	if stdout, _ = printed(t, report.Printer{Annotations: true, Format: report.JSON}, r); strings.Contains(stdout, "::error") {
@@ -189,15 +244,16 @@ func TestSayAndDetail(t *testing.T) {
 		printer report.Printer
 		want    string
 	}{
-		{report.Printer{}, "a 1\n"},
-		{report.Printer{Verbose: true}, "a 1\nb\n"},
+		{report.Printer{}, "a 1�\n"},
+		{report.Printer{Verbose: true}, "a 1�\nb\n"},
 		{report.Printer{Verbose: true, Quiet: true}, ""},
 		{report.Printer{Verbose: true, Format: report.JSON}, ""},
+		{report.Printer{Quiet: true}, ""},
 	}
 	for _, tt := range tests {
 		var err bytes.Buffer
 		tt.printer.Stderr = &err
-		tt.printer.Say("a %d", 1)
+		tt.printer.Say("a %s", "1\x1b")
 		tt.printer.Detail("b")
 		if err.String() != tt.want {
 			t.Errorf("Say and Detail of %+v wrote %q; want %q", tt.printer, err.String(), tt.want)
@@ -218,8 +274,25 @@ func TestFailed(t *testing.T) {
 
 func TestClean(t *testing.T) {
 	t.Parallel()
-	if got, want := report.Clean("a\tb\x1b[2J\u202ec\u0085é\n"), "a\tb�[2J�c�é�"; got != want {
-		t.Errorf("Clean = %q; want %q", got, want)
+	tests := []struct {
+		name string
+		bad  bool
+		of   string
+	}{
+		{"controls", true, "\x00\n\r\x1b\x1f\x7f\u0080\u009f"},
+		{"marks that turn text round", true, "\u202a\u202b\u202e\u2066\u2067\u2069"},
+		{"text", false, "\t ~\u00a0é→\u2029\u202f\u2065\u206a漢"},
+	}
+	for _, tt := range tests {
+		for _, r := range tt.of {
+			want := string(r)
+			if tt.bad {
+				want = "�"
+			}
+			if got := report.Clean("a" + string(r) + "b"); got != "a"+want+"b" {
+				t.Errorf("%s: Clean(%+q) = %+q; want %+q", tt.name, "a"+string(r)+"b", got, "a"+want+"b")
+			}
+		}
 	}
 }
 
@@ -252,12 +325,41 @@ func TestProgress(t *testing.T) {
 		t.Errorf("progress begins with %q; want what is going on", drawn)
 	}
 	done()
-	var silent bytes.Buffer
-	for _, p := range []report.Printer{{}, {Colour: true, Quiet: true}, {Colour: true, Format: report.JSON}, {Colour: true}} {
-		p.Stderr = &silent
-		p.Progress("quick")() // over before it would be shown
+}
+
+// The clock of the test is not the real one: nothing waits.
+func TestProgressDelay(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		printer report.Printer
+		takes   time.Duration
+		shown   bool
+	}{
+		{"long", report.Printer{Colour: true}, 1500 * time.Millisecond, true},
+		{"over before it would be shown", report.Printer{Colour: true}, 900 * time.Millisecond, false},
+		{"no terminal", report.Printer{}, 1500 * time.Millisecond, false},
+		{"quiet", report.Printer{Colour: true, Quiet: true}, 1500 * time.Millisecond, false},
+		{"JSON", report.Printer{Colour: true, Format: report.JSON}, 1500 * time.Millisecond, false},
 	}
-	if silent.Len() > 0 {
-		t.Errorf("Progress wrote %q; want nothing", silent.String())
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var stderr bytes.Buffer
+				tt.printer.Stderr = &stderr
+				done := tt.printer.Progress("asking the vault")
+				time.Sleep(tt.takes)
+				done()
+				drawn := stderr.String()
+				if strings.Contains(drawn, "asking the vault") != tt.shown {
+					t.Errorf("Progress drew %q; want it to be shown: %t", drawn, tt.shown)
+				}
+				// What comes next is written over it.
+				if last := drawn[strings.LastIndex(drawn, "\r")+1:]; last != "" {
+					t.Errorf("Progress leaves %q on the line; want it empty", last)
+				}
+			})
+		})
 	}
 }
