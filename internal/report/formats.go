@@ -92,7 +92,10 @@ func writeJUnit(w io.Writer, _ *Printer, r Report) error {
 		tc := testcase{Class: "envdrift." + r.Command, Name: strings.TrimSpace(row.File + " " + row.Note)}
 		if row.Err != nil {
 			suite.Failures++
-			tc.Failure = &failure{Clean(row.Error), Clean(strings.Join(row.Hints, "\n"))}
+			tc.Failure = &failure{Message: Clean(row.Error)}
+			for i, hint := range row.Hints {
+				tc.Failure.Text += strings.Repeat("\n", min(i, 1)) + Clean(hint)
+			}
 		}
 		suite.Cases = append(suite.Cases, tc)
 	}

@@ -141,12 +141,12 @@ func TestJUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sample()
-	r.Rows[1].Error, r.Rows[1].Hints = "<broken>\x1b\u202e", []string{"one\u202e"}
+	r.Rows[1].Error, r.Rows[1].Hints = "<broken>\x1b\u202e", []string{"one\u202e", "two"}
 	stdout, stderr := printed(t, report.Printer{Format: format}, r)
 	const want = xml.Header + `<testsuite name="envdrift verify" tests="3" failures="1">
   <testcase classname="envdrift.verify" name="svc/.env 2 values"></testcase>
   <testcase classname="envdrift.verify" name=".env">
-    <failure message="&lt;broken&gt;��">one�</failure>
+    <failure message="&lt;broken&gt;��">one�&#xA;two</failure>
   </testcase>
   <testcase classname="envdrift.verify" name=""></testcase>
 </testsuite>
