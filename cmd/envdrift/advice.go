@@ -69,6 +69,9 @@ func (c *cli) advice(err error) []string {
 		return []string{c.commandLine("lock")}
 	}
 	if e := (*keyring.NoKeyError)(nil); errors.As(err, &e) {
+		if e.Mapped {
+			return []string{c.commandLine("sync") + "   fetches the key; without --keys local or --skip-sync the vault is asked"}
+		}
 		return []string{"put the key into .env.keys or the environment, or name the file in a mapping of envdrift.toml"}
 	}
 	if e := (*keyring.UnknownKeyError)(nil); errors.As(err, &e) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -171,8 +172,10 @@ func (r *Ring) ForEncryption(q Request, answer *Answer) (p Pair, askVault bool, 
 	}
 	// Not one from the current directory: under the same name that may be the
 	// key of another service.
-	if named := r.Beside(path.Dir(q.File)).Named(p.Private); len(named) > 0 {
-		p.Keys, p.Public, p.FromFile = named, named[0].PublicKey(), true
+	beside := r.Beside(path.Dir(q.File))
+	if named := beside.Named(p.Private); len(named) > 0 {
+		first := slices.IndexFunc(beside.Held, func(held LocalKey) bool { return held.Name == p.Private })
+		p.Keys, p.Public, p.FromFile = named, named[0].PublicKey(), beside.Held[first].Origin != environment
 		return p, false, nil
 	}
 	return p, false, &UnknownKeyError{q.File}
@@ -214,12 +217,13 @@ func (e *UnmappedError) Error() string {
 type UnknownKeyError struct{ File string }
 
 func (e *UnknownKeyError) Error() string {
-	return "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, nor in .env.keys"
+	return "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, the environment or .env.keys"
 }
 
 // A NoKeyError reports an encrypted file that no local key fits.
 type NoKeyError struct {
 	File    string
+	Mapped  bool       // a mapping names it, and its vault was not to be asked
 	Names   []string   // of the variables that would hold the key
 	Public  []string   // what the file is encrypted for, in short
 	Held    []LocalKey // the local keys that there are
@@ -227,7 +231,7 @@ type NoKeyError struct {
 }
 
 func (r *Ring) noKey(q Request) *NoKeyError {
-	e := &NoKeyError{File: q.File, Held: r.Held, Invalid: r.Invalid}
+	e := &NoKeyError{File: q.File, Mapped: q.Mapped(), Held: r.Held, Invalid: r.Invalid}
 	headers, _ := q.Doc.PublicKeys()
 	for _, h := range headers {
 		e.Names = append(e.Names, dotenv.PrivateName(h.Name))
@@ -242,8 +246,12 @@ func (r *Ring) noKey(q Request) *NoKeyError {
 }
 
 func (e *NoKeyError) Error() string {
-	text := fmt.Sprintf("%s: no private key: %s is neither in the environment nor in .env.keys, and no mapping names the file",
-		e.File, strings.Join(e.Names, " or "))
+	vaults := "no mapping names the file"
+	if e.Mapped {
+		vaults = "the vault was not asked"
+	}
+	text := fmt.Sprintf("%s: no private key: %s is neither in the environment nor in .env.keys, and %s",
+		e.File, strings.Join(e.Names, " or "), vaults)
 	if len(e.Held) > 0 && len(e.Public) > 0 {
 		text = fmt.Sprintf("%s: no private key for %s; the local keys are", e.File, strings.Join(e.Public, ", "))
 		for i, held := range e.Held {

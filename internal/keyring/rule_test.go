@@ -327,6 +327,9 @@ func TestForEncryptionByName(t *testing.T) {
 			if got := b.letters(p.Keys); got != tt.want || errors.As(err, new(*keyring.UnknownKeyError)) != (tt.want == "") {
 				t.Errorf("ForEncryption has %q, %v; want %q", got, err, tt.want)
 			}
+			if want := tt.want == "a"; p.FromFile != want {
+				t.Errorf("ForEncryption: from the keys file %t; want %t", p.FromFile, want)
+			}
 			if p.Header != "DOTENV_PUBLIC_KEY_PRODUCTION" || p.Private != "DOTENV_PRIVATE_KEY_PRODUCTION" {
 				t.Errorf("ForEncryption names %s and %s; want those of .env.production", p.Header, p.Private)
 			}
@@ -397,7 +400,7 @@ func TestRuleErrors(t *testing.T) {
 		want string
 	}{
 		{&keyring.UnmappedError{File: "a"}, "a: no mapping names this file, so the secret that belongs to it is not known"},
-		{&keyring.UnknownKeyError{File: "a"}, "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, nor in .env.keys"},
+		{&keyring.UnknownKeyError{File: "a"}, "no key is known for it: not in its header, nor in HEAD's version, nor in the vault, the environment or .env.keys"},
 		{keyring.ErrEphemeral, "the mapping is ephemeral: its key comes from the vault alone, so --skip-sync cannot decrypt it"},
 	}
 	for _, tt := range texts {
@@ -405,7 +408,11 @@ func TestRuleErrors(t *testing.T) {
 			t.Errorf("%T says %q; want %q", tt.err, got, tt.want)
 		}
 	}
-	_, _, err := damaged.ForDecryption(b.request("aa", "nil", ""), keyring.Auto)
+	_, _, err := b.ring("").ForDecryption(b.request("aa", "nil", "mapped"), keyring.LocalOnly)
+	if err == nil || !strings.HasSuffix(err.Error(), "nor in .env.keys, and the vault was not asked") {
+		t.Errorf("ForDecryption of a mapped file with local keys = %v", err)
+	}
+	_, _, err = damaged.ForDecryption(b.request("aa", "nil", ""), keyring.Auto)
 	if e := (*keyring.NoKeyError)(nil); !errors.As(err, &e) || len(e.Invalid) != 1 || !errors.As(e.Invalid[0], new(*ecies.KeyError)) {
 		t.Errorf("ForDecryption with a damaged key = %v; want a NoKeyError with the damaged one", err)
 	}
