@@ -128,12 +128,18 @@ func Reset(conn net.Conn) {
 	}
 }
 
-// Closed returns an address on which nothing listens.
+// Closed returns an address on which nothing listens until the test ends. The
+// port of an outgoing connection is one: a port that is only free would soon be
+// another test's server.
 func Closed(t testing.TB) (address string) {
 	t.Helper()
 	l := listen(t)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = conn.Close(), l.Close() })
+	return conn.LocalAddr().String()
 }
 
 func listen(t testing.TB) net.Listener {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/servertest"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/aws"
 	"github.com/envdrift/envdrift/vault/vaulttest"
@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	vaulttest.Run(t, func(t *testing.T) vaulttest.Fixture {
-		away := config("http://"+closedPort(t), full)
+		away := config("http://"+servertest.Closed(t), full)
 		return fixture(t, f.URL, open(t, away), f.seed, func(name string) { f.add(name, version{SecretBinary: []byte{0xff, 0}}) })
 	})
 }
@@ -57,16 +57,6 @@ func fixture(t *testing.T, url string, away vault.Store, seed func(name, raw str
 		Pin:             func(name, version string) string { return name + "?version=" + version },
 		Lacks:           map[vaulttest.Capability]string{vaulttest.Atomic: "PutSecretValue cannot compare"},
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func TestOpen(t *testing.T) {
@@ -188,7 +178,7 @@ credential_process = echo `+secretKey+`
 // not an EC2 instance: that is not an outage.
 func TestInstanceRole(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+closedPort(t))
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+servertest.Closed(t))
 	s := open(t, vault.Config{Region: "eu-central-1"})
 	for range 2 {
 		_, err := s.Get(t.Context(), "app")
@@ -229,7 +219,7 @@ func TestContainerRole(t *testing.T) {
 	if n := asked.Load(); n != 1 {
 		t.Errorf("credentials were fetched %d times; want once", n)
 	}
-	for _, address := range []string{role.URL + "/broken", "http://" + closedPort(t)} {
+	for _, address := range []string{role.URL + "/broken", "http://" + servertest.Closed(t)} {
 		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
 		_, err := open(t, cfg).Get(t.Context(), "app")
 		if e := wantKind(t, err, vault.ErrUnavailable); !strings.HasPrefix(e.Detail, "signing in: ") {

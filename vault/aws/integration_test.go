@@ -47,7 +47,7 @@ func TestServer(t *testing.T) {
 	t.Run("conformance", func(t *testing.T) {
 		t.Parallel()
 		vaulttest.Run(t, func(t *testing.T) vaulttest.Fixture {
-			away := config("http://"+closedPort(t), full)
+			away := config("http://"+servertest.Closed(t), full)
 			return fixture(t, address, open(t, away), seed, func(name string) {
 				m.Do(t, "CreateSecret", map[string]any{"Name": name, "SecretBinary": []byte{0xff, 0}})
 			})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -95,7 +94,7 @@ func TestConformance(t *testing.T) {
 			Credentials:     []string{refreshToken, "GOCSPX-s"},
 			Denied:          at(refuse(status.Error(codes.PermissionDenied, "Permission 'secretmanager.versions.access' denied"))),
 			Unauthenticated: at(refuse(status.Error(codes.Unauthenticated, "Request had invalid authentication credentials."))),
-			Unavailable:     open(t, config(t, closedPort(t))),
+			Unavailable:     open(t, config(t, servertest.Closed(t))),
 			Malformed: map[string]func(string){
 				"binary": func(name string) { g.Seed(name, []byte{0xff, 0xfe, 'k'}) },
 				"empty":  func(name string) { g.Seed(name, nil) },
@@ -114,17 +113,6 @@ var badNames = []string{
 	"projects/" + servertest.GCPProject + "/secrets/a/versions/", "projects/" + servertest.GCPProject + "/secrets/a/versions/1?version=1",
 	"projects/" + servertest.GCPProject + "/secrets/a/b/1", "projects/" + servertest.GCPProject + "/locations/eu/secrets/a",
 	"projects/" + servertest.GCPProject + "-evil/secrets/a", "projects/other/secrets/a", "projects/../secrets/a",
-}
-
-// closedPort returns an address where nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func TestFullNames(t *testing.T) {
@@ -477,7 +465,7 @@ func TestCredentials(t *testing.T) {
 		{"not credentials", `{"type":"k-s3cret"}`, project, vault.ErrUnauthenticated, "no credentials that can be used"},
 		{"key that is none", `{"type":"service_account","client_email":"e","private_key":"k-s3cret"}`, project, vault.ErrUnauthenticated, ""},
 		{"refused", federated(status(400, `{"error":"invalid_grant","error_description":"ID token expired: `+subject+`"}`)), project, vault.ErrUnauthenticated, "ID token expired: [redacted]"},
-		{"no answer", federated("http://" + closedPort(t)), project, vault.ErrUnavailable, "connection refused"},
+		{"no answer", federated("http://" + servertest.Closed(t)), project, vault.ErrUnavailable, "connection refused"},
 		{"no project", federated(status(500, "")), "", vault.ErrConfig, "GCP provider requires --project-id (or [vault.gcp] project_id in config)"},
 		{"no project and no credentials", "", "", vault.ErrConfig, "GCP provider requires --project-id"},
 	}

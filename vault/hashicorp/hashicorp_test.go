@@ -9,7 +9,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/servertest"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/hashicorp"
 	"github.com/envdrift/envdrift/vault/vaulttest"
@@ -57,7 +57,7 @@ func fakeFixture(t *testing.T, kv int) vaulttest.Fixture {
 		Credentials:     []string{token, "hvs.powerless", "hvs.expired"},
 		Denied:          open(t, f.config(withToken("hvs.powerless"))),
 		Unauthenticated: open(t, f.config(withToken("hvs.expired"))),
-		Unavailable:     open(t, vault.Config{URL: "http://" + closedPort(t), Getenv: f.config(withToken(token)).Getenv}),
+		Unavailable:     open(t, vault.Config{URL: "http://" + servertest.Closed(t), Getenv: f.config(withToken(token)).Getenv}),
 		Malformed: map[string]func(string){
 			"no fields":   func(name string) { f.seed(name, map[string]any{}) },
 			"empty value": func(name string) { f.seed(name, map[string]any{"value": ""}) },
@@ -69,17 +69,6 @@ func fakeFixture(t *testing.T, kv int) vaulttest.Fixture {
 		fixture.Lacks, fixture.Pin = versionless, nil
 	}
 	return fixture
-}
-
-// closedPort returns an address on which nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func TestFields(t *testing.T) {

@@ -89,7 +89,7 @@ func serverFixture(t *testing.T, b *servertest.Bao, mount string, unversioned bo
 		return cfg
 	}
 	away := with(token)
-	away.URL = "http://" + closedPort(t)
+	away.URL = "http://" + servertest.Closed(t)
 	folder := strings.ReplaceAll(t.Name(), "/", "-")
 	name := func(short string) string { return folder + "/" + short }
 	put := func(name string, fields map[string]any) {
