@@ -269,13 +269,6 @@ func TestChanged(t *testing.T) {
 				t.Errorf("Changed(%s, %s) = %s, %v; want %s", tt.from, tt.to, got, err, tt.want)
 			}
 		}
-		revisions, err := repo.Revisions(t.Context(), string(first)+"..HEAD")
-		if err != nil || len(revisions) != 2 || revisions[0] != second {
-			t.Errorf("Revisions = %v, %v; want 2, the newest first", revisions, err)
-		}
-		if _, err := repo.Revisions(t.Context(), "--output=x"); !errors.As(err, new(*gitops.RevisionError)) {
-			t.Errorf("Revisions(--output=x) = %v; want a RevisionError", err)
-		}
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -116,6 +114,11 @@ func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, er
 	if r.git == "" {
 		return r.blobObjects(oids, limit)
 	}
+	return r.batch(ctx, oids, limit)
+}
+
+// batch is [Repo.Blobs] for whatever names an object, without a line end.
+func (r *Repo) batch(ctx context.Context, oids []OID, limit int64) ([][]byte, error) {
 	// A pipe, so that a large object is skipped and not kept.
 	out, in := io.Pipe()
 	done := make(chan error, 1)
@@ -178,36 +181,6 @@ func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
 		return nil, err
 	}
 	return parseRaw(out)
-}
-
-// Revisions returns the commits of a range such as "A..B", the newest first.
-func (r *Repo) Revisions(ctx context.Context, revisions string) ([]OID, error) {
-	out, err := r.run(ctx, nil, "rev-list", "--end-of-options", revisions, "--")
-	if exited(err, 128) {
-		return nil, &RevisionError{Revision: revisions}
-	}
-	if err != nil {
-		return nil, err
-	}
-	var oids []OID
-	for _, line := range strings.Fields(string(out)) {
-		oids = append(oids, OID(line))
-	}
-	return oids, nil
-}
-
-// ShallowCommits returns the commits whose parents a shallow clone lacks; none in a
-// complete one.
-func (r *Repo) ShallowCommits() (map[OID]bool, error) {
-	data, err := os.ReadFile(filepath.Join(r.CommonDir, "shallow"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	commits := map[OID]bool{}
-	for _, line := range strings.Fields(string(data)) {
-		commits[OID(line)] = true
-	}
-	return commits, err
 }
 
 // withPaths appends paths to the arguments of a command that lists everything

@@ -154,10 +154,10 @@ func readBatch(r *bufio.Reader, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
 	}
-	f := strings.Split(strings.TrimSuffix(string(header), "\n"), " ")
-	if len(f) == 2 && f[1] == "missing" {
+	if bytes.HasSuffix(header, []byte(" missing\n")) {
 		return nil, ErrMissing
 	}
+	f := strings.Split(strings.TrimSuffix(string(header), "\n"), " ")
 	if len(f) != 3 || !OID(f[0]).valid() {
 		return nil, outputError("cat-file", header)
 	}
@@ -165,9 +165,12 @@ func readBatch(r *bufio.Reader, limit int64) ([]byte, error) {
 	if err != nil || size < 0 {
 		return nil, outputError("cat-file", header)
 	}
-	if size > limit {
+	if size > limit || f[1] != "blob" {
 		if _, err := io.CopyN(io.Discard, r, size); err != nil {
 			return nil, fmt.Errorf("cat-file: %w", err)
+		}
+		if f[1] != "blob" {
+			return nil, endOfObject(r, ErrMissing)
 		}
 		return nil, endOfObject(r, ErrTooLarge)
 	}

@@ -12,15 +12,16 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // A Tree is the index or a commit as an [fs.FS]. Listings are in memory. The
-// content of files comes from one git process, which runs until Close. It is
-// not safe for concurrent use.
+// content of files comes from one git process, which runs until Close.
 type Tree struct {
 	files []File // sorted by path
 	limit int64
+	mu    sync.Mutex // for blob
 	blob  func(OID) ([]byte, error)
 	close func() error
 }
@@ -135,6 +136,9 @@ func (t *Tree) isDir(name string) bool {
 // Close ends the git process.
 func (t *Tree) Close() error { return t.close() }
 
+// Files returns all entries, sorted by path.
+func (t *Tree) Files() []File { return t.files }
+
 // File returns the entry at name.
 func (t *Tree) File(name string) (File, bool) {
 	at, ok := t.find(name)
@@ -160,7 +164,9 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	if !f.Mode.IsFile() {
 		return &treeFile{treeEntry: treeEntry{f}}, nil
 	}
+	t.mu.Lock()
 	data, err := t.blob(f.OID)
+	t.mu.Unlock()
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}

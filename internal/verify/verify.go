@@ -164,7 +164,7 @@ func (h *history) collectRange(ctx context.Context, revisions string) ([]Version
 	}
 	h.versions, h.seen = nil, map[fileVersion]bool{}
 	for _, commit := range slices.Backward(commits) { // the oldest first
-		if err := h.collectCommit(ctx, string(commit)); err != nil {
+		if err := h.collectCommit(ctx, string(commit.OID)); err != nil {
 			return nil, err
 		}
 	}
@@ -172,12 +172,12 @@ func (h *history) collectRange(ctx context.Context, revisions string) ([]Version
 }
 
 // commits lists those of a range, the newest first.
-func (h *history) commits(ctx context.Context, revisions string) ([]gitops.OID, error) {
+func (h *history) commits(ctx context.Context, revisions string) ([]gitops.Commit, error) {
 	shallow, err := h.repo.ShallowCommits()
 	if err != nil {
 		return nil, err
 	}
-	commits, err := h.repo.Revisions(ctx, revisions)
+	commits, err := h.repo.Commits(ctx, revisions)
 	if errors.As(err, new(*gitops.RevisionError)) && len(shallow) > 0 {
 		return nil, &ShallowError{revisions}
 	}
@@ -187,7 +187,7 @@ func (h *history) commits(ctx context.Context, revisions string) ([]gitops.OID, 
 	if len(commits) == 0 {
 		return nil, ErrNoCommits
 	}
-	if slices.ContainsFunc(commits, func(oid gitops.OID) bool { return shallow[oid] }) {
+	if slices.ContainsFunc(commits, func(c gitops.Commit) bool { return shallow[c.OID] }) {
 		return nil, &ShallowError{revisions}
 	}
 	return commits, nil

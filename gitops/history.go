@@ -1,0 +1,131 @@
+package gitops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A Commit is a commit and its first parent.
+type Commit struct {
+	OID    OID
+	Parent OID // "" if it has none
+}
+
+// Commits returns the commits of a range such as "A..B", the newest first.
+func (r *Repo) Commits(ctx context.Context, revisions string) ([]Commit, error) {
+	out, err := r.run(ctx, nil, "rev-list", "--parents", "--topo-order", "--end-of-options", revisions, "--")
+	if exited(err, 128) {
+		return nil, &RevisionError{Revision: revisions}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var commits []Commit
+	for line := range strings.Lines(string(out)) {
+		oids := strings.Fields(line)
+		if len(oids) == 0 || !OID(oids[0]).valid() {
+			return nil, outputError("rev-list", []byte(line))
+		}
+		c := Commit{OID: OID(oids[0])}
+		if len(oids) > 1 {
+			c.Parent = OID(oids[1])
+		}
+		commits = append(commits, c)
+	}
+	return commits, nil
+}
+
+// ChangedIn returns, for each of commits that changes anything, what differs
+// between its first parent and it. One without a parent differs from nothing.
+func (r *Repo) ChangedIn(ctx context.Context, commits []Commit) (map[OID][]Change, error) {
+	var in strings.Builder
+	for _, c := range commits {
+		in.WriteString(strings.TrimSpace(string(c.OID)+" "+string(c.Parent)) + "\n")
+	}
+	out, err := r.run(ctx, strings.NewReader(in.String()), "diff-tree", "--stdin", "--root", "-r", "--raw", "-z", "--no-abbrev", "--no-renames")
+	if err != nil {
+		return nil, err
+	}
+	changed := make(map[OID][]Change)
+	for len(out) > 0 {
+		name, rest, ok := bytes.Cut(out, []byte{0})
+		if !ok || !OID(name).valid() {
+			return nil, outputError("diff-tree", out)
+		}
+		end := endOfChanges(rest)
+		if changed[OID(name)], err = parseRaw(rest[:end]); err != nil {
+			return nil, err
+		}
+		out = rest[end:]
+	}
+	return changed, nil
+}
+
+// endOfChanges returns the length of the changes that out begins with: pairs of
+// a header, which begins with a colon, and a path.
+func endOfChanges(out []byte) int {
+	end := 0
+	for end < len(out) && out[end] == ':' {
+		_, _, rest, ok := cut2(out[end:])
+		if !ok {
+			return len(out)
+		}
+		end = len(out) - len(rest)
+	}
+	return end
+}
+
+// ShallowCommits returns the commits whose parents a shallow clone lacks; none in a
+// complete one.
+func (r *Repo) ShallowCommits() (map[OID]bool, error) {
+	data, err := os.ReadFile(filepath.Join(r.CommonDir, "shallow"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	commits := map[OID]bool{}
+	for _, line := range strings.Fields(string(data)) {
+		commits[OID(line)] = true
+	}
+	return commits, err
+}
+
+// FilesAt returns the contents of paths in the commit rev, or in the index if
+// rev is empty, with one process. What is not there, or has more than limit
+// bytes, is nil.
+func (r *Repo) FilesAt(ctx context.Context, rev OID, paths []string, limit int64) ([][]byte, error) {
+	names := make([]OID, len(paths))
+	for i, path := range paths {
+		names[i] = rev + OID(":"+path)
+	}
+	blobs, err := r.batch(ctx, names, limit)
+	if errors.As(err, new(*ObjectError)) {
+		err = nil
+	}
+	return blobs, err
+}
+
+// Holding returns the paths of the commit rev, or of the index if rev is empty,
+// whose content an extended regular expression matches.
+func (r *Repo) Holding(ctx context.Context, rev, expression string) ([]string, error) {
+	where := rev
+	if rev == "" {
+		where = "--cached"
+	}
+	out, err := r.run(ctx, nil, "grep", "--no-color", "--no-recurse-submodules", "--full-name", "-l", "-z", "-a", "-E", "-e", expression, where, "--")
+	if exited(err, 1) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	paths := parseList(out)
+	for i := range paths {
+		paths[i] = strings.TrimPrefix(paths[i], rev+":")
+	}
+	return paths, nil
+}

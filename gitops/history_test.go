@@ -1,0 +1,93 @@
+package gitops_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/envdrift/envdrift/gitops"
+)
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"sha1", "sha256"} {
+		s := initRepo(t, "--object-format="+format)
+		repo := s.open()
+		s.git("switch", "-q", "-c", "side")
+		s.commit("side.env", "S=1\n")
+		s.git("switch", "-q", "-c", "trunk", "HEAD~1")
+		s.commit("odd :name.env", "A=1\n")
+		s.git("commit", "-q", "--allow-empty", "-m", "empty")
+		s.git("merge", "-q", "-m", "merge", "side")
+		commits, err := repo.Commits(t.Context(), "HEAD")
+		if err != nil || len(commits) != 6 {
+			t.Fatalf("Commits = %v, %v; want 6", commits, err)
+		}
+		if last := commits[len(commits)-1]; last.Parent != "" {
+			t.Errorf("the first commit has the parent %q", last.Parent)
+		}
+		changed, err := repo.ChangedIn(t.Context(), commits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range commits {
+			got = append(got, describe(changed[c.OID]))
+		}
+		slices.Sort(got)
+		want := []string{
+			"", // the empty one
+			"A 000000>100644 \"a.env\"\n", "A 000000>100644 \"odd :name.env\"\n", "A 000000>100644 \"other.txt\"\n",
+			"A 000000>100644 \"side.env\"\n", "A 000000>100644 \"side.env\"\n", // the commit and the merge
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("ChangedIn = %q; want %q", got, want)
+		}
+		if _, err := repo.Commits(t.Context(), "--output=x"); !errors.As(err, new(*gitops.RevisionError)) {
+			t.Errorf("Commits(--output=x) = %v; want a RevisionError", err)
+		}
+	}
+}
+
+func TestFilesAt(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	head, err := s.open().Resolve(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("sub/new.env", "N=1\n")
+	s.write("a.env", strings.Repeat("long ", 100))
+	s.git("add", "-A")
+	paths := []string{"sub/new.env", "a.env", "no such file", "sub"}
+	for _, tt := range []struct {
+		rev  gitops.OID
+		want []string
+	}{{"", []string{"N=1\n", "", "", ""}}, {head, []string{"", "A=1\nB=1\n", "", ""}}} {
+		got, err := s.open().FilesAt(t.Context(), tt.rev, paths, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range tt.want {
+			if string(got[i]) != want {
+				t.Errorf("FilesAt(%q, %s) = %q; want %q", tt.rev, paths[i], got[i], want)
+			}
+		}
+	}
+}
+
+func TestHolding(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.commit("b/old", "x needle y\n")
+	s.write("new", "nee\nneedle")
+	s.write("wide", "n\x00e\x00e\x00d\x00l\x00e\x00")
+	s.git("add", "-A")
+	for rev, want := range map[string][]string{"HEAD": {"b/old"}, "": {"b/old", "new", "wide"}, "HEAD~1": nil} {
+		got, err := s.open().Holding(t.Context(), rev, "needle|n[^x]e[^x]e[^x]d")
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Holding(%q) = %q, %v; want %q", rev, got, err, want)
+		}
+	}
+}
