@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -66,6 +67,15 @@ type BatchStore interface {
 	MaxBatch() int
 }
 
+// A FileStore keeps its secrets in files of the repository, so that each commit
+// has a vault of its own: [Config.Files].
+type FileStore interface {
+	Store
+
+	// Path returns the file of a secret, relative to Config.Dir.
+	Path(name string) string
+}
+
 // A Secret is what a vault has under a name.
 type Secret struct {
 	Name    string
@@ -112,6 +122,7 @@ type Config struct {
 	Timeout  time.Duration // of one request; 0 for 10 s
 	Dir      string        // absolute; relative paths of the configuration start here
 	Getenv   func(string) string
+	Files    fs.FS // what a [FileStore] reads instead of the working tree: Dir in the index or a commit
 
 	URL        string // azure: vault_url; hashicorp: url
 	Credential string // azure: auto, cli, environment, workload, managed, devcli

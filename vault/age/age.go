@@ -60,6 +60,7 @@ type Store struct {
 	dir        string // of the secrets, with slashes, below base
 	recipients string // file, with slashes, below base
 	identity   string // file; "" for the user's own
+	files      fs.FS  // what is read, if it is not the working tree below base
 	getenv     func(string) string
 
 	identities func() ([]identity, error) // read once
@@ -69,7 +70,7 @@ type Store struct {
 	mu sync.Mutex
 }
 
-var _ vault.Store = (*Store)(nil)
+var _ vault.FileStore = (*Store)(nil)
 
 // Open returns the store of cfg. It reads nothing yet. Errors wrap
 // [vault.ErrConfig].
@@ -79,6 +80,7 @@ func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 		dir:        slashed(cmp.Or(cfg.VaultDir, DefaultDir)),
 		recipients: slashed(cmp.Or(cfg.Recipients, DefaultRecipients)),
 		identity:   cfg.Identity,
+		files:      cfg.Files,
 		getenv:     cfg.Getenv,
 	}
 	if s.getenv == nil {
@@ -120,12 +122,7 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	if err != nil {
 		return vault.Secret{}, err
 	}
-	root, err := os.OpenRoot(s.base)
-	if err != nil {
-		return vault.Secret{}, s.unreadable("get", name, err)
-	}
-	defer func() { _ = root.Close() }()
-	data, err := read(root, file)
+	data, err := s.read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return vault.Secret{}, s.fail("get", name, vault.ErrNotFound, "there is no "+file, "")
 	}
@@ -138,6 +135,22 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	}
 	return vault.Secret{Name: name, Value: text, Version: version(data)}, nil
 }
+
+// read reads a file of the tree that the store is of.
+func (s *Store) read(file string) ([]byte, error) {
+	if s.files != nil {
+		return read(s.files, file)
+	}
+	root, err := os.OpenRoot(s.base)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	return read(root.FS(), file)
+}
+
+// Path returns the file of a secret, relative to the configuration.
+func (s *Store) Path(name string) string { return path.Join(s.dir, name+".age") }
 
 // Put encrypts value to all recipients. The user must be one of them: a value
 // that the writer cannot read back would depend on others to be kept.
@@ -169,7 +182,7 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 // replace writes data if the file's content is base.
 func (s *Store) replace(root *os.Root, name, file string, data []byte, base string) (string, error) {
 	there := ""
-	switch old, err := read(root, file); {
+	switch old, err := read(root.FS(), file); {
 	case err == nil:
 		there = version(old)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -246,7 +259,7 @@ func (s *Store) admit(ctx context.Context, op, name string) (file string, err er
 	if err := ctx.Err(); err != nil {
 		return "", s.fail(op, name, err, "", "")
 	}
-	return path.Join(s.dir, name+".age"), nil
+	return s.Path(name), nil
 }
 
 // encrypt returns the content of a secret's file.
@@ -310,15 +323,19 @@ func version(data []byte) string {
 var errFile = errors.New("not a regular file of reasonable size")
 
 // read reads a file that should be small; a pipe would block forever.
-func read(root *os.Root, file string) ([]byte, error) {
-	info, err := root.Stat(file)
+func read(files fs.FS, file string) ([]byte, error) {
+	info, err := fs.Stat(files, file)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, &fs.PathError{Op: "read", Path: file, Err: errFile}
 	}
-	return root.ReadFile(file)
+	data, err := fs.ReadFile(files, file)
+	if err == nil && len(data) > maxFile { // the size of a file in git is not known before
+		err = &fs.PathError{Op: "read", Path: file, Err: errFile}
+	}
+	return data, err
 }
 
 func (s *Store) unreadable(op, name string, err error) error {

@@ -27,7 +27,7 @@ func (s *Store) RecipientsFile() string { return s.recipients }
 
 // readRecipients returns the team's recipients, at least one.
 func (s *Store) readRecipients(root *os.Root) ([]age.Recipient, error) {
-	data, err := read(root, s.recipients)
+	data, err := read(root.FS(), s.recipients)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s", s.recipients)
 	}
@@ -112,7 +112,7 @@ func AddRecipient(root *os.Root, file, line, label string) (added bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("the recipient %w", err)
 	}
-	data, err := read(root, file)
+	data, err := read(root.FS(), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = []byte(recipientsHead), root.MkdirAll(path.Dir(file), 0o755)
 	}
