@@ -94,19 +94,29 @@ func (r *Repo) ShallowCommits() (map[OID]bool, error) {
 	return commits, err
 }
 
-// FilesAt returns the contents of paths in the commit rev, or in the index if
-// rev is empty, with one process. What is not there, or has more than limit
-// bytes, is nil.
-func (r *Repo) FilesAt(ctx context.Context, rev OID, paths []string, limit int64) ([][]byte, error) {
-	names := make([]OID, len(paths))
-	for i, path := range paths {
-		names[i] = rev + OID(":"+path)
+// Objects returns the contents of blobs with one process, by their names or as
+// REVISION:PATH; in :PATH the revision is the index. What is not there, or has
+// more than limit bytes, is nil. A name with a line end names nothing.
+func (r *Repo) Objects(ctx context.Context, names []string, limit int64) ([][]byte, error) {
+	blobs := make([][]byte, len(names))
+	var asked []OID
+	var places []int
+	for i, name := range names {
+		if !strings.Contains(name, "\n") {
+			asked, places = append(asked, OID(name)), append(places, i)
+		}
 	}
-	blobs, err := r.batch(ctx, names, limit)
-	if errors.As(err, new(*ObjectError)) {
-		err = nil
+	if len(asked) == 0 {
+		return blobs, nil
 	}
-	return blobs, err
+	found, err := r.batch(ctx, asked, limit)
+	if err != nil && !errors.As(err, new(*ObjectError)) {
+		return nil, err
+	}
+	for n, i := range places {
+		blobs[i] = found[n]
+	}
+	return blobs, nil
 }
 
 // Holding returns the paths of the commit rev, or of the index if rev is empty,

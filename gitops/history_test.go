@@ -50,7 +50,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestFilesAt(t *testing.T) {
+func TestObjects(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
 	head, err := s.open().Resolve(t.Context(), "HEAD")
@@ -60,19 +60,14 @@ func TestFilesAt(t *testing.T) {
 	s.write("sub/new.env", "N=1\n")
 	s.write("a.env", strings.Repeat("long ", 100))
 	s.git("add", "-A")
-	paths := []string{"sub/new.env", "a.env", "no such file", "sub"}
-	for _, tt := range []struct {
-		rev  gitops.OID
-		want []string
-	}{{"", []string{"N=1\n", "", "", ""}}, {head, []string{"", "A=1\nB=1\n", "", ""}}} {
-		got, err := s.open().FilesAt(t.Context(), tt.rev, paths, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, want := range tt.want {
-			if string(got[i]) != want {
-				t.Errorf("FilesAt(%q, %s) = %q; want %q", tt.rev, paths[i], got[i], want)
-			}
+	names := []string{":sub/new.env", ":a.env", string(head) + ":a.env", ":no such file", "HEAD:sub", ":two\nlines", "HEAD~1"}
+	got, err := s.open().Objects(t.Context(), names, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"N=1\n", "", "A=1\nB=1\n", "", "", "", ""} {
+		if string(got[i]) != want {
+			t.Errorf("Objects(%q) = %q; want %q", names[i], got[i], want)
 		}
 	}
 }

@@ -228,7 +228,7 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 	if c.work, err = workspace.Open(o); err != nil {
 		return err
 	}
-	if c.frameworkFollows() {
+	if precommit.AfterTheFact(c.getenv) {
 		return nil
 	}
 	if from, to := c.env["PRE_COMMIT_FROM_REF"], c.env["PRE_COMMIT_TO_REF"]; c.env["PRE_COMMIT"] == "1" && from != "" && to != "" {
@@ -244,20 +244,6 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 	defer func() { _ = check.Close() }()
 	c.reportStaged(ctx, check)
 	return err
-}
-
-// frameworkFollows reports whether the pre-commit framework runs the check after
-// git changed the working tree: without stages it runs a hook at every event.
-func (c *cli) frameworkFollows() bool {
-	if c.env["PRE_COMMIT"] != "1" {
-		return false
-	}
-	for _, name := range []string{"PRE_COMMIT_CHECKOUT_TYPE", "PRE_COMMIT_IS_SQUASH_MERGE", "PRE_COMMIT_REWRITE_COMMAND"} {
-		if c.env[name] != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // verifyUnderFramework proves what the pre-commit framework was asked to look at

@@ -101,10 +101,10 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 }
 
 // addResults adds what was verified to the report.
-func (c *cli) addResults(results []verify.Result) {
+func (c *cli) addResults(results []*verify.File) {
 	verified := 0
 	for _, r := range results {
-		if r.Err == nil {
+		if r.Verified {
 			verified++
 		}
 		c.add(c.resultRow(r))
@@ -112,10 +112,10 @@ func (c *cli) addResults(results []verify.Result) {
 	c.report.Summary = fmt.Sprintf("%d of %d verified", verified, len(results))
 }
 
-func (c *cli) resultRow(r verify.Result) report.Row {
-	row := report.Row{
-		Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err,
-		Secret: r.Mapping.SecretName, Environment: r.Mapping.Env(),
+func (c *cli) resultRow(r *verify.File) report.Row {
+	row := report.Row{Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err}
+	if r.Mapped {
+		row.Secret, row.Environment = r.Mapping.SecretName, r.Mapping.Env()
 	}
 	var notes []string
 	if r.Verdict.Checked {
@@ -124,7 +124,11 @@ func (c *cli) resultRow(r verify.Result) report.Row {
 	if r.At != "" {
 		notes = append(notes, "at "+r.At)
 	}
-	row.Note = strings.Join(append([]string{strings.Join(notes, " ")}, r.Verdict.Warnings...), "; ")
+	notes = append([]string{strings.Join(notes, " ")}, r.Warnings...)
+	if r.Unproven != nil {
+		row.Status, notes = report.NotVerified, append(notes, r.Unproven.Error())
+	}
+	row.Note = strings.TrimPrefix(strings.Join(notes, "; "), "; ")
 	if r.Err == nil {
 		return row
 	}

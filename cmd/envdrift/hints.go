@@ -5,12 +5,12 @@ import (
 	"path"
 	"strings"
 
-	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 )
 
 // statusFor returns the status of a failed check, for the first column of a
@@ -19,11 +19,11 @@ func statusFor(err error) report.Status {
 	switch {
 	case drift.IsDrift(err):
 		return report.Drift
-	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*precommit.UnmappedPlaintextError)):
+	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*verify.UnmappedPlaintextError)):
 		return report.Plaintext
-	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, precommit.ErrConflict):
+	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, verify.ErrConflict):
 		return report.Conflict
-	case errors.As(err, new(*precommit.KeysError)), errors.Is(err, mapping.ErrKeysFile):
+	case errors.As(err, new(*verify.KeysError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
 	}
 	return report.NotChecked
@@ -46,11 +46,11 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
 		}
 	case report.Plaintext:
-		if errors.As(err, new(*precommit.UnmappedPlaintextError)) {
+		if errors.As(err, new(*verify.UnmappedPlaintextError)) {
 			return []string{
 				c.commandLine("add "+name) + " && git add " + name + "   maps and encrypts it",
 				"or keep it out of git: git rm --cached " + name + " && echo " + quote("/"+file) + " >> .gitignore",
-				`or, if it holds no secret: on_plaintext = "warn" in [hooks]`,
+				`or, if it holds no secret: on_plaintext = "warn" in [hooks], committed before it`,
 			}
 		}
 		line := c.commandLine("encrypt " + name)
@@ -65,6 +65,12 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		return []string{"git mergetool " + name + "   or edit the file, then git add " + name}
 	case report.PrivateKey:
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
+	}
+	if e := (*verify.UnstagedVaultError)(nil); errors.As(err, &e) {
+		if e.Ignored {
+			return []string{"git add -f " + quote(c.relPath(e.File)) + "   and except it from .gitignore: " + quote("!/"+path.Dir(e.File)+"/")}
+		}
+		return []string{"git add " + quote(c.relPath(e.File))}
 	}
 	return nil
 }

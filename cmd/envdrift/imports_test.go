@@ -22,7 +22,8 @@ var layers = layersOf(
 	"internal/keyring",
 	"internal/drift",
 	"internal/workspace",
-	"internal/verify internal/environ hooks/precommit hooks/postcheckout",
+	"internal/verify internal/environ",
+	"hooks/precommit hooks/postcheckout",
 	"internal/report internal/cmdline internal/servertest internal/interop",
 	"cmd/envdrift bench",
 )

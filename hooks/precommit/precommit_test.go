@@ -12,12 +12,14 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks/precommit"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/all"
@@ -59,6 +61,9 @@ type desk struct {
 
 const mapped = "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"svc\"\nenv_file = \".env\"\n"
 
+// settings is a configuration for a file that has no name of an env file.
+const settings = "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"etc\"\nenv_file = \"settings\"\n"
+
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -82,6 +87,13 @@ func (d *desk) write(name, text string) {
 	d.t.Helper()
 	file := filepath.Join(d.dir, filepath.FromSlash(name))
 	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) remove(name string) {
+	d.t.Helper()
+	if err := os.Remove(filepath.Join(d.dir, filepath.FromSlash(name))); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -184,11 +196,11 @@ func outcome(f *precommit.StagedFile) string {
 		return "drift"
 	case errors.As(f.Err, new(*drift.PlaintextError)), errors.As(f.Err, new(*dotenv.FormError)):
 		return "plaintext"
-	case errors.As(f.Err, new(*precommit.UnmappedPlaintextError)):
+	case errors.As(f.Err, new(*verify.UnmappedPlaintextError)):
 		return "unmapped plaintext"
-	case errors.As(f.Err, new(*precommit.KeysError)):
+	case errors.As(f.Err, new(*verify.KeysError)):
 		return "private key"
-	case errors.As(f.Err, new(*dotenv.ConflictError)), errors.Is(f.Err, precommit.ErrConflict):
+	case errors.As(f.Err, new(*dotenv.ConflictError)), errors.Is(f.Err, verify.ErrConflict):
 		return "conflict"
 	case errors.As(f.Err, new(*keyring.UnmappedError)):
 		return "unmapped"
@@ -198,8 +210,10 @@ func outcome(f *precommit.StagedFile) string {
 		return "no values"
 	case errors.Is(f.Err, mapping.ErrPointer):
 		return "pointer"
-	case errors.Is(f.Err, precommit.ErrLink):
+	case errors.Is(f.Err, verify.ErrLink):
 		return "link"
+	case errors.As(f.Err, new(*config.Error)):
+		return "broken"
 	}
 	return "error: " + f.Err.Error()
 }
@@ -264,21 +278,26 @@ func TestCheck(t *testing.T) {
 			d.stage("x/.env.example", "A=1\n")
 			d.stage("x/.env.empty", "A=\n")
 		}, want: "x/.env unmapped plaintext"},
-		{name: "unmapped, plaintext, warned of", stage: func(d *desk) {
-			d.stage("envdrift.toml", mapped+"[hooks]\non_plaintext = \"warn\"\n")
-			d.stage("x/.env", "A=1\n")
-		}, want: "x/.env unproven"},
-		{name: "unmapped, plaintext, off", stage: func(d *desk) {
+		{
+			name: "unmapped, plaintext, warned of", stage: func(d *desk) { d.stage("x/.env", "A=1\n") }, want: "x/.env unproven",
+			head: func(d *desk) { d.write("envdrift.toml", mapped+"[hooks]\non_plaintext = \"warn\"\n") },
+		},
+		{
+			name: "unmapped, plaintext, off", stage: func(d *desk) { d.stage("x/.env", "A=1\n") },
+			head: func(d *desk) { d.write("envdrift.toml", mapped+"[hooks]\non_plaintext = \"off\"\n") },
+		},
+		{name: "unmapped, plaintext, off with the same commit", want: "x/.env unmapped plaintext", stage: func(d *desk) {
 			d.stage("envdrift.toml", mapped+"[hooks]\non_plaintext = \"off\"\n")
 			d.stage("x/.env", "A=1\n")
 		}},
 		{name: "the vault is down", stage: func(d *desk) { d.stage("svc/.env", d.encrypted(d.right, "A=1\n")) }, down: true, want: "svc/.env unreachable", asked: true},
-		{name: "the vault is down, which may be", stage: func(d *desk) {
-			d.stage("envdrift.toml", mapped+"[hooks]\non_unreachable = \"warn\"\n")
-			d.stage("svc/.env", d.encrypted(d.right, "A=1\n"))
-		}, down: true, want: "svc/.env unproven", asked: true},
 		{
-			name: "a local key that HEAD names", down: true, want: "svc/.env verified",
+			name: "the vault is down, which may be", down: true, want: "svc/.env unproven", asked: true,
+			head:  func(d *desk) { d.write("envdrift.toml", mapped+"[hooks]\non_unreachable = \"warn\"\n") },
+			stage: func(d *desk) { d.stage("svc/.env", d.encrypted(d.right, "A=1\n")) },
+		},
+		{
+			name: "a local key that HEAD names", down: true, want: "svc/.env unproven", asked: true,
 			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
 			stage: func(d *desk) {
 				d.write("svc/.env.keys", "DOTENV_PRIVATE_KEY="+d.store.texts["k"]+"\n")
@@ -311,7 +330,7 @@ func TestCheck(t *testing.T) {
 			stage: func(d *desk) { d.conflict(d.stranger) },
 		},
 		{
-			name: "a merge brings the same key", down: true, want: "svc/.env verified",
+			name: "a merge brings the same key", down: true, want: "svc/.env unproven", asked: true,
 			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
 			stage: func(d *desk) {
 				d.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{d.right}.Reveal()
@@ -336,6 +355,69 @@ func TestCheck(t *testing.T) {
 				d.conflict(d.stranger)
 				d.stage("svc/.env", d.encrypted(d.stranger, "A=4\n"))
 			},
+		},
+		{
+			name: "an old local key", want: "svc/.env drift", asked: true,
+			head: func(d *desk) { d.write("svc/.env", d.encrypted(d.stranger, "A=1\n")) },
+			stage: func(d *desk) {
+				d.env["DOTENV_PRIVATE_KEY"] = ecies.Keys{d.stranger}.Reveal()
+				d.stage("svc/.env", d.encrypted(d.stranger, "A=2\n"))
+			},
+		},
+		{
+			name: "the mapping is dropped", want: "svc/.env drift", asked: true,
+			stage: func(d *desk) {
+				d.stage("envdrift.toml", strings.Replace(mapped, "svc", "other", 1))
+				d.stage("svc/.env", d.encrypted(d.stranger, "A=1\n"))
+			},
+		},
+		{
+			name: "the configuration is deleted", want: "svc/.env drift", asked: true,
+			stage: func(d *desk) {
+				d.git("rm", "-q", "envdrift.toml")
+				d.stage("svc/.env", d.encrypted(d.stranger, "A=1\n"))
+			},
+		},
+		{
+			name: "a nested configuration shadows", want: "svc/.env drift", asked: true,
+			stage: func(d *desk) {
+				d.stage("svc/envdrift.toml", strings.Replace(mapped, "svc", "deep", 1))
+				d.stage("svc/.env", d.encrypted(d.stranger, "A=1\n"))
+			},
+		},
+		{
+			name: "a configuration that does not parse", want: "envdrift.toml broken",
+			stage: func(d *desk) {
+				d.stage("envdrift.toml", "[vault\n")
+				d.write("envdrift.toml", mapped) // else the command itself cannot begin
+			},
+		},
+		{
+			name: "another name, in a configuration below", want: "svc/etc/settings plaintext",
+			head:  func(d *desk) { d.write("svc/envdrift.toml", settings) },
+			stage: func(d *desk) { d.stage("svc/etc/settings", "A=1\n") },
+		},
+		{
+			name: "another name, in a configuration of the index alone", want: "svc/etc/settings plaintext",
+			head: func(d *desk) { d.write("svc/envdrift.toml", settings) },
+			stage: func(d *desk) {
+				d.remove("svc/envdrift.toml")
+				d.stage("svc/etc/settings", "A=1\n")
+			},
+		},
+		{
+			name: "another secret, which the vault lacks", want: "svc/.env error: memory: none: secret not found", asked: true,
+			head:  func(d *desk) { d.write("svc/.env", d.encrypted(d.right, "A=1\n")) },
+			stage: func(d *desk) { d.stage("envdrift.toml", strings.Replace(mapped, `"k"`, `"none"`, 1)) },
+		},
+		{
+			name: "a mapping for a file in plaintext", want: "app/.env plaintext",
+			head:  func(d *desk) { d.write("app/.env", "A=1\n") },
+			stage: func(d *desk) { d.stage("envdrift.toml", mapped+strings.Replace(mapped, "svc", "app", 1)) },
+		},
+		{
+			name: "the configuration changes what does not matter", head: func(d *desk) { d.write("svc/.env", d.encrypted(d.stranger, "A=1\n")) },
+			stage: func(d *desk) { d.stage("envdrift.toml", mapped+"# a remark\n") },
 		},
 		{
 			name: "the staged configuration counts", want: "new/.env verified", asked: true,
@@ -493,8 +575,8 @@ func TestOwnersAndRest(t *testing.T) {
 	if got := strings.Join(check.Files[0].Owners, "; "); got != "DOTENV_PRIVATE_KEY (svc/.env.keys)" {
 		t.Errorf("Owners = %q", got)
 	}
-	if !check.Files[0].HasHead() || check.Framework() || check.NothingStaged(t.Context()) {
-		t.Errorf("HasHead %t, Framework %t, NothingStaged %t", check.Files[0].HasHead(), check.Framework(), check.NothingStaged(t.Context()))
+	if check.Files[0].Head == nil || check.Framework() || check.NothingStaged(t.Context()) {
+		t.Errorf("no head %t, Framework %t, NothingStaged %t", check.Files[0].Head == nil, check.Framework(), check.NothingStaged(t.Context()))
 	}
 	restored := drifted(t, false).check(precommit.Options{})
 	if !restored.NothingStaged(t.Context()) {

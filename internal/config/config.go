@@ -92,6 +92,22 @@ type Hooks struct {
 	Timeout       time.Duration // all vault work of one hook
 }
 
+// Stricter returns h with the stricter of its and other's answers to what may be
+// committed.
+func (h Hooks) Stricter(other Hooks) Hooks {
+	stricter := func(a, b string) string {
+		order := []string{Off, Warn, Block}
+		if slices.Index(order, b) > slices.Index(order, a) {
+			return b
+		}
+		return a
+	}
+	h.OnUnmapped = stricter(h.OnUnmapped, other.OnUnmapped)
+	h.OnPlaintext = stricter(h.OnPlaintext, other.OnPlaintext)
+	h.OnUnreachable = stricter(h.OnUnreachable, other.OnUnreachable)
+	return h
+}
+
 // An Error reports one mistake in a configuration file.
 type Error struct {
 	File       string

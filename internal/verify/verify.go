@@ -13,30 +13,12 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
-	"github.com/envdrift/envdrift/internal/dotenv"
-	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
-
-// A Version is one version of a mapped env file.
-type Version struct {
-	mapping.Target
-	At string // the revision, an object name in short; "" for the working tree and the index
-
-	workspace *workspace.Workspace // whose configuration routes to the vault
-	before    *dotenv.Document     // the version before it; nil if none is known
-}
-
-// A Result is what the vault's key makes of a version.
-type Result struct {
-	Version
-	Vault   string // which one; "" if it was not opened
-	Verdict drift.Verdict
-	Err     error // why it is not proven: of the vault, of the file, or of the Verdict
-}
 
 // A Scope says which versions are proven. Only one of Staged and Rev is set.
 type Scope struct {
@@ -68,116 +50,116 @@ func (e *ShallowError) Error() string {
 
 // Run proves the versions of a scope. Besides errors of git and of the
 // configuration it returns one of the errors above if nothing was verified, or
-// a file that was named was not.
-func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]Result, error) {
-	versions, err := versions(ctx, w, s)
-	if err != nil {
-		return nil, err
+// a file that was named was not. It refuses what the pre-commit hook refuses, in
+// the whole tree: private keys, and env files in plaintext that no mapping names.
+func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]*File, error) {
+	r := &run{work: w, scope: s, memo: map[string]keyring.Answer{}, seen: map[string]bool{}}
+	if err := r.run(ctx); err != nil {
+		return r.files, err
 	}
-	if len(versions) == 0 && len(s.Files) == 0 {
-		return nil, ErrNoMapping
+	if !slices.ContainsFunc(r.files, func(f *File) bool { return f.Verified || f.Err != nil }) && len(s.Files) == 0 {
+		return r.files, ErrNoMapping
 	}
-	results := prove(ctx, w, versions)
 	for _, file := range s.Files {
-		if !slices.ContainsFunc(versions, func(v Version) bool { return v.File == file }) {
-			return results, &NotFoundError{file}
+		if !slices.ContainsFunc(r.files, func(f *File) bool { return f.File == file && (f.Verified || f.Err != nil) }) {
+			return r.files, &NotFoundError{file}
 		}
 	}
-	return results, ctx.Err()
+	return r.files, ctx.Err()
 }
 
 // Targets proves targets in the working tree.
-func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Target) ([]Result, error) {
-	return prove(ctx, w, ofTargets(w, targets)), ctx.Err()
+func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Target) ([]*File, error) {
+	r := &run{work: w, memo: map[string]keyring.Answer{}}
+	return r.prove(ctx, ofTargets(w, targets)), ctx.Err()
 }
 
-// versions returns the versions of a scope.
-func versions(ctx context.Context, w *workspace.Workspace, s Scope) ([]Version, error) {
-	if !s.Staged && s.Rev == "" {
-		targets, err := w.Mapped()
-		return ofTargets(w, targets), err
+// A run is what happens in one call of [Run].
+type run struct {
+	work  *workspace.Workspace
+	scope Scope
+	repo  *gitops.Repo
+	base  []*workspace.Workspace // the configurations that a range starts from
+	memo  map[string]keyring.Answer
+	seen  map[string]bool // versions that were proven, with what decided on them
+	files []*File
+}
+
+func (r *run) run(ctx context.Context) (err error) {
+	inGit := r.scope.Staged || r.scope.Rev != ""
+	if r.repo, err = r.work.Git(ctx); err != nil && inGit {
+		return err
 	}
-	repo, err := w.Git(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if repo == nil {
-		return nil, gitops.ErrNotRepository
-	}
-	h := history{
-		Workspace: w, repo: repo, only: s.Files, seen: map[fileVersion]bool{},
-		byConfig: map[gitops.OID]*workspace.Workspace{}, before: map[string]*dotenv.Document{},
+	if r.repo == nil && inGit {
+		return gitops.ErrNotRepository
 	}
 	switch {
-	case s.Staged:
-		tree, err := repo.IndexTree(ctx, workspace.MaxFile)
-		if err != nil {
-			return nil, err
-		}
-		err = h.collect(tree, "")
-		return h.versions, err
-	case strings.Contains(s.Rev, ".."):
-		return h.collectRange(ctx, s.Rev)
+	case !inGit:
+		return r.workingTree(ctx)
+	case strings.Contains(r.scope.Rev, ".."):
+		return r.commitRange(ctx)
 	}
-	err = h.collectCommit(ctx, s.Rev)
-	return h.versions, err
+	return r.wholeTree(ctx, r.scope.Rev)
 }
 
-func ofTargets(w *workspace.Workspace, targets []mapping.Target) []Version {
-	versions := make([]Version, len(targets))
-	for i, t := range targets {
-		versions[i] = Version{Target: t, workspace: w}
-	}
-	return versions
-}
-
-// A history collects versions of env files from trees, each version once.
-type history struct {
-	*workspace.Workspace
-	repo     *gitops.Repo
-	only     []string
-	seen     map[fileVersion]bool
-	byConfig map[gitops.OID]*workspace.Workspace // one that routes, for each version of the configuration
-	before   map[string]*dotenv.Document         // each file in the tree before
-	versions []Version
-	first    *workspace.Workspace // of the commit that a range starts from
-}
-
-type fileVersion struct {
-	file, secret string
-	oid          gitops.OID
-}
-
-func (h *history) collectRange(ctx context.Context, revisions string) ([]Version, error) {
-	base, end, _ := strings.Cut(revisions, "..")
-	if base == "" || strings.TrimPrefix(end, ".") == "" {
-		return nil, ErrNoRevision
-	}
-	commits, err := h.commits(ctx, revisions)
+// workingTree proves the mapped files of the working tree. What must not be
+// committed is looked for in the index, if there is one.
+func (r *run) workingTree(ctx context.Context) error {
+	targets, err := r.work.Mapped()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// What the range starts from is compared with, and not proven. Its mappings
-	// count for the whole range: a branch that drops one must not escape.
-	if err := h.collectCommit(ctx, base); err != nil {
-		return nil, err
+	r.files = r.prove(ctx, ofTargets(r.work, targets))
+	if r.repo == nil || len(r.scope.Files) > 0 {
+		return nil
 	}
-	h.versions, h.seen = nil, map[fileVersion]bool{}
+	tree, err := r.repo.IndexTree(ctx, workspace.MaxFile)
+	if errors.Is(err, gitops.ErrNoGit) {
+		r.work.Notice("not searched for private keys that are committed: %v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.refuse(ctx, tree, ""), tree.Close())
+}
+
+// commitRange proves every version that the commits of a range brought, as the
+// hook would have, and then all files of its end. The mappings of what it starts
+// from count for all of it: a branch that drops one must not escape.
+func (r *run) commitRange(ctx context.Context) error {
+	revisions := r.scope.Rev
+	start, end, _ := strings.Cut(revisions, "..")
+	end = strings.TrimPrefix(end, ".")
+	if start == "" || end == "" {
+		return ErrNoRevision
+	}
+	commits, err := r.commits(ctx, revisions)
+	if err != nil {
+		return err
+	}
+	if r.base, err = r.configsOf(ctx, start); err != nil {
+		return err
+	}
+	changed, err := r.repo.ChangedIn(ctx, commits)
+	if err != nil {
+		return err
+	}
 	for _, commit := range slices.Backward(commits) { // the oldest first
-		if err := h.collectCommit(ctx, string(commit.OID)); err != nil {
-			return nil, err
+		if err := r.commit(ctx, commit.OID, changed[commit.OID]); err != nil {
+			return err
 		}
 	}
-	return h.versions, nil
+	return r.wholeTree(ctx, end)
 }
 
 // commits lists those of a range, the newest first.
-func (h *history) commits(ctx context.Context, revisions string) ([]gitops.Commit, error) {
-	shallow, err := h.repo.ShallowCommits()
+func (r *run) commits(ctx context.Context, revisions string) ([]gitops.Commit, error) {
+	shallow, err := r.repo.ShallowCommits()
 	if err != nil {
 		return nil, err
 	}
-	commits, err := h.repo.Commits(ctx, revisions)
+	commits, err := r.repo.Commits(ctx, revisions)
 	if errors.As(err, new(*gitops.RevisionError)) && len(shallow) > 0 {
 		return nil, &ShallowError{revisions}
 	}
@@ -193,12 +175,205 @@ func (h *history) commits(ctx context.Context, revisions string) ([]gitops.Commi
 	return commits, nil
 }
 
-func (h *history) collectCommit(ctx context.Context, rev string) error {
-	tree, err := h.repo.Tree(ctx, rev, workspace.MaxFile)
+// configsOf returns the configurations that a commit holds. One that does not
+// parse maps nothing.
+func (r *run) configsOf(ctx context.Context, rev string) (list []*workspace.Workspace, err error) {
+	tree, err := r.repo.Tree(ctx, rev, workspace.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tree.Close()) }()
+	for _, entry := range tree.Files() {
+		if !isConfig(entry.Path) || !entry.Mode.IsFile() {
+			continue
+		}
+		data, err := atomicfile.ReadFile(tree, entry.Path)
+		if err != nil {
+			return nil, err
+		}
+		if w, err := r.work.Ruled(tree, entry.Path, data); err == nil {
+			list = append(list, w)
+		}
+	}
+	return list, nil
+}
+
+// commit judges what one commit changes.
+func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Change) (err error) {
+	c := r.changes(oid, changes)
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.collect(ctx); err != nil {
+		return err
+	}
+	c.Check(ctx)
+	for _, f := range c.Files {
+		if f.Err != nil || f.Verified || f.Unproven != nil {
+			r.add(ctx, f)
+		}
+	}
+	return nil
+}
+
+func (r *run) changes(rev gitops.OID, changes []gitops.Change) *Changes {
+	c := newChanges(r.work, r.repo)
+	c.rev, c.changes, c.base, c.memo, c.strict = rev, changes, r.base, r.memo, true
+	return c
+}
+
+// add adds a file to the result, unless it is there already or was not asked for.
+func (r *run) add(ctx context.Context, f *File) {
+	if len(r.scope.Files) > 0 && !slices.Contains(r.scope.Files, f.File) {
+		return
+	}
+	id := fmt.Sprintf("%s %s", f.File, f.Change.OID)
+	if f.Mapped {
+		id += f.Workspace.KeyID(ctx, f.Target)
+	}
+	if r.seen[id] && f.Change.OID != "" {
+		return
+	}
+	r.seen[id] = true
+	r.files = append(r.files, f)
+}
+
+// wholeTree proves all mapped files of a commit, or of the index if rev is empty,
+// and refuses what must not be there.
+func (r *run) wholeTree(ctx context.Context, rev string) (err error) {
+	var tree *gitops.Tree
+	if rev == "" {
+		tree, err = r.repo.IndexTree(ctx, workspace.MaxFile)
+	} else {
+		tree, err = r.repo.Tree(ctx, rev, workspace.MaxFile)
+	}
 	if err != nil {
 		return err
 	}
-	return h.collect(tree, short(rev))
+	defer func() { err = errors.Join(err, tree.Close()) }()
+	view, err := r.work.At(tree, r.work.Base)
+	if err != nil {
+		return err
+	}
+	files, err := mapped(view)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 && rev == "" {
+		return config.ErrNoConfig
+	}
+	for _, w := range r.base {
+		dropped, err := mapped(w.WithTree(tree))
+		if err != nil {
+			return err
+		}
+		files = append(files, slices.DeleteFunc(dropped, func(f *File) bool {
+			_, there := tree.File(f.File)
+			return !there || slices.ContainsFunc(files, func(now *File) bool { return now.File == f.File })
+		})...)
+	}
+	for _, f := range files {
+		entry, _ := tree.File(f.File)
+		f.At, f.Change = short(rev), gitops.Change{Path: f.File, Mode: entry.Mode, OID: entry.OID}
+	}
+	for _, f := range r.prove(ctx, files) {
+		r.add(ctx, f)
+	}
+	return r.refuse(ctx, tree, rev)
+}
+
+// mapped returns the mapped files of a workspace's tree.
+func mapped(w *workspace.Workspace) ([]*File, error) {
+	if len(w.Config.Mappings) == 0 {
+		return nil, nil
+	}
+	targets, err := w.Mapped()
+	return ofTargets(w, targets), err
+}
+
+// privateKeys matches what may be a private key, in UTF-16 too. What it finds is
+// looked at by [dotenv.HoldsPrivateKey].
+const privateKeys = `DOTENV_PRIVATE_KEY|AGE-SECRET-KEY-|D[^A]O[^A]T[^A]E[^A]N[^A]V|A[^A]G[^A]E[^A]-`
+
+// refuse adds the files of a tree that must not be committed, as far as no vault
+// is needed to see it.
+func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
+	holding, err := r.repo.Holding(ctx, rev, privateKeys)
+	if errors.Is(err, gitops.ErrNoGit) {
+		r.work.Notice("not searched for private keys that are committed: %v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := r.changes(gitops.OID(rev), nil)
+	c.learn(r.work.Config)
+	for _, entry := range tree.Files() {
+		if !entry.Mode.IsFile() || !c.concernsName(path.Base(entry.Path)) && !slices.Contains(holding, entry.Path) {
+			continue
+		}
+		c.changes = append(c.changes, gitops.Change{Path: entry.Path, Status: gitops.Added, Mode: entry.Mode, OID: entry.OID})
+	}
+	c.tree = keptOpen{tree}
+	if err := c.collect(ctx); err != nil {
+		return err
+	}
+	for _, f := range c.Files {
+		c.prepare(f)
+		if f.Err != nil && !slices.ContainsFunc(r.files, func(now *File) bool { return now.File == f.File && now.At == f.At }) {
+			r.add(ctx, f)
+		}
+	}
+	return nil
+}
+
+// keptOpen is a tree that another function closes.
+type keptOpen struct{ *gitops.Tree }
+
+func (keptOpen) Close() error { return nil }
+
+func ofTargets(w *workspace.Workspace, targets []mapping.Target) []*File {
+	files := make([]*File, len(targets))
+	for i, t := range targets {
+		files[i] = &File{Target: t, Mapped: true, Workspace: w, Err: t.Err}
+	}
+	return files
+}
+
+// prove proves mapped files with the vault's keys.
+func (r *run) prove(ctx context.Context, files []*File) []*File {
+	r.compareWithHead(ctx, files)
+	answers := fetch(ctx, files, r.memo)
+	for i, f := range files {
+		if f.Err != nil {
+			f.Vault = answers[i].Vault
+			continue
+		}
+		f.decide(answers[i])
+		if r.scope.Staged {
+			f.unstagedVault(ctx, r.work)
+		}
+	}
+	return files
+}
+
+// compareWithHead sets the version before those of the working tree and the
+// index. The proof itself needs no git, so that one which refuses, as for a
+// checkout that belongs to another user, is no failure.
+func (r *run) compareWithHead(ctx context.Context, files []*File) {
+	var names []string
+	for _, f := range files {
+		if f.At == "" && f.File != "" {
+			names = append(names, f.File)
+		}
+	}
+	if err := r.work.ReadHead(ctx, names); err != nil {
+		r.work.Debug("not compared with HEAD: %v", err)
+		return
+	}
+	for _, f := range files {
+		if f.At == "" && f.File != "" {
+			f.Head, _ = r.work.Previous(ctx, f.File) // what cannot be read is not compared with
+		}
+	}
 }
 
 // short shortens the name of a commit, unless it is one that somebody gave it.
@@ -209,118 +384,29 @@ func short(rev string) string {
 	return rev[:12]
 }
 
-// collect adds the versions of one tree. A tree without configuration, as
-// before envdrift came, has none.
-func (h *history) collect(tree *gitops.Tree, at string) (err error) {
-	defer func() { err = errors.Join(err, tree.Close()) }()
-	view, err := h.At(tree, h.Base)
-	if err != nil {
-		return err
-	}
-	var targets []mapping.Target
-	router := view
-	if len(view.Config.Mappings) > 0 {
-		entry, _ := tree.File(path.Join(view.Base, path.Base(view.Config.File)))
-		if known, ok := h.byConfig[entry.OID]; ok {
-			router = known
-		} else {
-			h.byConfig[entry.OID] = view
+// fetch returns the vaults' answers for files, in their order. What memo knows is
+// not asked for again.
+func fetch(ctx context.Context, files []*File, memo map[string]keyring.Answer) []keyring.Answer {
+	ids := make([]string, len(files))
+	missing := map[*workspace.Workspace][]int{}
+	for i, f := range files {
+		ids[i] = fmt.Sprintf("%s %q", f.Workspace.KeyID(ctx, f.Target), f.Names)
+		if _, known := memo[ids[i]]; !known {
+			missing[f.Workspace] = append(missing[f.Workspace], i)
 		}
-		if targets, err = view.Mapped(); err != nil {
-			return err
-		}
-	} else if at == "" {
-		return config.ErrNoConfig
 	}
-	h.add(tree, targets, router, at)
-	if h.first == nil {
-		h.first = view
-	} else if first := h.first.WithTree(tree); len(first.Config.Mappings) > 0 {
-		dropped, err := first.Mapped()
-		if err != nil {
-			return err
-		}
-		h.add(tree, slices.DeleteFunc(dropped, func(t mapping.Target) bool {
-			_, there := tree.File(t.File)
-			return !there || slices.ContainsFunc(targets, func(now mapping.Target) bool { return now.File == t.File })
-		}), h.first, at)
-	}
-	return nil
-}
-
-// add adds the versions of targets that were not seen yet.
-func (h *history) add(tree *gitops.Tree, targets []mapping.Target, router *workspace.Workspace, at string) {
-	for _, t := range targets {
-		entry, _ := tree.File(t.File)
-		v := fileVersion{t.File, t.Mapping.SecretName, entry.OID}
-		before := h.before[t.File]
-		h.before[t.File] = t.Doc // also if it is known: what follows is compared with it
-		if h.seen[v] || len(h.only) > 0 && !slices.Contains(h.only, t.File) {
-			continue
-		}
-		h.seen[v] = true
-		h.versions = append(h.versions, Version{t, at, router, before})
-	}
-}
-
-// prove proves the versions with the vault's keys.
-func prove(ctx context.Context, w *workspace.Workspace, versions []Version) []Result {
-	keys := make([]keyring.Answer, len(versions))
-	for router, places := range byRouter(versions) {
+	for w, places := range missing {
 		targets := make([]mapping.Target, len(places))
 		for n, i := range places {
-			targets[n] = versions[i].Target
+			targets[n] = files[i].Target
 		}
-		for n, key := range router.Fetch(ctx, targets) {
-			keys[places[n]] = key
-		}
-	}
-	compareWithHead(ctx, w, versions)
-	results := make([]Result, len(versions))
-	for i, v := range versions {
-		results[i] = v.prove(keys[i])
-	}
-	return results
-}
-
-// compareWithHead sets the version before those of the working tree and the
-// index. The proof itself needs no git, so that one which refuses, as for a
-// checkout that belongs to another user, is no failure.
-func compareWithHead(ctx context.Context, w *workspace.Workspace, versions []Version) {
-	var files []string
-	for _, v := range versions {
-		if v.At == "" && v.File != "" {
-			files = append(files, v.File)
+		for n, a := range w.Fetch(ctx, targets) {
+			memo[ids[places[n]]] = a
 		}
 	}
-	if err := w.ReadHead(ctx, files); err != nil {
-		w.Debug("not compared with HEAD: %v", err)
-		return
+	answers := make([]keyring.Answer, len(files))
+	for i, id := range ids {
+		answers[i] = memo[id]
 	}
-	for i := range versions {
-		if v := &versions[i]; v.At == "" && v.File != "" {
-			v.before, _ = w.Previous(ctx, v.File) // what cannot be read is not compared with
-		}
-	}
-}
-
-// byRouter groups the places of versions by the workspace that routes them.
-func byRouter(versions []Version) map[*workspace.Workspace][]int {
-	groups := map[*workspace.Workspace][]int{}
-	for i, v := range versions {
-		groups[v.workspace] = append(groups[v.workspace], i)
-	}
-	return groups
-}
-
-func (v Version) prove(key keyring.Answer) Result {
-	r := Result{Version: v, Vault: key.Vault, Err: key.Err}
-	if v.Err != nil {
-		r.Err = v.Err
-	}
-	if r.Err == nil {
-		r.Verdict = drift.Check(v.Doc, v.before, key.Keys)
-		r.Err = r.Verdict.Err()
-	}
-	return r
+	return answers
 }

@@ -138,7 +138,7 @@ func mappings(pairs ...string) string {
 }
 
 // outcome lists what each version is.
-func outcome(results []verify.Result) string {
+func outcome(results []*verify.File) string {
 	var list []string
 	for _, r := range results {
 		word := "verified"
@@ -238,7 +238,7 @@ func TestRunHistory(t *testing.T) {
 		{name: "commit", scope: verify.Scope{Rev: "HEAD~1"}, want: "a:drift b:verified"},
 		{name: "one file of a commit", scope: verify.Scope{Rev: "HEAD~1", Files: []string{"b/.env"}}, want: "b:verified"},
 		{name: "a file that is not mapped", scope: verify.Scope{Staged: true, Files: []string{"b/.env", "readme"}}, want: "b:verified", err: is[*verify.NotFoundError]},
-		{name: "a range finds what came and went", scope: verify.Scope{Rev: "HEAD~2..HEAD"}, want: "a:drift b:verified a:verified"},
+		{name: "a range finds what came and went", scope: verify.Scope{Rev: "HEAD~2..HEAD"}, want: "a:drift a:verified b:verified"},
 		{name: "each version once", scope: verify.Scope{Rev: "HEAD~3..HEAD"}, want: "a:verified b:verified a:drift"},
 		{name: "before there was a configuration", scope: verify.Scope{Rev: "HEAD~3"}, err: func(err error) bool { return errors.Is(err, verify.ErrNoMapping) }},
 		{name: "no commits", scope: verify.Scope{Rev: "HEAD..HEAD"}, err: func(err error) bool { return errors.Is(err, verify.ErrNoCommits) }},
@@ -272,7 +272,7 @@ func TestRunDroppedMapping(t *testing.T) {
 	d.write("a/.env", d.encrypted(d.stranger, "A=1\n"))
 	d.commit("two")
 	results, err := verify.Run(t.Context(), d.open(), verify.Scope{Rev: "HEAD~1..HEAD"})
-	if got, want := outcome(results), "b:verified a:drift"; err != nil || got != want {
+	if got, want := outcome(results), "a:drift b:verified"; err != nil || got != want {
 		t.Errorf("Run = %q, %v; want %q", got, err, want)
 	}
 }

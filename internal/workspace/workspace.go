@@ -5,6 +5,7 @@ package workspace
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,6 +64,7 @@ type Workspace struct {
 	Config *config.Config // never nil; empty if there is no file
 
 	options Options
+	inGit   bool     // Tree is the index or a commit
 	root    *os.Root // of Top
 	inRepo  bool
 	repo    *gitops.Repo
@@ -225,6 +227,9 @@ func (e *OutsideError) Error() string {
 	return fmt.Sprintf("%s is outside %s", e.File, e.Top)
 }
 
+// Notice shows a line to the user.
+func (w *Workspace) Notice(format string, args ...any) { w.options.UI.Notice(format, args...) }
+
 // Debug shows a line to a user who wants to know what goes on.
 func (w *Workspace) Debug(format string, args ...any) { w.options.UI.Debug(format, args...) }
 
@@ -325,6 +330,11 @@ func (w *Workspace) Select() ([]config.Mapping, error) {
 	return w.Config.Select(w.options.Profile)
 }
 
+// Selected reports whether a mapping counts for the profile that was asked for.
+func (w *Workspace) Selected(m config.Mapping) bool {
+	return m.Profile == "" || m.Profile == w.options.Profile
+}
+
 // Target returns the target whose env file is file, whatever its profile. Only
 // the mappings that may mean it are looked at: a repository may have hundreds.
 func (w *Workspace) Target(file string) (mapping.Target, bool) {
@@ -349,10 +359,14 @@ func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, e
 	if err != nil {
 		return nil, err
 	}
-	cfg.Getenv = nil // what is left tells one vault from another
-	key := fmt.Sprintf("%+v", cfg)
+	key := w.vaultID(cfg)
 	if o, done := w.stores[key]; done {
 		return o.store, o.err
+	}
+	if w.holdsVault(cfg) && w.inGit {
+		if cfg.Files, err = fs.Sub(w.Tree, w.Base); err != nil {
+			return nil, err
+		}
 	}
 	cfg.Getenv = w.Getenv
 	var o openedStore
@@ -364,6 +378,56 @@ func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, e
 	}
 	w.stores[key] = o
 	return o.store, o.err
+}
+
+// vaultID tells one vault from another. That of a tree is another in the next.
+func (w *Workspace) vaultID(cfg vault.Config) string {
+	cfg.Getenv = nil
+	id := fmt.Sprintf("%+v", cfg)
+	if w.holdsVault(cfg) && w.inGit {
+		id += fmt.Sprintf(" of %p", w.Tree)
+	}
+	return id
+}
+
+// holdsVault reports whether a vault is in the repository itself.
+func (w *Workspace) holdsVault(cfg vault.Config) bool {
+	p, _ := w.options.Overrides.Providers.Find(cfg.Provider)
+	return p.Local
+}
+
+// VaultFile returns the file that holds the secret of a target, relative to Top,
+// or "" if its vault is not in the repository.
+func (w *Workspace) VaultFile(ctx context.Context, t mapping.Target) string {
+	cfg, err := w.Config.VaultOf(t.Mapping)
+	if err != nil || !w.holdsVault(cfg) {
+		return ""
+	}
+	store, err := w.Vault(ctx, t)
+	if files, ok := store.(vault.FileStore); ok && err == nil {
+		return path.Join(w.Base, files.Path(t.Mapping.SecretName))
+	}
+	return ""
+}
+
+// KeyID identifies what decides on a target: its vault, the secret and, of a
+// vault in the repository, the content of its file.
+func (w *Workspace) KeyID(ctx context.Context, t mapping.Target) string {
+	cfg, err := w.Config.VaultOf(t.Mapping)
+	if err != nil {
+		return err.Error()
+	}
+	cfg.Getenv = nil
+	id := fmt.Sprintf("%+v %q", cfg, t.Mapping.SecretName)
+	if file := w.VaultFile(ctx, t); file != "" {
+		if tree, ok := w.Tree.(interface{ File(string) (gitops.File, bool) }); ok {
+			entry, _ := tree.File(file)
+			return id + " " + string(entry.OID)
+		}
+		data, err := atomicfile.ReadFile(w.Tree, file)
+		id += fmt.Sprintf(" %x %v", sha256.Sum256(data), err)
+	}
+	return id
 }
 
 // An openedStore is a vault, or why there is none: the user is not asked twice.
@@ -445,42 +509,49 @@ func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
 // At returns a workspace that reads tree, the index or a commit, with the
 // configuration that the tree holds in dir or above.
 func (w *Workspace) At(tree fs.FS, dir string) (*Workspace, error) {
-	t := *w
-	t.Tree = tree
-	t.Config, t.Base, t.others = nil, dir, nil
-	for {
+	for ; ; dir = path.Dir(dir) {
 		for _, name := range config.FileNames {
-			cfg, err := t.parseConfig(path.Join(t.Base, name))
-			if err == nil {
-				t.Config = cfg
-				return &t, nil
+			file := path.Join(dir, name)
+			data, err := atomicfile.ReadFile(tree, file)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
 			}
-			if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, config.ErrNoConfig) {
+			if err != nil {
 				return nil, err
 			}
+			if t, err := w.Ruled(tree, file, data); !errors.Is(err, config.ErrNoConfig) {
+				return t, err
+			}
 		}
-		if t.Base == "." {
-			break
+		if dir == "." {
+			return w.Without(tree)
 		}
-		t.Base = path.Dir(t.Base)
 	}
-	var err error
-	t.Config, err = t.load("")
-	return &t, err
 }
 
-// WithTree returns a workspace that reads tree with the configuration of w.
+// Ruled returns a workspace that reads tree with the configuration file whose
+// content is data.
+func (w *Workspace) Ruled(tree fs.FS, file string, data []byte) (*Workspace, error) {
+	t := w.WithTree(tree)
+	var err error
+	t.Base = path.Dir(file)
+	t.Config, err = config.Parse(filepath.Join(w.Top, filepath.FromSlash(file)), data, w.options.Overrides)
+	return t, err
+}
+
+// Without returns a workspace that reads tree, in which there is no configuration.
+func (w *Workspace) Without(tree fs.FS) (*Workspace, error) {
+	t := w.WithTree(tree)
+	var err error
+	t.Base = "."
+	t.Config, err = t.load("")
+	return t, err
+}
+
+// WithTree returns a workspace that reads tree, the index or a commit, with the
+// configuration of w. A vault that is in the repository is the one of that tree.
 func (w *Workspace) WithTree(tree fs.FS) *Workspace {
 	t := *w
-	t.Tree, t.others = tree, nil
+	t.Tree, t.inGit, t.others = tree, true, nil
 	return &t
-}
-
-// parseConfig reads a configuration file of the tree.
-func (w *Workspace) parseConfig(name string) (*config.Config, error) {
-	data, err := atomicfile.ReadFile(w.Tree, name)
-	if err != nil {
-		return nil, err
-	}
-	return config.Parse(filepath.Join(w.Top, filepath.FromSlash(name)), data, w.options.Overrides)
 }

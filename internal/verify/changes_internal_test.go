@@ -1,4 +1,4 @@
-package precommit
+package verify
 
 import (
 	"context"
@@ -34,6 +34,10 @@ func (o *one) String() string { return "one" }
 type mapIndex struct{ fstest.MapFS }
 
 func (mapIndex) Close() error { return nil }
+func (i mapIndex) File(name string) (gitops.File, bool) {
+	_, ok := i.MapFS[name]
+	return gitops.File{Path: name}, ok
+}
 
 // What is decided about staged files needs no git, no process and no terminal.
 func TestCheckWithoutGit(t *testing.T) {
@@ -66,14 +70,18 @@ func TestCheckWithoutGit(t *testing.T) {
 	}
 	config := "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"good\"\nenv_file = \".env\"\n[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"drift\"\nenv_file = \".env\"\n[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \"large\"\nenv_file = \".env\"\n"
 	staged := map[string][]byte{"envdrift.toml": []byte(config), "good/.env": encrypted(right), "drift/.env": encrypted(stranger), "loose/.env": []byte("A=1\n"), "large/.env": nil}
-	c := &Check{w: w, index: mapIndex{fstest.MapFS{}}, workspaces: map[string]*workspace.Workspace{}}
+	c := newChanges(w, nil)
+	index := mapIndex{fstest.MapFS{}}
+	c.tree = index
 	for name, data := range staged {
-		c.index.(mapIndex).MapFS[name] = &fstest.MapFile{Data: data}
+		index.MapFS[name] = &fstest.MapFile{Data: data}
 		if name != "envdrift.toml" {
-			c.Files = append(c.Files, &StagedFile{Change: gitops.Change{Path: name, Status: gitops.Added}, data: data})
+			f := c.file(gitops.Change{Path: name, Status: gitops.Added})
+			f.Data = data
+			c.Files = append(c.Files, f)
 		}
 	}
-	c.check(t.Context())
+	c.Check(t.Context())
 	for _, f := range c.Files {
 		switch f.Change.Path {
 		case "good/.env":
@@ -94,7 +102,7 @@ func TestCheckWithoutGit(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil || c.index.Close() != nil {
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil || c.Close() != nil {
 		t.Error("there is a repository")
 	}
 }

@@ -1,3 +1,6 @@
+// Package precommit checks the staged files of one commit, and repairs drift
+// without losing the edit. What is wrong is decided by package verify; a check
+// reports it by type, and the words are the command's.
 package precommit
 
 import (
@@ -14,7 +17,66 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/verify"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
+
+// Options say how a check is run.
+type Options struct {
+	ByHand bool                   // by the repair command: repairs whatever the configuration says, with no time limit
+	DryRun bool                   // plan repairs, write nothing
+	Only   func(file string) bool // the files to look at; nil for all
+}
+
+// A Check is the check of one commit.
+type Check struct {
+	Files []*StagedFile // those that concern envdrift
+
+	w       *workspace.Workspace
+	options Options
+	repo    *gitops.Repo
+	changes *verify.Changes
+}
+
+// A StagedFile is one staged file that concerns envdrift.
+type StagedFile struct {
+	*verify.File
+	Owners []string // whose key it was encrypted with instead, if it drifted
+	Repair *Repair  // what was done about drift; nil if nothing was tried
+}
+
+// Run collects what is staged, proves it and repairs what drifted. Where nothing
+// of envdrift's is staged it ends at once and asks no vault. The caller closes
+// the check.
+func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error) {
+	c := &Check{w: w, options: o}
+	var err error
+	if c.repo, err = w.Git(ctx); err != nil {
+		return nil, err
+	}
+	if c.changes, err = verify.Staged(ctx, w, o.Only); err != nil || len(c.changes.Files) == 0 {
+		return c, err
+	}
+	asking := ctx
+	if !o.ByHand {
+		var cancel func()
+		asking, cancel = context.WithTimeout(ctx, w.Config.Hooks.Timeout)
+		defer cancel()
+	}
+	c.changes.Check(asking)
+	for _, f := range c.changes.Files {
+		c.Files = append(c.Files, &StagedFile{File: f})
+	}
+	return c, c.repair(ctx)
+}
+
+// Close ends the process that reads the index.
+func (c *Check) Close() error {
+	if c.changes == nil {
+		return nil
+	}
+	return c.changes.Close()
+}
 
 // A Repair is what was done, or is to be done, about a staged file that drifted.
 type Repair struct {
@@ -38,7 +100,7 @@ func (c *Check) repair(ctx context.Context) error {
 			continue
 		}
 		f.Owners = f.owners()
-		if f.w.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
+		if f.Workspace.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
 			if f.plan(); f.Repair.Err == nil {
 				todo = append(todo, f)
 			}
@@ -60,8 +122,8 @@ func (c *Check) repair(ctx context.Context) error {
 func (f *StagedFile) plan() {
 	r := &Repair{}
 	r.Repair, r.Err = drift.Drifted{
-		File: path.Base(f.Change.Path), Doc: f.doc, Head: f.before(), Right: f.keys,
-		Held: f.w.AllLocalKeys(f.Change.Path).Keys(),
+		File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys,
+		Held: f.Workspace.AllLocalKeys(f.Change.Path).Keys(),
 	}.Repair()
 	if r.Err != nil {
 		r.Action = drift.Failed
@@ -72,10 +134,10 @@ func (f *StagedFile) plan() {
 // before returns the version that the staged one is an edit of: of the two that
 // are merged the one that the right key decrypts.
 func (f *StagedFile) before() *dotenv.Document {
-	if f.theirs != nil && (f.head == nil || drift.Check(f.head, nil, f.keys).Err() != nil) {
-		return f.theirs
+	if f.Theirs != nil && (f.Head == nil || drift.Check(f.Head, nil, f.Keys).Err() != nil) {
+		return f.Theirs
 	}
-	return f.head
+	return f.Head
 }
 
 // repairIndex puts the repaired versions into every index of the commit, and
@@ -87,7 +149,7 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 	}
 	var files []gitops.Staged
 	for _, f := range todo {
-		if f.Repair.Backup, err = c.repo.Backup(f.Change.Path, f.data, time.Now()); err != nil {
+		if f.Repair.Backup, err = c.repo.Backup(f.Change.Path, f.Data, time.Now()); err != nil {
 			return fmt.Errorf("keep a backup: %w", err)
 		}
 		files = append(files, gitops.Staged{Path: f.Change.Path, Mode: f.Change.Mode, Data: f.Repair.Data})
@@ -139,7 +201,7 @@ func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
 		case err != nil:
 			ch.Err = err
 		default:
-			ch = f.w.PlanRepair(ctx, f.Change.Path, doc, f.keys)
+			ch = f.Workspace.PlanRepair(ctx, f.Change.Path, doc, f.Keys)
 		}
 		changes = append(changes, ch)
 	}
@@ -153,9 +215,43 @@ func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
 	return nil
 }
 
+// owners tells whose key a file was encrypted with, if that is known: at most
+// two.
+func (f *StagedFile) owners() []string {
+	ring := f.Workspace.AllLocalKeys(f.Change.Path)
+	var known []drift.Known
+	for _, held := range ring.Held {
+		known = append(known, drift.Known{Key: held.Key.PublicKey(), Owner: held.Name + " (" + held.Origin + ")"})
+	}
+	declared := func(doc *dotenv.Document, owner string) {
+		if doc == nil {
+			return
+		}
+		headers, _ := doc.PublicKeys()
+		for _, h := range headers {
+			known = append(known, drift.Known{Key: h.Key, Owner: owner})
+		}
+	}
+	declared(f.Head, "the key of HEAD's version")
+	for _, t := range mapping.Resolve(f.Workspace.Tree, f.Workspace.Base, f.Workspace.Config, f.Workspace.Config.Mappings) {
+		if t.File != f.Change.Path {
+			declared(t.Doc, "the key of "+t.File)
+		}
+	}
+	owners := drift.Owners(f.Doc, f.Keys, ring.Keys(), known)
+	return owners[:min(2, len(owners))]
+}
+
 // Framework reports whether the hook is run by the pre-commit framework.
 func (c *Check) Framework() bool {
 	return !c.options.ByHand && c.w.Getenv("PRE_COMMIT") == "1"
+}
+
+// AfterTheFact reports whether the pre-commit framework runs the check after git
+// changed the working tree: without stages it runs a hook at every event.
+func AfterTheFact(getenv func(string) string) bool {
+	after := []string{"PRE_COMMIT_CHECKOUT_TYPE", "PRE_COMMIT_IS_SQUASH_MERGE", "PRE_COMMIT_REWRITE_COMMAND"}
+	return getenv("PRE_COMMIT") == "1" && slices.ContainsFunc(after, func(name string) bool { return getenv(name) != "" })
 }
 
 // NothingStaged reports whether there is nothing to commit, as after a repair that

@@ -1,0 +1,297 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// Changes are what a commit changes, or would change. Its Files are the changed
+// files that concern envdrift, and those whose mapping or vault it changes.
+type Changes struct {
+	Files []*File // none: no tree is open
+
+	work      *workspace.Workspace
+	repo      *gitops.Repo
+	rev       gitops.OID // of the commit; "" for the index
+	changes   []gitops.Change
+	tree      tree                            // what the changes lead to
+	names     map[string]bool                 // base names of env files that mappings name
+	keysNames []string                        // of keys files, in lower case
+	deleted   [][]byte                        // encrypted files that the commit takes away
+	old       map[string][]byte               // configurations that the commit changes, as they were
+	now       map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
+	before    map[string]*workspace.Workspace // likewise, as it was
+	base      []*workspace.Workspace          // whose mappings count too
+	strict    bool                            // no file passes unproven, and the profile counts
+	memo      map[string]keyring.Answer       // of the vaults, by what was asked
+}
+
+// A tree is the index or a commit.
+type tree interface {
+	fs.FS
+	File(name string) (gitops.File, bool)
+	Close() error
+}
+
+// Staged collects what is staged, and of that the files for which only returns
+// true; nil stands for all. The caller closes the result.
+func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) bool) (*Changes, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if repo == nil {
+		return nil, gitops.ErrNotRepository
+	}
+	c := newChanges(w, repo)
+	if c.changes, err = repo.Staged(ctx); err != nil {
+		return c, err
+	}
+	if err := c.collect(ctx); err != nil || only == nil {
+		return c, err
+	}
+	c.Files = slices.DeleteFunc(c.Files, func(f *File) bool { return !only(f.File) })
+	return c, nil
+}
+
+func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
+	return &Changes{
+		work: w, repo: repo, names: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
+		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
+	}
+}
+
+// Close ends the process that reads the tree.
+func (c *Changes) Close() error {
+	if c.tree == nil {
+		return nil
+	}
+	return c.tree.Close()
+}
+
+// collect finds the changed files that are env files or keys files, by name, by
+// content, by what they were before or by what a configuration names.
+// Submodules and intents to add are not part of what git lists; what is only
+// deleted endangers nothing.
+func (c *Changes) collect(ctx context.Context) error {
+	if len(c.changes) == 0 {
+		return nil
+	}
+	c.learn(c.work.Config)
+	for _, w := range c.base {
+		c.learn(w.Config)
+	}
+	slices.SortStableFunc(c.changes, func(a, b gitops.Change) int { return cmp.Compare(order(a), order(b)) })
+	configs := c.configNames()
+	// By portions: all that a large commit holds need not fit into memory.
+	for portion := range slices.Chunk(c.changes, 128) {
+		contents, err := c.read(ctx, configs, portion)
+		if err != nil {
+			return err
+		}
+		c.learnAll(configs, contents[:len(configs)])
+		contents = contents[len(configs):]
+		for i, ch := range portion {
+			c.collectFile(ch, contents[2*i], contents[2*i+1])
+		}
+		configs = nil // they were learned with the first portion
+	}
+	for _, f := range c.Files {
+		if f.old == nil {
+			f.old = c.renamedFrom(f.Data)
+		}
+	}
+	if len(c.Files) == 0 && !slices.ContainsFunc(c.changes, isSetup) {
+		return nil
+	}
+	if c.tree == nil {
+		if err := c.open(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.collectAffected(ctx); err != nil {
+		return err
+	}
+	return c.collectTheirs(ctx)
+}
+
+// Check decides on every file: first without a vault, then those that only a
+// vault can decide, all at once.
+func (c *Changes) Check(ctx context.Context) {
+	var ask []*File
+	for _, f := range c.Files {
+		if c.prepare(f) {
+			ask = append(ask, f)
+		}
+	}
+	for i, answer := range fetch(ctx, ask, c.memo) {
+		f := ask[i]
+		f.decide(answer)
+		f.unstagedVault(ctx, c.work)
+		if !c.strict {
+			f.excuse()
+		}
+	}
+}
+
+// open opens the tree that the changes lead to.
+func (c *Changes) open(ctx context.Context) (err error) {
+	var t *gitops.Tree
+	if c.rev == "" {
+		t, err = c.repo.IndexTree(ctx, workspace.MaxFile)
+	} else {
+		t, err = c.repo.Tree(ctx, string(c.rev), workspace.MaxFile)
+	}
+	if err == nil {
+		c.tree = t
+	}
+	return err
+}
+
+// collectTheirs reads what a merge brings.
+func (c *Changes) collectTheirs(ctx context.Context) error {
+	if c.rev != "" || len(c.Files) == 0 || !c.repo.Merging() {
+		return nil
+	}
+	names := make([]string, len(c.Files))
+	for i, f := range c.Files {
+		names[i] = "MERGE_HEAD:" + f.File
+	}
+	theirs, err := c.repo.Objects(ctx, names, workspace.MaxFile)
+	if err != nil {
+		return err
+	}
+	for i, f := range c.Files {
+		if theirs[i] != nil {
+			f.Theirs = dotenv.Parse(theirs[i])
+		}
+	}
+	return nil
+}
+
+// read returns the contents of configurations, and of both sides of changes: the
+// new and the old one. A file that is too large or missing has none.
+func (c *Changes) read(ctx context.Context, configs []string, changes []gitops.Change) ([][]byte, error) {
+	names := make([]string, 0, len(configs)+2*len(changes))
+	for _, file := range configs {
+		names = append(names, string(c.rev)+":"+file)
+	}
+	for _, ch := range changes {
+		names = append(names, object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID))
+	}
+	return c.repo.Objects(ctx, names, workspace.MaxFile)
+}
+
+// object names the content of a side of a change, or nothing if that is no file.
+func object(mode gitops.Mode, oid gitops.OID) string {
+	if !mode.IsFile() || oid.IsNull() {
+		return "\n"
+	}
+	return string(oid)
+}
+
+// collectFile looks at one changed file.
+func (c *Changes) collectFile(ch gitops.Change, data, old []byte) {
+	f := c.file(ch)
+	f.Data, f.old = data, old
+	switch {
+	case ch.Status == gitops.Deleted:
+		if holdsOurs(old) {
+			c.deleted = append(c.deleted, old)
+		}
+	case c.concerns(f):
+		c.Files = append(c.Files, f)
+	case isConfig(ch.Path) && data != nil:
+		c.collectBroken(f)
+	case isVaultName(ch.Path) && hasConflict(data):
+		f.Err = ErrConflict
+		c.Files = append(c.Files, f)
+	}
+	if isConfig(ch.Path) {
+		c.old[ch.Path] = old
+		c.learnFrom(ch.Path, old)
+	}
+}
+
+func (c *Changes) file(ch gitops.Change) *File {
+	return &File{Target: mapping.Target{File: ch.Path}, Change: ch, At: c.at()}
+}
+
+// at returns the commit in short; "" for the index.
+func (c *Changes) at() string { return short(string(c.rev)) }
+
+// order puts first what others are judged by: configurations give names to env
+// files, and a file that is added may be one that is deleted by another name.
+func order(ch gitops.Change) int {
+	switch {
+	case isConfig(ch.Path):
+		return 0
+	case ch.Status == gitops.Deleted:
+		return 1
+	}
+	return 2
+}
+
+func (c *Changes) concerns(f *File) bool {
+	return c.concernsName(path.Base(f.File)) ||
+		holdsOurs(f.Data) || holdsOurs(f.old) || f.old == nil && c.renamedFrom(f.Data) != nil
+}
+
+func (c *Changes) concernsName(base string) bool {
+	return config.IsEnvFileName(base) || config.MayHoldPlaintext(base) || c.isKeysName(base) || c.names[base]
+}
+
+// isKeysName reports whether a file is one for private keys by its name, in
+// any case: on some file systems .ENV.KEYS is the same file. A sample of one is
+// judged by its content.
+func (c *Changes) isKeysName(base string) bool {
+	lower := strings.ToLower(base)
+	for _, suffix := range []string{".example", ".sample", ".template"} {
+		if strings.HasSuffix(lower, suffix) {
+			return false
+		}
+	}
+	return strings.Contains(lower, ".env.keys") || slices.Contains(c.keysNames, lower)
+}
+
+// holdsOurs reports whether a text may hold a ciphertext or a private key.
+func holdsOurs(data []byte) bool {
+	return bytes.Contains(data, []byte(ecies.Prefix)) || dotenv.HoldsPrivateKey(data)
+}
+
+// renamedFrom returns the encrypted file that this commit deletes and data comes
+// from: at least half of its names are there. So a file that is decrypted and
+// renamed at once is seen for what it is, and one that is renamed is proven as
+// what it was.
+func (c *Changes) renamedFrom(data []byte) (old []byte) {
+	if len(c.deleted) == 0 {
+		return nil
+	}
+	entries := dotenv.Parse(data).Entries()
+	most := (len(entries) + 1) / 2
+	for _, candidate := range c.deleted {
+		doc, shared := dotenv.Parse(candidate), 0
+		for _, e := range entries {
+			if _, ok := doc.Get(e.Name); ok {
+				shared++
+			}
+		}
+		if shared > 0 && shared >= most {
+			old, most = candidate, shared+1
+		}
+	}
+	return old
+}

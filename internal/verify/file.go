@@ -1,0 +1,246 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A File is one version of a file that concerns envdrift, and what was found out
+// about it.
+type File struct {
+	mapping.Target               // without a Mapping if none names the file; Doc is nil if there is no content
+	Change         gitops.Change // what brought this version; the zero Change in the working tree
+	At             string        // the revision, an object name in short; "" for the working tree and the index
+	Mapped         bool
+	Verified       bool
+	Vault          string // which one was asked; "" if none was
+	Verdict        drift.Verdict
+	Err            error    // what is wrong
+	Unproven       error    // why a file that is not wrong was not proven; else nil
+	Warnings       []string // what is unusual though it is proven
+	Keys           ecies.Keys
+
+	Workspace *workspace.Workspace // whose configuration rules the file
+	Data      []byte               // the content; nil if it was not read
+	Head      *dotenv.Document     // the version before; nil if none is known
+	Theirs    *dotenv.Document     // what a merge brings; nil if there is none
+
+	old   []byte
+	hooks config.Hooks // the stricter of those that rule the file
+}
+
+// Request asks for the keys of the file.
+func (f *File) Request() keyring.Request { return keyring.Request{Target: f.Target, Head: f.Head} }
+
+// Why a version cannot be judged.
+var (
+	ErrConflict = errors.New("has a merge conflict, so there is no version to check")
+	ErrLink     = errors.New("is a symbolic link: map the file that it points to")
+)
+
+// ErrUnmapped reports an encrypted file that is not wrong, but was not proven
+// either.
+var ErrUnmapped = errors.New("no mapping of envdrift.toml names this file")
+
+// An UnmappedPlaintextError reports an env file in plaintext that no mapping
+// names.
+type UnmappedPlaintextError struct{ File string }
+
+func (e *UnmappedPlaintextError) Error() string {
+	return "is an env file in plaintext, and no mapping names it"
+}
+
+// A KeysError reports private keys that are about to be committed, or were.
+type KeysError struct{ File string }
+
+func (e *KeysError) Error() string { return "contains private keys and must never be committed" }
+
+// A NotAskedError reports that a local key decrypts a file, and that its vault,
+// which decides, could not be asked.
+type NotAskedError struct{ Err error }
+
+func (e *NotAskedError) Error() string {
+	return fmt.Sprintf("a local key decrypts it, but the vault could not be asked: %v", e.Err)
+}
+
+func (e *NotAskedError) Unwrap() error { return e.Err }
+
+// prepare decides on a file, unless a vault must be asked.
+func (c *Changes) prepare(f *File) (ask bool) {
+	if f.Err != nil {
+		return false
+	}
+	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) {
+		f.Err = &KeysError{f.File}
+		return false
+	}
+	if f.Err = c.rule(f); f.Err != nil {
+		return false
+	}
+	f.Doc = dotenv.Parse(f.Data)
+	if f.old != nil {
+		f.Head = dotenv.Parse(f.old)
+	}
+	switch {
+	case !f.Mapped && f.Change.Mode == gitops.Symlink:
+		return false // a path
+	case !f.Mapped && !f.everEncrypted():
+		f.checkUnmapped()
+		return false
+	}
+	if f.Err = f.legible(); f.Err == nil {
+		f.Err = drift.CheckWithoutKey(f.Doc, dotenv.Selection{})
+	}
+	if f.Err == nil && !f.Mapped {
+		f.checkAlone()
+	}
+	return f.Err == nil && f.Mapped && (!c.strict || f.Workspace.Selected(f.Mapping))
+}
+
+// checkUnmapped decides on an env file that no mapping names and that was never
+// encrypted: it holds plaintext, or nothing.
+func (f *File) checkUnmapped() {
+	policy := f.hooks.OnPlaintext
+	if policy == config.Off || !config.MayHoldPlaintext(path.Base(f.File)) || !f.holdsValues() {
+		return
+	}
+	if policy == config.Warn {
+		f.Unproven = &UnmappedPlaintextError{f.File}
+		return
+	}
+	f.Err = &UnmappedPlaintextError{f.File}
+}
+
+// holdsValues reports whether a value of the file is not empty.
+func (f *File) holdsValues() bool {
+	return slices.ContainsFunc(f.Doc.Plaintext(dotenv.Selection{}), func(e dotenv.Entry) bool { return e.Value != "" })
+}
+
+func (f *File) everEncrypted() bool {
+	return f.Doc.State().HasCiphertext() || f.Head != nil && f.Head.State().HasCiphertext()
+}
+
+// legible reports why the content of a file cannot be judged.
+func (f *File) legible() error {
+	switch {
+	case f.Change.Status == gitops.Unmerged:
+		return ErrConflict
+	case f.Change.Mode == gitops.Symlink:
+		return ErrLink
+	case f.Data == nil:
+		return &fs.PathError{Op: "read", Path: f.File, Err: atomicfile.ErrTooLarge}
+	case mapping.IsPointer(f.Data):
+		return mapping.ErrPointer
+	}
+	if err := f.Doc.Check(); err != nil || !f.Mapped {
+		return err
+	}
+	return f.Target.Err
+}
+
+// checkAlone checks an encrypted file that no mapping names: a local key may
+// prove it.
+func (f *File) checkAlone() {
+	if f.Keys = f.Workspace.LocalKeys(f.File).ForProof(f.Request(), f.Theirs); f.Keys != nil {
+		f.prove()
+		return
+	}
+	if f.Err = drift.SelfCheck(f.Doc); f.Err != nil {
+		return
+	}
+	f.Unproven = ErrUnmapped
+	if f.hooks.OnUnmapped == config.Block {
+		f.Err = &keyring.UnmappedError{File: f.File}
+	}
+}
+
+// decide decides on a file when the vault has answered.
+func (f *File) decide(answer keyring.Answer) {
+	f.Vault, f.Keys, f.Err = answer.Vault, answer.Keys, answer.Err
+	if f.Err == nil {
+		f.prove()
+	}
+}
+
+// excuse lets a file pass unproven whose vault could not be asked: if a local key
+// decrypts it that fits the version before as well, or if the configuration
+// wants it so.
+func (f *File) excuse() {
+	err := f.Err
+	if err == nil || !cannotBeAsked(err) {
+		return
+	}
+	keys := f.Workspace.LocalKeys(f.File).ForProof(f.Request(), f.Theirs)
+	switch {
+	case keys != nil && drift.Check(f.Doc, f.Head, keys).Err() == nil:
+		f.Unproven, f.Err = &NotAskedError{err}, nil
+	case isUnreachable(err) && f.hooks.OnUnreachable == config.Warn:
+		f.Unproven, f.Err = err, nil
+	}
+}
+
+func isUnreachable(err error) bool {
+	return errors.Is(err, vault.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// cannotBeAsked reports that a vault gave this user no answer at all.
+func cannotBeAsked(err error) bool {
+	return isUnreachable(err) || errors.Is(err, vault.ErrUnauthenticated) || errors.Is(err, vault.ErrDenied) ||
+		errors.As(err, new(*workspace.TrustError))
+}
+
+// prove proves the file with Keys.
+func (f *File) prove() {
+	f.Verdict = drift.Check(f.Doc, f.Head, f.Keys)
+	f.Err = f.Verdict.Err()
+	f.Verified = f.Err == nil
+	f.Warnings = append(f.Warnings, f.Verdict.Warnings...)
+}
+
+// unstagedVault replaces the error of a staged file by an [*UnstagedVaultError] if
+// the file of its secret is in the working tree alone.
+func (f *File) unstagedVault(ctx context.Context, w *workspace.Workspace) {
+	if !errors.Is(f.Err, vault.ErrNotFound) || f.At != "" {
+		return
+	}
+	file := f.Workspace.VaultFile(ctx, f.Target)
+	if _, err := fs.Stat(w.Files(), file); file == "" || err != nil {
+		return
+	}
+	e := &UnstagedVaultError{File: file}
+	if repo, err := w.Git(ctx); err == nil {
+		ignored, err := repo.Ignored(ctx, []string{file})
+		e.Ignored = err == nil && ignored[file]
+	}
+	f.Err = e
+}
+
+// An UnstagedVaultError reports a secret whose file is in the working tree, but
+// is not part of the commit: nobody else could decrypt.
+type UnstagedVaultError struct {
+	File    string
+	Ignored bool // git ignores it
+}
+
+func (e *UnstagedVaultError) Error() string {
+	why := "is not part of this commit"
+	if e.Ignored {
+		why += ", because git ignores it"
+	}
+	return fmt.Sprintf("the vault's file %s %s, so nobody else can decrypt", e.File, why)
+}
