@@ -40,6 +40,25 @@ func (r *Repo) Commits(ctx context.Context, revisions string) ([]Commit, error) 
 	return commits, nil
 }
 
+// Touching returns the commits of HEAD's history that changed path, the newest
+// first; none where there is no commit yet.
+func (r *Repo) Touching(ctx context.Context, path string) ([]OID, error) {
+	out, err := r.run(ctx, nil, "rev-list", "HEAD", "--", path)
+	if exited(err, 128) {
+		if _, headErr := r.Resolve(ctx, "HEAD"); errors.As(headErr, new(*RevisionError)) {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var oids []OID
+	for _, line := range strings.Fields(string(out)) {
+		oids = append(oids, OID(line))
+	}
+	return oids, nil
+}
+
 // ChangedIn returns, for each of commits that changes anything, what differs
 // between its first parent and it. One without a parent differs from nothing.
 func (r *Repo) ChangedIn(ctx context.Context, commits []Commit) (map[OID][]Change, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 func (c *cli) addAdd(app *kingpin.Application) (string, command) {
@@ -99,7 +100,7 @@ func (c *cli) encryptAndPush(ctx context.Context, file string) error {
 	if !mapped || t.Err != nil {
 		return t.Err
 	}
-	p, err := c.work.PreparePush(t.Folder(), t, false)
+	p, err := c.work.PreparePush(ctx, t.Folder(), t, workspace.PushOptions{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the vault had the key
 	}

@@ -94,7 +94,7 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 	if key.Err != nil {
 		return key.Err
 	}
-	change := c.work.Encrypt(q, key.Pair, f.selection)
+	change := c.work.Encrypt(ctx, q, key.Pair, f.selection)
 	if change.Err != nil {
 		return change.Err
 	}

@@ -17,7 +17,8 @@ import (
 
 type pushFlags struct {
 	folder, secret, environment, key string
-	stdin, force, all                bool
+	stdin, all                       bool
+	options                          workspace.PushOptions
 }
 
 func (c *cli) addVaultPush(app *kingpin.Application) (string, command) {
@@ -35,7 +36,8 @@ Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 	cmd.Flag("env", "The environment whose key is pushed.").Short('e').PlaceHolder("NAME").StringVar(&f.environment)
 	cmd.Flag("key", "The key's full name, instead of --env.").PlaceHolder("DOTENV_PRIVATE_KEY…").StringVar(&f.key)
 	cmd.Flag("stdin", "Read the key from standard input instead of .env.keys.").BoolVar(&f.stdin)
-	cmd.Flag("force", "Overwrite another key.").Short('f').BoolVar(&f.force)
+	cmd.Flag("force", "Overwrite another key.").Short('f').BoolVar(&f.options.Force)
+	cmd.Flag("allow-tracked", "Store a key from a .env.keys that git tracks.").BoolVar(&f.options.Tracked)
 	addIgnored(cmd, "skip-encrypt")
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.vaultPush(ctx, f) }
 }
@@ -57,23 +59,23 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.preparePush(folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
+	p, err := c.preparePush(ctx, folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
 	if err != nil {
 		return err
 	}
-	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.Target})[0], f.force)
+	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.Target})[0], f.options.Force)
 }
 
 // preparePush finds the key that is to be stored.
-func (c *cli) preparePush(folder string, t mapping.Target, f pushFlags) (workspace.Push, error) {
+func (c *cli) preparePush(ctx context.Context, folder string, t mapping.Target, f pushFlags) (workspace.Push, error) {
 	if f.stdin {
 		text, err := io.ReadAll(io.LimitReader(c.stdin, 1<<16))
 		if err != nil {
 			return workspace.Push{}, err
 		}
-		return c.work.PreparePushOf(secret.New(string(text)), t, f.force)
+		return c.work.PreparePushOf(secret.New(string(text)), t, f.options.Force)
 	}
-	return c.work.PreparePush(folder, t, f.force)
+	return c.work.PreparePush(ctx, folder, t, f.options)
 }
 
 // push stores a key and reports it.
@@ -105,7 +107,7 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 	var pushes []workspace.Push
 	var asked []mapping.Target
 	for _, t := range targets {
-		p, err := c.preparePush(t.Folder(), t, f)
+		p, err := c.preparePush(ctx, t.Folder(), t, f)
 		if err != nil {
 			c.addFailure(t, t.KeysFile, err)
 			continue
@@ -119,7 +121,7 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 			held = c.work.Fetch(ctx, asked[i:i+1])[0]
 		}
 		stored[name] = true
-		if err := c.push(ctx, pushes[i], held, f.force); err != nil {
+		if err := c.push(ctx, pushes[i], held, f.options.Force); err != nil {
 			c.addFailure(asked[i], asked[i].KeysFile, err)
 		}
 	}

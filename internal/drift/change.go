@@ -63,6 +63,14 @@ type Change struct {
 	Backup  string // where Apply kept the backup
 }
 
+// AddNote adds a note; "" adds none.
+func (c *Change) AddNote(note string) {
+	if c.Note != "" && note != "" {
+		c.Note += "; "
+	}
+	c.Note += note
+}
+
 // A ChangedError reports a file that is no longer what the plan was made from.
 // It was not changed.
 type ChangedError struct{ File string }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -116,7 +115,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 // encrypted: it holds plaintext, or nothing.
 func (f *File) checkUnmapped() {
 	policy := f.hooks.OnPlaintext
-	if policy == config.Off || !config.MayHoldPlaintext(path.Base(f.File)) || !f.holdsValues() {
+	if policy == config.Off || !config.MayHoldPlaintext(path.Base(f.File)) || !workspace.HoldsPlaintext(f.Doc) {
 		return
 	}
 	if policy == config.Warn {
@@ -124,11 +123,6 @@ func (f *File) checkUnmapped() {
 		return
 	}
 	f.Err = &UnmappedPlaintextError{f.File}
-}
-
-// holdsValues reports whether a value of the file is not empty.
-func (f *File) holdsValues() bool {
-	return slices.ContainsFunc(f.Doc.Plaintext(dotenv.Selection{}), func(e dotenv.Entry) bool { return e.Value != "" })
 }
 
 func (f *File) everEncrypted() bool {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"path"
-	"strings"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -126,11 +125,16 @@ func (e *TrackedKeysError) Error() string {
 }
 
 // Encrypt plans the encryption of a file for a pair. Values that HEAD's version
-// holds encrypted for it keep their ciphertext.
-func (w *Workspace) Encrypt(q keyring.Request, p keyring.Pair, sel dotenv.Selection) drift.Change {
-	return drift.Encrypt(q.File, q.Doc, p.Public, dotenv.EncryptOptions{
+// holds encrypted for it keep their ciphertext. The change notes plaintext that is
+// in git's history.
+func (w *Workspace) Encrypt(ctx context.Context, q keyring.Request, p keyring.Pair, sel dotenv.Selection) drift.Change {
+	ch := drift.Encrypt(q.File, q.Doc, p.Public, dotenv.EncryptOptions{
 		Selection: sel, Header: p.Header, File: path.Base(q.File), Previous: q.Head, PreviousKeys: p.Keys,
 	})
+	if ch.Write {
+		ch.AddNote(w.historyNote(ctx, q.File, q.Head))
+	}
+	return ch
 }
 
 // PlanEncryption plans the encryption of the targets' files, in their order. The
@@ -155,10 +159,10 @@ func (w *Workspace) PlanEncryption(ctx context.Context, targets []mapping.Target
 			plan[i] = drift.Change{Mapping: targets[i].Mapping, File: targets[i].File, Action: drift.Failed, Err: err}
 			continue
 		}
-		plan[i] = w.Encrypt(requests[i], key.Pair, dotenv.Selection{})
+		plan[i] = w.Encrypt(ctx, requests[i], key.Pair, dotenv.Selection{})
 		plan[i].Mapping = targets[i].Mapping
 		if key.Unkept != nil && plan[i].Write {
-			plan[i].Note = strings.TrimPrefix(plan[i].Note+"; not compared with HEAD, because the key is missing: "+key.Unkept.Error(), "; ")
+			plan[i].AddNote("not compared with HEAD, because the key is missing: " + key.Unkept.Error())
 		}
 	}
 	return plan, ctx.Err()

@@ -321,7 +321,7 @@ func TestEncrypt(t *testing.T) {
 	head := locked(t, key, "A=1\nB=other\n")
 	q.Head = dotenv.Parse([]byte(head))
 	pair := keyring.Pair{Public: key.PublicKey(), Header: "DOTENV_PUBLIC_KEY", Keys: ecies.Keys{key}}
-	got := w.Encrypt(q, pair, dotenv.Selection{Except: []string{"C"}})
+	got := w.Encrypt(t.Context(), q, pair, dotenv.Selection{Except: []string{"C"}})
 	if got.Action != drift.Encrypted || got.File != "api/.env" || !got.Write || !reflect.DeepEqual(got.Names, []string{"A", "B"}) {
 		t.Fatalf("Encrypt = %s %s, write %t, names %q; want encrypted api/.env, A and B", got.Action, got.File, got.Write, got.Names)
 	}

@@ -24,10 +24,22 @@ type Push struct {
 	Keys   ecies.Keys
 }
 
+// PushOptions say which refusals are overridden.
+type PushOptions struct {
+	Force   bool // the env file is encrypted for another key, or the vault has another one
+	Tracked bool // git tracks the keys file
+}
+
 // PreparePush returns the push of the key in a folder's keys file: the one under
 // the first of the target's names that is there. It is a [*PushMismatchError] if
-// the target's env file is encrypted for another key, unless force.
-func (w *Workspace) PreparePush(folder string, t mapping.Target, force bool) (Push, error) {
+// the target's env file is encrypted for another key, and a [*TrackedKeysError] if
+// git tracks the keys file, unless o says otherwise.
+func (w *Workspace) PreparePush(ctx context.Context, folder string, t mapping.Target, o PushOptions) (Push, error) {
+	if !o.Tracked {
+		if err := w.ownKeys(ctx, folder); err != nil {
+			return Push{}, err
+		}
+	}
 	file := path.Join(folder, w.Config.Sync.EnvKeysFilename)
 	data, err := atomicfile.ReadFile(w.Files(), file)
 	if err != nil {
@@ -37,7 +49,7 @@ func (w *Workspace) PreparePush(folder string, t mapping.Target, force bool) (Pu
 	ring.File(w.RelPath(file), dotenv.ParseKeysFile(data))
 	for _, name := range t.Names {
 		if keys := ring.Named(name); len(keys) > 0 {
-			return w.pushOf(Push{t, name, keys}, force)
+			return w.pushOf(Push{t, name, keys}, o.Force)
 		}
 	}
 	if len(ring.Invalid) > 0 {

@@ -36,7 +36,7 @@ func TestPreparePush(t *testing.T) {
 			if tt.keys != "" {
 				p.write("api/.env.keys", tt.keys)
 			}
-			if _, err := w.PreparePush("api", to, false); !tt.is(err) {
+			if _, err := w.PreparePush(t.Context(), "api", to, workspace.PushOptions{}); !tt.is(err) {
 				t.Errorf("PreparePush = %v", err)
 			}
 		})
