@@ -26,6 +26,7 @@ type Changes struct {
 	work      *workspace.Workspace
 	repo      *gitops.Repo
 	rev       gitops.OID // of the commit; "" for the index
+	at        string     // what the user calls it
 	changes   []gitops.Change
 	tree      tree                            // what the changes lead to
 	names     map[string]bool                 // base names of env files that mappings name
@@ -227,11 +228,8 @@ func (c *Changes) collectFile(ch gitops.Change, data, old []byte) {
 }
 
 func (c *Changes) file(ch gitops.Change) *File {
-	return &File{Target: mapping.Target{File: ch.Path}, Change: ch, At: c.at()}
+	return &File{Target: mapping.Target{File: ch.Path}, Change: ch, At: c.at}
 }
-
-// at returns the commit in short; "" for the index.
-func (c *Changes) at() string { return short(string(c.rev)) }
 
 // order puts first what others are judged by: configurations give names to env
 // files, and a file that is added may be one that is deleted by another name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -108,7 +109,16 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	if f.Err == nil && !f.Mapped {
 		f.checkAlone()
 	}
-	return f.Err == nil && f.Mapped && (!c.strict || f.Workspace.Selected(f.Mapping))
+	return f.Err == nil && f.Mapped && (!c.strict || c.inScope(f))
+}
+
+// inScope reports whether verify proves a file that a mapping names: its profile
+// was asked for, and its configuration is the one of the current directory or
+// further down. To others the user may have no access.
+func (c *Changes) inScope(f *File) bool {
+	base := c.work.Base
+	below := base == "." || f.Workspace.Base == base || strings.HasPrefix(f.Workspace.Base, base+"/")
+	return below && f.Workspace.Selected(f.Mapping)
 }
 
 // checkUnmapped decides on an env file that no mapping names and that was never

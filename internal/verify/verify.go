@@ -78,6 +78,7 @@ func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Targ
 type run struct {
 	work  *workspace.Workspace
 	scope Scope
+	name  string // of the one commit that is proven
 	repo  *gitops.Repo
 	base  []*workspace.Workspace // the configurations that a range starts from
 	memo  map[string]keyring.Answer
@@ -98,6 +99,28 @@ func (r *run) run(ctx context.Context) (err error) {
 		return r.workingTree(ctx)
 	case strings.Contains(r.scope.Rev, ".."):
 		return r.commitRange(ctx)
+	case r.scope.Rev != "":
+		return r.oneCommit(ctx)
+	}
+	return r.wholeTree(ctx, "")
+}
+
+// oneCommit proves what a commit changed, as the hook would have, and then all of
+// its files.
+func (r *run) oneCommit(ctx context.Context) error {
+	r.name = short(r.scope.Rev)
+	oid, err := r.repo.Resolve(ctx, r.scope.Rev)
+	if err != nil {
+		return err
+	}
+	commits, err := r.repo.Commits(ctx, string(oid)+"^!")
+	if err == nil {
+		err = r.each(ctx, commits)
+	}
+	if errors.Is(err, gitops.ErrNoGit) {
+		r.work.Notice("not compared with the commit before: %v", err)
+	} else if err != nil {
+		return err
 	}
 	return r.wholeTree(ctx, r.scope.Rev)
 }
@@ -141,16 +164,24 @@ func (r *run) commitRange(ctx context.Context) error {
 	if r.base, err = r.configsOf(ctx, start); err != nil {
 		return err
 	}
+	if err := r.each(ctx, commits); err != nil {
+		return err
+	}
+	return r.wholeTree(ctx, end)
+}
+
+// each proves what each of commits changed, the oldest first.
+func (r *run) each(ctx context.Context, commits []gitops.Commit) error {
 	changed, err := r.repo.ChangedIn(ctx, commits)
 	if err != nil {
 		return err
 	}
-	for _, commit := range slices.Backward(commits) { // the oldest first
+	for _, commit := range slices.Backward(commits) {
 		if err := r.commit(ctx, commit.OID, changed[commit.OID]); err != nil {
 			return err
 		}
 	}
-	return r.wholeTree(ctx, end)
+	return nil
 }
 
 // commits lists those of a range, the newest first.
@@ -216,7 +247,10 @@ func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Chang
 
 func (r *run) changes(rev gitops.OID, changes []gitops.Change) *Changes {
 	c := newChanges(r.work, r.repo)
-	c.rev, c.changes, c.base, c.memo, c.strict = rev, changes, r.base, r.memo, true
+	c.rev, c.at, c.changes, c.base, c.memo, c.strict = rev, short(string(rev)), changes, r.base, r.memo, true
+	if r.name != "" {
+		c.at = r.name
+	}
 	return c
 }
 
@@ -293,8 +327,8 @@ func mapped(w *workspace.Workspace) ([]*File, error) {
 // looked at by [dotenv.HoldsPrivateKey].
 const privateKeys = `DOTENV_PRIVATE_KEY|AGE-SECRET-KEY-|D[^A]O[^A]T[^A]E[^A]N[^A]V|A[^A]G[^A]E[^A]-`
 
-// refuse adds the files of a tree that must not be committed, as far as no vault
-// is needed to see it.
+// refuse adds the files of a tree that must not be committed, and those that
+// configurations further down map.
 func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	holding, err := r.repo.Holding(ctx, rev, privateKeys)
 	if errors.Is(err, gitops.ErrNoGit) {
@@ -307,7 +341,7 @@ func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	c := r.changes(gitops.OID(rev), nil)
 	c.learn(r.work.Config)
 	for _, entry := range tree.Files() {
-		if !entry.Mode.IsFile() || !c.concernsName(path.Base(entry.Path)) && !slices.Contains(holding, entry.Path) {
+		if entry.Mode == gitops.Submodule || !c.concernsName(path.Base(entry.Path)) && !slices.Contains(holding, entry.Path) {
 			continue
 		}
 		c.changes = append(c.changes, gitops.Change{Path: entry.Path, Status: gitops.Added, Mode: entry.Mode, OID: entry.OID})
@@ -316,9 +350,12 @@ func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	if err := c.collect(ctx); err != nil {
 		return err
 	}
+	c.Files = slices.DeleteFunc(c.Files, func(f *File) bool {
+		return slices.ContainsFunc(r.files, func(now *File) bool { return now.File == f.File && now.At == f.At })
+	})
+	c.Check(ctx)
 	for _, f := range c.Files {
-		c.prepare(f)
-		if f.Err != nil && !slices.ContainsFunc(r.files, func(now *File) bool { return now.File == f.File && now.At == f.At }) {
+		if f.Err != nil || f.Verified {
 			r.add(ctx, f)
 		}
 	}
