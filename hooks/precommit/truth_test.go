@@ -60,11 +60,10 @@ func TestTruth(t *testing.T) {
 // A history is a repository with a good commit, and what was put into its files.
 type history struct {
 	*desk
-	r       *rand.Rand
-	keys    []*ecies.PrivateKey // whose first is the vault's
-	entries map[string]map[string]string
-	told    []string // what the trial did
-	base    string
+	r    *rand.Rand
+	keys []*ecies.PrivateKey // whose first is the vault's
+	told []string            // what the trial did
+	base string
 }
 
 func newHistory(t *testing.T) *history {
