@@ -19,7 +19,7 @@ func statusFor(err error) report.Status {
 	switch {
 	case drift.IsDrift(err):
 		return report.Drift
-	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*verify.UnmappedPlaintextError)):
+	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*drift.UnparsedError)), errors.As(err, new(*verify.UnmappedPlaintextError)):
 		return report.Plaintext
 	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, verify.ErrConflict):
 		return report.Conflict
@@ -57,7 +57,7 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		if staged {
 			line += " && git add " + name
 		}
-		if errors.As(err, new(*dotenv.FormError)) {
+		if errors.As(err, new(*dotenv.FormError)) || errors.As(err, new(*drift.UnparsedError)) {
 			line += "   after editing the file"
 		}
 		return []string{line}

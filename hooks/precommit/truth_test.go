@@ -367,6 +367,7 @@ var truthDeeds = []struct {
 	{"text behind a value", func(h *history) {
 		h.rewrite(func(s string) string { return strings.TrimRight(s, "\n") + " " + secretMark + "\n" })
 	}},
+	{"a line that is no assignment", func(h *history) { h.rewrite(func(s string) string { return s + secretMark + "\n" }) }},
 	{"a PEM block", func(h *history) {
 		h.rewrite(func(s string) string { return s + "PEM=-----BEGIN KEY-----\n" + secretMark + "\n-----END KEY-----\n" })
 	}},

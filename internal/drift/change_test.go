@@ -204,7 +204,7 @@ func TestEncryptThenDecrypt(t *testing.T) {
 			continue
 		}
 		encrypted := dotenv.Parse(e.New)
-		if err := drift.Check(encrypted, nil, ecies.Keys{key}).Err(); err != nil {
+		if err := drift.Check(encrypted, nil, ecies.Keys{key}).Err(); err != nil && !errors.As(err, new(*drift.UnparsedError)) {
 			t.Errorf("seed %d: Prove after Encrypt(%q) = %v", seed, text, err)
 		}
 		if got, want := values(t, e.New, key), values(t, []byte(text)); got != want {

@@ -55,7 +55,7 @@ func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.
 	case len(names) == 0:
 		c.Action, c.Note = Unchanged, "nothing to encrypt"
 	default:
-		c.Action, c.Names, c.Note = Encrypted, names, unparsed(doc)
+		c.Action, c.Names, c.Note = Encrypted, names, unparsed(doc.UnparsedLines())
 		c.Write, c.Old, c.New = true, doc.Bytes(), locked.EndLine().Bytes()
 	}
 	return c

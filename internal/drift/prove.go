@@ -16,6 +16,7 @@ type Verdict struct {
 	Values    int              // encrypted values
 	Failures  []dotenv.Failure // those that the keys do not decrypt, in the file's order
 	Plain     []string         // names whose values are not encrypted and should be
+	Unparsed  []int            // lines that are neither assignments nor comments, and so are readable
 	Form      error            // readable text next to the values, as of [dotenv.Document.CheckForm]
 	HeaderErr error            // a header that is not a public key
 	Unknown   []string         // public keys of the header that none of the keys derives, abbreviated
@@ -35,6 +36,7 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	v.Plain = NewPlaintextError(doc.Plaintext(dotenv.Selection{})).Names
 	_, v.HeaderErr = doc.PublicKeys()
 	v.Unknown = UnknownKeys(doc, keys)
+	v.Unparsed = doc.UnparsedLines()
 	v.Form = doc.CheckForm()
 	var failed *dotenv.DecryptError
 	plain, _, err := doc.Decrypt(keys, dotenv.Selection{})
@@ -54,8 +56,8 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 
 // Err returns nil if there is at least one value, the keys decrypt every value,
 // one key alone does, nothing is plaintext, and the header names no other key.
-// Otherwise it returns a [*DriftError], a [*MixedError], a [*PlaintextError],
-// [ErrNoValues], the Form or the HeaderErr.
+// Otherwise it returns a [*DriftError], a [*MixedError], a [*PlaintextError], an
+// [*UnparsedError], [ErrNoValues], the Form or the HeaderErr.
 func (v Verdict) Err() error {
 	if err := v.KeyErr(); err != nil {
 		return err
@@ -63,11 +65,20 @@ func (v Verdict) Err() error {
 	if len(v.Plain) > 0 {
 		return &PlaintextError{Names: v.Plain}
 	}
+	if len(v.Unparsed) > 0 {
+		return &UnparsedError{v.Unparsed}
+	}
 	if v.Values == 0 {
 		return ErrNoValues
 	}
 	return nil
 }
+
+// An UnparsedError reports lines that are neither assignments nor comments. They
+// are not encrypted, and may have been meant as a secret.
+type UnparsedError struct{ Lines []int }
+
+func (e *UnparsedError) Error() string { return unparsed(e.Lines) }
 
 // ErrNoValues reports an env file in which nothing is encrypted, so that there is
 // nothing to prove: an empty file, or one that contains something else.
@@ -160,13 +171,17 @@ func (e *DriftError) Error() string {
 
 // CheckWithoutKey returns an error unless, as far as shows without a key, the
 // selected values of a file are encrypted, and there is one. The error is the
-// form's, a [*PlaintextError], [ErrNoValues] or [ErrNoSelected].
+// form's, a [*PlaintextError], an [*UnparsedError], [ErrNoValues] or
+// [ErrNoSelected].
 func CheckWithoutKey(doc *dotenv.Document, sel dotenv.Selection) error {
 	if err := doc.CheckForm(); err != nil {
 		return err
 	}
 	if plain := doc.Plaintext(sel); len(plain) > 0 {
 		return NewPlaintextError(plain)
+	}
+	if lines := doc.UnparsedLines(); len(lines) > 0 {
+		return &UnparsedError{lines}
 	}
 	switch {
 	case doc.HasCiphertext(sel):

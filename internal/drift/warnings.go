@@ -17,9 +17,6 @@ func warnings(doc, head *dotenv.Document) []string {
 	if headers, _ := doc.PublicKeys(); len(headers) > 1 {
 		odd = append(odd, fmt.Sprintf("the header names %d public keys; dotenvx writes one", len(headers)))
 	}
-	if line := unparsed(doc); line != "" {
-		odd = append(odd, line)
-	}
 	odd = append(odd, copies(doc)...)
 	if head != nil {
 		odd = append(odd, moved(doc, head)...)
@@ -30,9 +27,9 @@ func warnings(doc, head *dotenv.Document) []string {
 // unparsed reports lines that are not an assignment: what is there is not
 // encrypted, and may have been meant as a secret. It returns "" if there are
 // none.
-func unparsed(doc *dotenv.Document) string {
+func unparsed(lines []int) string {
 	var numbers []string
-	for _, n := range doc.UnparsedLines() {
+	for _, n := range lines {
 		numbers = append(numbers, strconv.Itoa(n))
 	}
 	switch len(numbers) {

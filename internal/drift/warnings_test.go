@@ -30,7 +30,6 @@ func TestWarnings(t *testing.T) {
 		{"edited", header + "A=" + fresh + "\nB=" + b.Value + "\n", nil},
 		{"renamed", header + "C=" + a.Value + "\nB=" + b.Value + "\n", nil},
 		{"swapped", header + "A=" + b.Value + "\nB=" + a.Value + "\n", []string{"A has the ciphertext that was B's", "B has the ciphertext that was A's"}},
-		{"unparsed", header + "A=" + a.Value + "\nAPI KEY: s3cr3t\nB=" + b.Value + "\n", []string{"line 3 is not NAME=value and was NOT encrypted"}},
 		{"copied", header + "A=" + a.Value + "\nB=" + b.Value + "\nC=" + a.Value + "\n", []string{"C has the ciphertext of A"}},
 		{"plain under another name", header + "A_PLAIN=1\nB=" + b.Value + "\n", []string{"A was encrypted and is now plaintext, as A_PLAIN"}},
 		{
