@@ -420,7 +420,9 @@ func (w *Workspace) KeyID(ctx context.Context, t mapping.Target) string {
 	cfg.Getenv = nil
 	id := fmt.Sprintf("%+v %q", cfg, t.Mapping.SecretName)
 	if file := w.VaultFile(ctx, t); file != "" {
-		if tree, ok := w.Tree.(interface{ File(string) (gitops.File, bool) }); ok {
+		if tree, ok := w.Tree.(interface {
+			File(string) (gitops.File, bool)
+		}); ok {
 			entry, _ := tree.File(file)
 			return id + " " + string(entry.OID)
 		}
