@@ -46,6 +46,7 @@ type diagnosis struct {
 }
 
 func (c *cli) doctor(ctx context.Context, fix bool) error {
+	c.report.OnStdout = true
 	if err := c.open(); err != nil {
 		c.add(report.Row{Status: report.Problem, What: "configuration", Err: err})
 		return nil

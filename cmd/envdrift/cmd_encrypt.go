@@ -128,6 +128,7 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 }
 
 func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) {
+	c.report.OnStdout = true
 	row := report.Row{Status: "encrypted", File: file}
 	if row.Err = drift.CheckWithoutKey(doc, sel); row.Err != nil {
 		row.Status = statusFor(row.Err)

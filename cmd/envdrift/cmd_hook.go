@@ -110,6 +110,7 @@ func (c *cli) hookStatus(ctx context.Context) error {
 		return err
 	}
 	found, err := hooks.Inspect(location)
+	c.report.OnStdout = true
 	told := ""
 	for _, h := range found {
 		r := hookRow(h, report.Status(h.State.String()))

@@ -36,6 +36,7 @@ Example:  envdrift lock --verify-vault`)
 }
 
 func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
+	c.report.OnStdout = true
 	if err := c.open(); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ Example:  envdrift pull --profile local`)
 }
 
 func (c *cli) pull(ctx context.Context, f pullFlags) error {
+	c.report.OnStdout = true
 	if err := c.open(); err != nil {
 		return err
 	}

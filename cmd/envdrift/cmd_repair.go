@@ -39,6 +39,7 @@ Example:  envdrift repair --dry-run`)
 
 // repair repairs what is staged, then what is in the working tree.
 func (c *cli) repair(ctx context.Context, f repairFlags) error {
+	c.report.OnStdout = f.dryRun
 	if err := c.open(); err != nil {
 		return err
 	}

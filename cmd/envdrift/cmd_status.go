@@ -63,6 +63,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 		list[i] = c.mappingStatus(t, keys[i], offline)
 		list[i].Changed = changed[t.File]
 	}
+	c.report.OnStdout = true
 	if c.json {
 		c.report.Data = list
 	}

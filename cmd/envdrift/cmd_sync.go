@@ -38,6 +38,7 @@ Example:  envdrift sync --check-decryption --ci`)
 		if err != nil {
 			return err
 		}
+		c.report.OnStdout = true
 		_, err = c.sync(ctx, targets, f)
 		return err
 	}

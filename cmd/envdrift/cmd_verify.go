@@ -37,7 +37,7 @@ Example:  envdrift verify --ci --rev origin/main..HEAD`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
 	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
 	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
-	cmd.Flag("format", "What standard output gets: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
+	cmd.Flag("format", "The format of the report on standard output: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }
 
@@ -109,7 +109,7 @@ func (c *cli) addResults(results []*verify.File) {
 		}
 		c.add(c.resultRow(r))
 	}
-	c.report.Summary = fmt.Sprintf("%d of %d verified", verified, len(results))
+	c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %d verified", verified, len(results))
 }
 
 func (c *cli) resultRow(r *verify.File) report.Row {

@@ -198,12 +198,12 @@ func (v *faultyVault) meet(t *testing.T, f vaultFault, key *ecies.PrivateKey) ou
 	status, stdout, stderr := v.run(t, dir, f, "verify", "-v")
 	for _, secret := range append([]string{key.Reveal(), "m4rked"}, v.hidden...) {
 		if strings.Contains(stdout+stderr, secret) {
-			t.Errorf("%s: %s: the output holds %q:\n%s", v.title, f.name, secret, stderr)
+			t.Errorf("%s: %s: the output holds %q:\n%s%s", v.title, f.name, secret, stdout, stderr)
 		}
 	}
 	o := outcome{status: status}
-	stderr = hosts.ReplaceAllString(strings.ReplaceAll(stderr, dir, "~"), "HOST")
-	lines := strings.Split(recipients.ReplaceAllString(stderr, "age1…"), "\n")
+	printed := hosts.ReplaceAllString(strings.ReplaceAll(stdout+stderr, dir, "~"), "HOST")
+	lines := strings.Split(recipients.ReplaceAllString(printed, "age1…"), "\n")
 	for i, line := range lines {
 		for prefix, to := range map[string]*string{"envdrift: error: ": &o.message, "envdrift: hint: ": &o.remedy} {
 			if text, ok := strings.CutPrefix(line, prefix); ok && *to == "" {

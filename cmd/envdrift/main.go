@@ -40,8 +40,9 @@ type system struct {
 	stdout io.Writer
 	stderr io.Writer
 	tty    bool // there is a user to ask: stdin and stderr are a terminal
-	colour bool // stderr is a terminal
 	env    map[string]string
+
+	stdoutTTY, stderrTTY bool
 }
 
 func main() { os.Exit(start(hostSystem(), os.Args[1:])) }

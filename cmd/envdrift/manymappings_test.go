@@ -119,9 +119,9 @@ func TestManyMappings(t *testing.T) {
 			t.Parallel()
 			k := newKeeper(t, 0)
 			v, f := manyMappings(t, k, tt.config, tt.secret)
-			status, _, stderr := v.run(t, project(t, f), f, "verify")
-			if status != 0 || !strings.Contains(stderr, "200 of 200 verified") {
-				t.Errorf("verify: status %d\n%s", status, stderr)
+			status, stdout, stderr := v.run(t, project(t, f), f, "verify")
+			if status != 0 || !strings.Contains(stdout, "200 of 200 verified") {
+				t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 			}
 			if fmt.Sprint(k.asked) != fmt.Sprint(tt.want) || k.atMost > 8 {
 				t.Errorf("asked %v, %d at a time; want %v, at most 8", k.asked, k.atMost, tt.want)
@@ -137,8 +137,8 @@ func BenchmarkManyMappings(b *testing.B) {
 	v, f := manyMappings(b, k, manyHashicorp, "app-%d")
 	dir := project(b, f)
 	for b.Loop() {
-		if status, _, stderr := v.run(b, dir, f, "sync", "--force"); status != 0 {
-			b.Fatalf("sync: status %d\n%s", status, stderr)
+		if status, stdout, stderr := v.run(b, dir, f, "sync", "--force"); status != 0 {
+			b.Fatalf("sync: status %d\n%s%s", status, stdout, stderr)
 		}
 		for i := range many {
 			if err := os.Remove(fmt.Sprintf("%s/services/s%d/.env.keys", dir, i)); err != nil {

@@ -90,10 +90,11 @@ func (c *cli) fail(err error) int {
 }
 
 func (c *cli) printer() *report.Printer {
+	colours := !c.noColor && c.env["TERM"] != "dumb"
 	return &report.Printer{
 		Stdout: c.stdout, Stderr: c.stderr, Format: c.format,
 		Quiet: c.quiet, Verbose: c.verbose,
-		Colour:      c.colour && !c.noColor && c.env["TERM"] != "dumb",
+		Colour: colours && c.stderrTTY, ColourStdout: colours && c.stdoutTTY,
 		Annotations: c.env["GITHUB_ACTIONS"] == "true",
 		Version:     version(), RelPath: c.relPath,
 	}

@@ -16,8 +16,8 @@ type Format struct {
 	write func(io.Writer, *Printer, Report) error
 }
 
-// Text is the format for a user: standard output gets nothing.
-var Text = Format{Name: "none"}
+// Text is the format for a user.
+var Text = Format{Name: "text"}
 
 // JSON is one document on standard output.
 var JSON = Format{Name: "json", Alone: true, write: writeJSON}
@@ -139,12 +139,12 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 }
 
 // annotate prints each failure as GitHub Actions shows it at the file.
-func (p *Printer) annotate(r Report) {
+func annotate(to io.Writer, rows []Row) {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	for _, row := range r.Rows {
+	for _, row := range rows {
 		if row.Err != nil {
-			fmt.Fprintf(p.Stdout, "::error file=%s,title=%s::%s\n", property.Replace(row.File), property.Replace("envdrift: "+string(row.Status)), text.Replace(row.Error))
+			fmt.Fprintf(to, "::error file=%s,title=%s::%s\n", property.Replace(row.File), property.Replace("envdrift: "+string(row.Status)), text.Replace(row.Error))
 		}
 	}
 }

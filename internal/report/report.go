@@ -4,6 +4,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -62,6 +63,10 @@ type Report struct {
 	Summary string
 	Data    any    // what JSON adds
 	Failure *Fault // of the command as a whole; nil for none
+
+	// OnStdout sends rows and summary to standard output: they are what the
+	// command was run for. Otherwise they are progress.
+	OnStdout bool
 }
 
 // Failed reports whether a row is a failure.
@@ -87,31 +92,38 @@ type Printer struct {
 	Quiet          bool   // failures only
 	Verbose        bool
 	Colour         bool                // Stderr is a terminal that shows colours
-	Annotations    bool                // Stdout is the log of a GitHub Actions job
+	ColourStdout   bool                // so is Stdout
+	Annotations    bool                // the streams are the log of a GitHub Actions job
 	Version        string              // of envdrift
 	RelPath        func(string) string // a path as the user types it
 }
 
 // Print prints a report: in the format that was asked for on standard output,
-// and, unless that is JSON, as text on standard error.
+// and, unless that is JSON, as text on the stream that is left for it.
 func (p *Printer) Print(r Report) error {
 	var err error
+	to, colour := p.Stderr, p.Colour
 	if p.Format.write != nil {
 		err = p.Format.write(p.Stdout, p, r)
-	} else if p.Annotations {
-		p.annotate(r)
+	} else if r.OnStdout {
+		to, colour = p.Stdout, p.ColourStdout
 	}
 	if p.Format.Alone {
 		return err
 	}
-	p.printRows(r.Rows)
-	if r.Summary != "" {
-		p.Say("%s", r.Summary)
+	var text strings.Builder
+	if p.Annotations && p.Format.write == nil {
+		annotate(&text, r.Rows)
 	}
+	p.printRows(&text, r.Rows, colour)
+	if r.Summary != "" && !p.Quiet {
+		fmt.Fprintln(&text, Clean(r.Summary))
+	}
+	_, textErr := io.WriteString(to, text.String())
 	if r.Failure != nil {
 		p.PrintFault(*r.Failure)
 	}
-	return err
+	return errors.Join(err, textErr)
 }
 
 // PrintFault prints an error and what helps.
@@ -140,7 +152,7 @@ func (p *Printer) Detail(format string, args ...any) {
 
 // printRows aligns status and file. The rest of a row follows, its error and
 // hints below.
-func (p *Printer) printRows(rows []Row) {
+func (p *Printer) printRows(to io.Writer, rows []Row, colour bool) {
 	var status, file int
 	for _, r := range rows {
 		status, file = max(status, len(r.Status)), max(file, len([]rune(p.subject(r))))
@@ -149,13 +161,13 @@ func (p *Printer) printRows(rows []Row) {
 		if p.Quiet && r.Err == nil {
 			continue
 		}
-		line := fmt.Sprintf("%s  %-*s  %s", p.paint(r, status), file, p.subject(r), r.detail())
-		fmt.Fprintln(p.Stderr, strings.TrimRight(line, " "))
+		line := fmt.Sprintf("%s  %-*s  %s", paint(r, status, colour), file, p.subject(r), r.detail())
+		fmt.Fprintln(to, strings.TrimRight(line, " "))
 		if r.Err != nil {
-			fmt.Fprintf(p.Stderr, "%*s  %s\n", status, "", Clean(r.Error))
+			fmt.Fprintf(to, "%*s  %s\n", status, "", Clean(r.Error))
 		}
 		for _, hint := range r.Hints {
-			fmt.Fprintf(p.Stderr, "%*s  → %s\n", status, "", Clean(hint))
+			fmt.Fprintf(to, "%*s  → %s\n", status, "", Clean(hint))
 		}
 	}
 }
@@ -182,16 +194,16 @@ func (r Row) detail() string {
 	return Clean(strings.Join(parts, "  "))
 }
 
-func (p *Printer) paint(r Row, width int) string {
+func paint(r Row, width int, colour bool) string {
 	padded := fmt.Sprintf("%-*s", width, r.Status)
-	if !p.Colour {
+	if !colour {
 		return padded
 	}
 	shade := color.New(color.FgGreen)
 	if r.Err != nil {
 		shade = color.New(color.FgRed)
 	}
-	shade.EnableColor() // the library looks at stdout; rows go to stderr
+	shade.EnableColor() // the library decides by stdout alone
 	return shade.Sprint(padded)
 }
 

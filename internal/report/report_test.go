@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,12 +92,55 @@ func TestText(t *testing.T) {
 	}
 }
 
+// What a command was run for is on standard output, but for a format of its own.
+// What went wrong with the command as a whole never is.
+func TestOnStdout(t *testing.T) {
+	t.Parallel()
+	_, text := printed(t, report.Printer{}, sample())
+	const failure = "envdrift: error: broken\n"
+	junit, err := report.FormatNamed("junit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sample()
+	r.OnStdout, r.Failure = true, &report.Fault{Error: "broken"}
+	if stdout, stderr := printed(t, report.Printer{}, r); stdout != text || stderr != failure {
+		t.Errorf("Print wrote %q and %q; want %q and %q", stdout, stderr, text, failure)
+	}
+	if stdout, stderr := printed(t, report.Printer{Format: junit}, r); !strings.HasPrefix(stdout, xml.Header) || stderr != text+failure {
+		t.Errorf("Print as JUnit wrote %q and %q; want %q on standard error", stdout, stderr, text+failure)
+	}
+	p := report.Printer{Stdout: fullDisk{}, Stderr: io.Discard, RelPath: func(file string) string { return file }}
+	if err := p.Print(r); !errors.Is(err, errFull) {
+		t.Errorf("Print to a full disk = %v; want %v", err, errFull)
+	}
+}
+
+var errFull = errors.New("no space left")
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
 func TestColour(t *testing.T) {
 	t.Parallel()
-	_, stderr := printed(t, report.Printer{Colour: true}, sample())
-	for _, want := range []string{"\x1b[32mverified\x1b[0m", "\x1b[31mdrift   \x1b[0m"} {
-		if !strings.Contains(stderr, want) {
-			t.Errorf("Print wrote %q; want it to contain %q", stderr, want)
+	onStdout := sample()
+	onStdout.OnStdout = true
+	for _, tt := range []struct {
+		printer  report.Printer
+		report   report.Report
+		coloured bool
+	}{
+		{report.Printer{Colour: true}, sample(), true},
+		{report.Printer{ColourStdout: true}, onStdout, true},
+		{report.Printer{Colour: true}, onStdout, false},
+		{report.Printer{ColourStdout: true}, sample(), false},
+	} {
+		stdout, stderr := printed(t, tt.printer, tt.report)
+		for _, shade := range []string{"\x1b[32mverified\x1b[0m", "\x1b[31mdrift   \x1b[0m"} {
+			if strings.Contains(stdout+stderr, shade) != tt.coloured {
+				t.Errorf("Print wrote %q%q; want %q in it: %t", stdout, stderr, shade, tt.coloured)
+			}
 		}
 	}
 }
@@ -217,7 +261,12 @@ func TestAnnotations(t *testing.T) {
 	t.Parallel()
 	r := sample()
 	r.Rows[1].File, r.Rows[1].Error = "a,b:c%2C", "50%\nbroken: yes"
+	if stdout, _ := printed(t, report.Printer{Annotations: true}, r); stdout != "" {
+		t.Errorf("annotations beside what a command prints on standard output: %q", stdout)
+	}
+	r.OnStdout = true
 	stdout, _ := printed(t, report.Printer{Annotations: true}, r)
+	stdout, _, _ = strings.Cut(stdout, "verified")
 	if want := "::error file=a%2Cb%3Ac%252C,title=envdrift%3A drift::50%25%0Abroken: yes\n"; stdout != want {
 		t.Errorf("annotations = %q; want %q", stdout, want)
 	}
@@ -233,7 +282,7 @@ func TestFormatNamed(t *testing.T) {
 			t.Errorf("FormatNamed(%s) = %s, %v", name, f.Name, err)
 		}
 	}
-	if _, err := report.FormatNamed("yaml"); err == nil || !strings.Contains(err.Error(), "none, json, junit, sarif") {
+	if _, err := report.FormatNamed("yaml"); err == nil || !strings.Contains(err.Error(), "text, json, junit, sarif") {
 		t.Errorf("FormatNamed(yaml) = %v; want an error with all names", err)
 	}
 }
