@@ -47,8 +47,8 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	if f.secret != "" && !f.verifyVault {
 		return &usageError{err: errors.New("--secret goes with --verify-vault"), command: "decrypt"}
 	}
-	if f.stdout && c.json {
-		return &usageError{err: errors.New("--stdout prints plaintext, --json a report: choose one"), command: "decrypt"}
+	if f.stdout && (c.json || f.verifyVault) {
+		return &usageError{err: errors.New("--stdout prints plaintext, --json and --verify-vault a report: choose one"), command: "decrypt"}
 	}
 	if err := f.selection.Check(); err != nil {
 		return &usageError{err: err, command: "decrypt"}

@@ -16,11 +16,12 @@ import (
 )
 
 type verifyFlags struct {
-	files  []string
-	staged bool
-	rev    string
-	hasRev bool
-	format string
+	files   []string
+	staged  bool
+	rev     string
+	hasRev  bool
+	format  string
+	formats bool // format is set
 }
 
 func (c *cli) addVerify(app *kingpin.Application) (string, command) {
@@ -37,7 +38,7 @@ Example:  envdrift verify --ci --rev origin/main..HEAD`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
 	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
 	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
-	cmd.Flag("format", "The format of the report on standard output: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).EnumVar(&f.format, report.Formats()...)
+	cmd.Flag("format", "The format of the report on standard output: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).IsSetByUser(&f.formats).EnumVar(&f.format, report.Formats()...)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }
 
@@ -47,8 +48,11 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 			return err
 		}
 	}
-	if f.staged && f.rev != "" {
-		return &usageError{err: errors.New("--staged and --rev exclude each other"), command: "verify"}
+	if err := exclusive("verify", map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
+		return err
+	}
+	if err := exclusive("verify", map[string]bool{"--json": c.json, "--format": f.formats && f.format != report.JSON.Name}); err != nil {
+		return err
 	}
 	if f.hasRev && strings.TrimSpace(f.rev) == "" {
 		return &usageError{err: errors.New("--rev is empty: name a commit, or a range A..B"), command: "verify"}
@@ -113,7 +117,7 @@ func (c *cli) addResults(results []*verify.File) {
 }
 
 func (c *cli) resultRow(r *verify.File) report.Row {
-	row := report.Row{Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err}
+	row := report.Row{Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err, Commit: r.At}
 	if r.Mapped {
 		row.Secret, row.Environment = r.Mapping.SecretName, r.Mapping.Env()
 	}
@@ -121,20 +125,21 @@ func (c *cli) resultRow(r *verify.File) report.Row {
 	if r.Verdict.Checked {
 		notes = append(notes, report.Plural(r.Verdict.Values, "value"))
 	}
-	if r.At != "" {
-		notes = append(notes, "at "+r.At)
-	}
-	notes = append([]string{strings.Join(notes, " ")}, r.Warnings...)
+	notes = append(notes, r.Warnings...)
 	if r.Unproven != nil {
 		row.Status, notes = report.NotVerified, append(notes, r.Unproven.Error())
 	}
-	row.Note = strings.TrimPrefix(strings.Join(notes, "; "), "; ")
+	row.Note = strings.Join(notes, "; ")
 	if r.Err == nil {
 		return row
 	}
 	row.Status = statusFor(r.Err)
-	if r.At == "" {
-		row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
+	row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
+	if r.At != "" && len(row.Hints) > 0 {
+		if row.Status == report.Drift { // what is committed cannot be restored from HEAD
+			row.Hints[0] = strings.Replace(row.Hints[0], "git restore ", "git restore --source="+quote(r.At+"^")+" ", 1)
+		}
+		row.Hints = append(row.Hints, "commit that; "+r.At+" stays in the history: squash the commits, or change these values")
 	}
 	return row
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -69,35 +70,49 @@ func writeJSON(w io.Writer, _ *Printer, r Report) error {
 	return enc.Encode(d)
 }
 
-// writeJUnit writes the XML that CI systems read as test results.
+// writeJUnit writes the XML that CI systems read as test results. They compare
+// runs by the names of the tests, so each file is a test, of whatever commits its
+// versions are. A failure of the command is the failure of a test as well.
 func writeJUnit(w io.Writer, _ *Printer, r Report) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
 	}
 	type testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Failure *failure `xml:"failure,omitempty"`
+		Class    string    `xml:"classname,attr"`
+		Name     string    `xml:"name,attr"`
+		Failures []failure `xml:"failure"`
 	}
 	type testsuite struct {
-		XMLName  xml.Name   `xml:"testsuite"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Cases    []testcase `xml:"testcase"`
+		XMLName  xml.Name    `xml:"testsuite"`
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Cases    []*testcase `xml:"testcase"`
 	}
-	suite := testsuite{Name: "envdrift " + r.Command, Tests: len(r.Rows)}
-	for _, row := range r.Rows {
-		tc := testcase{Class: "envdrift." + r.Command, Name: strings.TrimSpace(row.File + " " + row.Note)}
-		if row.Err != nil {
-			suite.Failures++
-			tc.Failure = &failure{Message: Clean(row.Error)}
-			for i, hint := range row.Hints {
-				tc.Failure.Text += strings.Repeat("\n", min(i, 1)) + Clean(hint)
-			}
+	suite := testsuite{Name: "envdrift " + r.Command}
+	named := map[string]*testcase{}
+	test := func(name string) *testcase {
+		if named[name] == nil {
+			named[name] = &testcase{Class: "envdrift." + r.Command, Name: Clean(name)}
+			suite.Cases = append(suite.Cases, named[name])
+			suite.Tests++
 		}
-		suite.Cases = append(suite.Cases, tc)
+		return named[name]
+	}
+	fail := func(tc *testcase, message string, hints []string) {
+		if len(tc.Failures) == 0 {
+			suite.Failures++
+		}
+		tc.Failures = append(tc.Failures, failure{clean(strings.Split(message, "\n"), "; "), clean(hints, "\n")})
+	}
+	for _, row := range r.Rows {
+		if tc := test(cmp.Or(row.What, row.File)); row.Err != nil {
+			fail(tc, row.problem(), row.Hints)
+		}
+	}
+	if r.Failure != nil {
+		fail(test(suite.Name), r.Failure.Error, r.Failure.Hints)
 	}
 	out, err := xml.MarshalIndent(suite, "", "  ")
 	if err != nil {
@@ -119,12 +134,18 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 		results = append(results, object{
 			"ruleId":  strings.ReplaceAll(string(row.Status), " ", "-"),
 			"level":   "error",
-			"message": object{"text": strings.TrimSpace(row.Error + ". " + strings.Join(row.Hints, " "))},
+			"message": object{"text": strings.TrimSpace(row.problem() + ". " + strings.Join(row.Hints, " "))},
 			"locations": []object{{"physicalLocation": object{
 				"artifactLocation": object{"uri": row.File},
 				"region":           object{"startLine": 1},
 			}}},
 		})
+	}
+	// A failure of the command has no file, so it is no result.
+	invocation := object{"executionSuccessful": r.Failure == nil}
+	if r.Failure != nil {
+		text := strings.TrimSpace(r.Failure.Error + ". " + strings.Join(r.Failure.Hints, " "))
+		invocation["toolExecutionNotifications"] = []object{{"level": "error", "message": object{"text": text}}}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -132,8 +153,9 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
 		"version": "2.1.0",
 		"runs": []object{{
-			"tool":    object{"driver": object{"name": "envdrift", "version": p.Version}},
-			"results": results,
+			"tool":        object{"driver": object{"name": "envdrift", "version": p.Version}},
+			"invocations": []object{invocation},
+			"results":     results,
 		}},
 	})
 }
@@ -143,8 +165,22 @@ func annotate(to io.Writer, rows []Row) {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	for _, row := range rows {
-		if row.Err != nil {
-			fmt.Fprintf(to, "::error file=%s,title=%s::%s\n", property.Replace(row.File), property.Replace("envdrift: "+string(row.Status)), text.Replace(row.Error))
+		if row.Err == nil {
+			continue
 		}
+		title := "title=" + property.Replace("envdrift: "+string(row.Status))
+		if row.File != "" {
+			title = "file=" + property.Replace(row.File) + "," + title
+		}
+		fmt.Fprintf(to, "::error %s::%s\n", title, text.Replace(strings.Join(append([]string{row.problem()}, row.Hints...), "\n")))
 	}
+}
+
+// clean joins lines, each of them clean.
+func clean(lines []string, separator string) string {
+	cleaned := make([]string, len(lines))
+	for i, line := range lines {
+		cleaned[i] = Clean(line)
+	}
+	return strings.Join(cleaned, separator)
 }

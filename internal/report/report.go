@@ -47,6 +47,7 @@ type Row struct {
 	Secret      string   `json:"secret,omitempty"`
 	Environment string   `json:"environment,omitempty"`
 	Vault       string   `json:"vault,omitempty"`
+	Commit      string   `json:"commit,omitempty"` // that has this version of File
 	Names       []string `json:"names,omitempty"`
 	Note        string   `json:"note,omitempty"`
 	Error       string   `json:"error,omitempty"`
@@ -180,6 +181,14 @@ func (p *Printer) subject(r Row) string {
 	return Clean(p.RelPath(r.File))
 }
 
+// problem is why the row is a failure, for a format that shows no other column.
+func (r Row) problem() string {
+	if r.Commit != "" {
+		return "at " + r.Commit + ": " + r.Error
+	}
+	return r.Error
+}
+
 func (r Row) detail() string {
 	var parts []string
 	if r.Secret != "" {
@@ -190,6 +199,9 @@ func (r Row) detail() string {
 	}
 	if r.Note != "" {
 		parts = append(parts, r.Note)
+	}
+	if r.Commit != "" {
+		parts = append(parts, "at "+r.Commit)
 	}
 	return Clean(strings.Join(parts, "  "))
 }

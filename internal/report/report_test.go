@@ -186,13 +186,17 @@ func TestJUnit(t *testing.T) {
 	}
 	r := sample()
 	r.Rows[1].Error, r.Rows[1].Hints = "<broken>\x1b\u202e", []string{"one\u202e", "two"}
+	later := r.Rows[1]
+	later.Commit, later.Note, later.Hints = "0123456789ab", "7 values", nil
+	r.Rows = append(r.Rows, later)
 	stdout, stderr := printed(t, report.Printer{Format: format}, r)
 	const want = xml.Header + `<testsuite name="envdrift verify" tests="3" failures="1">
-  <testcase classname="envdrift.verify" name="svc/.env 2 values"></testcase>
+  <testcase classname="envdrift.verify" name="svc/.env"></testcase>
   <testcase classname="envdrift.verify" name=".env">
     <failure message="&lt;broken&gt;��">one�&#xA;two</failure>
+    <failure message="at 0123456789ab: &lt;broken&gt;��"></failure>
   </testcase>
-  <testcase classname="envdrift.verify" name=""></testcase>
+  <testcase classname="envdrift.verify" name="hook pre-commit"></testcase>
 </testsuite>
 `
 	if stdout != want {
@@ -200,6 +204,13 @@ func TestJUnit(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "1 of 2 verified") {
 		t.Errorf("beside JUnit the user sees %q; want the rows", stderr)
+	}
+	// A command that failed is no suite without failures.
+	stdout, _ = printed(t, report.Printer{Format: format}, report.Report{Command: "verify", Failure: &report.Fault{Error: "one\ntwo", Hints: []string{"help"}}})
+	if want := `tests="1" failures="1">
+  <testcase classname="envdrift.verify" name="envdrift verify">
+    <failure message="one; two">help</failure>`; !strings.Contains(stdout, want) {
+		t.Errorf("JUnit of a failed command =\n%s\nwant\n%s", stdout, want)
 	}
 }
 
@@ -216,6 +227,11 @@ func TestSARIF(t *testing.T) {
   "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
   "runs": [
     {
+      "invocations": [
+        {
+          "executionSuccessful": true
+        }
+      ],
       "results": [
         {
           "level": "error",
@@ -255,19 +271,25 @@ func TestSARIF(t *testing.T) {
 	if stdout, _ = printed(t, report.Printer{Format: format}, report.Report{}); !strings.Contains(stdout, `"results": []`) {
 		t.Errorf("SARIF without failures =\n%s\nwant an empty list of results", stdout)
 	}
+	stdout, _ = printed(t, report.Printer{Format: format}, report.Report{Failure: &report.Fault{Error: "bad", Hints: []string{"help"}}})
+	if !strings.Contains(stdout, `"executionSuccessful": false`) || !strings.Contains(stdout, `"text": "bad. help"`) {
+		t.Errorf("SARIF of a failed command =\n%s\nwant its error", stdout)
+	}
 }
 
 func TestAnnotations(t *testing.T) {
 	t.Parallel()
 	r := sample()
-	r.Rows[1].File, r.Rows[1].Error = "a,b:c%2C", "50%\nbroken: yes"
+	r.Rows[1].File, r.Rows[1].Error, r.Rows[1].Commit = "a,b:c%2C", "50%\nbroken: yes", "0123456789ab"
+	r.Rows[2].Err, r.Rows[2].Error = errBroken, "off"
 	if stdout, _ := printed(t, report.Printer{Annotations: true}, r); stdout != "" {
 		t.Errorf("annotations beside what a command prints on standard output: %q", stdout)
 	}
 	r.OnStdout = true
 	stdout, _ := printed(t, report.Printer{Annotations: true}, r)
 	stdout, _, _ = strings.Cut(stdout, "verified")
-	if want := "::error file=a%2Cb%3Ac%252C,title=envdrift%3A drift::50%25%0Abroken: yes\n"; stdout != want {
+	if want := "::error file=a%2Cb%3Ac%252C,title=envdrift%3A drift::at 0123456789ab: 50%25%0Abroken: yes%0A1. do this\n" +
+		"::error title=envdrift%3A ok::off\n"; stdout != want {
 		t.Errorf("annotations = %q; want %q", stdout, want)
 	}
 	if stdout, _ = printed(t, report.Printer{Annotations: true, Format: report.JSON}, r); strings.Contains(stdout, "::error") {
