@@ -8,7 +8,8 @@ import (
 )
 
 // legacy are the commands and flags of the earlier envdrift that are gone, and
-// what replaces them. A row without flags is for a command.
+// those of other tools, and what replaces them. A row without flags is for a
+// command.
 var legacy = [...]struct{ command, flags, instead string }{
 	{"agent", "", `nothing runs in the background: "envdrift hook install" lets git call envdrift when it matters`},
 	{"diff", "", `"git diff FILE" shows what was edited, for an unchanged value keeps its ciphertext; "envdrift decrypt --stdout FILE" prints a file`},
@@ -17,6 +18,16 @@ var legacy = [...]struct{ command, flags, instead string }{
 	{"pull-partial", "", `one file holds all: "envdrift pull" decrypts it`},
 	{"push", "", `one file holds all: "envdrift lock" encrypts it, but for names that end in _PLAIN; a key is stored by "envdrift vault-push"`},
 	{"validate", "", `envdrift knows no schemas: let the program check what it gets from "envdrift exec -- PROGRAM"`},
+
+	{"check", "", `envdrift verify`},
+	{"edit", "", `"envdrift pull" decrypts the files; edit one, then "envdrift lock"`},
+	{"get", "", `"envdrift exec -- printenv NAME" prints one value, "envdrift env" all`},
+	{"list", "", `envdrift status`},
+	{"ls", "", `envdrift status`},
+	{"rotate", "", `docs/team.md has the commands that replace a key`},
+	{"run", "", `envdrift exec -- PROGRAM`},
+	{"set", "", `write NAME=value into the file, then "envdrift encrypt FILE"`},
+	{"start", "", `envdrift exec -- PROGRAM`},
 
 	{"decrypt", "--age-key-file --backend -b --sops-config", sopsInstead},
 	{"encrypt", "--age --age-key-file --azure-kv --backend -b --gcp-kms --kms --sops-config", sopsInstead},

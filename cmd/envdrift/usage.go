@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -108,36 +109,57 @@ func (c *cli) printTemplate(text string) error {
 	return c.app.UsageForContextWithTemplate(context, 0, text)
 }
 
-// suggestion returns what a mistyped command or flag may have been meant as.
+// suggestion returns what the first word that is not understood may have been
+// meant as, of what fits in its place.
 func (c *cli) suggestion(args []string) string {
 	model := c.app.Model()
-	names := map[string]bool{}
-	for _, f := range model.Flags {
-		names["--"+f.Name] = true
-	}
-	for _, cmd := range model.FlattenedCommands() {
-		names[strings.Fields(cmd.FullCommand)[0]] = true
-		for _, f := range cmd.Flags {
-			names["--"+f.Name] = true
-		}
-	}
-	for _, arg := range args {
+	flags, commands := model.Flags, model.Commands
+	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
-		arg, _, _ = strings.Cut(arg, "=")
-		if names[arg] || len(arg) < 3 || strings.ContainsAny(arg, "./") {
-			continue
+		var known []string
+		for _, f := range flags {
+			known = append(known, "--"+f.Name)
 		}
-		best, distance := "", 3
-		for name := range names {
-			if d := levenshtein.ComputeDistance(arg, name); d < distance || d == distance && name < best {
-				best, distance = name, d
+		word, _, _ := strings.Cut(arg, "=")
+		if !strings.HasPrefix(arg, "-") {
+			at := slices.IndexFunc(commands, func(cmd *kingpin.CmdModel) bool { return cmd.Name == arg })
+			if at >= 0 {
+				flags, commands = append(slices.Clone(commands[at].Flags), flags...), commands[at].Commands
+				continue
+			}
+			if slices.Contains(known, "--"+arg) && len(args) == i+1 {
+				return "--" + arg // trust list
+			}
+			known = nil
+			for _, cmd := range commands {
+				known = append(known, cmd.Name)
 			}
 		}
-		if best != "" {
-			return best
+		if near := nearest(word, known); near != "" {
+			return near
 		}
 	}
 	return ""
+}
+
+// nearest returns the one of names that differs from word by the fewest slips:
+// at most one for every three letters. It is "" for none, or for word itself.
+func nearest(word string, names []string) string {
+	letters := func(s string) []rune { return slices.Sorted(slices.Values([]rune(s))) }
+	best, fewest := "", len(strings.TrimLeft(word, "-"))/3+1
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		slips := levenshtein.ComputeDistance(word, name)
+		if slips == 2 && slices.Equal(letters(word), letters(name)) {
+			slips = 1 // two letters changed places
+		}
+		if slips == 0 {
+			return ""
+		}
+		if slips < fewest {
+			best, fewest = name, slips
+		}
+	}
+	return best
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"regexp"
@@ -31,6 +32,36 @@ func TestCommandGroups(t *testing.T) {
 	slices.Sort(inReadme)
 	if !slices.Equal(inReadme, want) {
 		t.Errorf("the groups name %q; want each of %q once", inReadme, want)
+	}
+}
+
+// A suggestion is of the kind that fits in its place, and near.
+func TestSuggestions(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"verfy":                 `did you mean "verify"?`,
+		"exce -- man":           `did you mean "exec"?`,
+		"encyrpt .env":          `did you mean "encrypt"?`,
+		"-v trsut --list":       `did you mean "trust"?`,
+		"hook instal":           `did you mean "install"?`,
+		"hook verify":           "envdrift hook --help",
+		"status --ofline":       `did you mean "--offline"?`,
+		"status --offline=x":    "envdrift status --help",
+		"verify --formt=junit":  `did you mean "--format"?`,
+		"status --staged":       "envdrift status --help",
+		"trust list":            `did you mean "--list"?`,
+		"trust list x":          "envdrift trust --help",
+		"mad":                   `did you mean "man"?`,
+		"log":                   "envdrift --help",
+		"tree":                  "envdrift --help",
+		"run printenv":          "envdrift exec -- PROGRAM",
+		"env --nosuch -- verfy": "envdrift env --help",
+	} {
+		var stderr bytes.Buffer
+		status := run(t.Context(), &system{stdout: io.Discard, stderr: &stderr, env: map[string]string{}}, strings.Fields(line))
+		if !strings.HasSuffix(stderr.String(), "envdrift: hint: "+want+"\n") || status != statusUsage {
+			t.Errorf("envdrift %s: status %d, %q; want %d and the hint %q", line, status, stderr.String(), statusUsage, want)
+		}
 	}
 }
 
