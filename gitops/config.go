@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,6 +48,18 @@ func parseSettings(out []byte) ([]Setting, error) {
 		out = rest
 	}
 	return settings, nil
+}
+
+// GitVersion returns the version of git.
+func (r *Repo) GitVersion(ctx context.Context) (major, minor int, err error) {
+	out, err := r.run(ctx, nil, "version")
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err := fmt.Sscanf(string(out), "git version %d.%d", &major, &minor); err != nil {
+		return 0, 0, outputError("version", out)
+	}
+	return major, minor, nil
 }
 
 // Worktrees returns the top directories of the clone's worktrees that exist,

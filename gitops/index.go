@@ -46,6 +46,15 @@ func (r *Repo) Tracked(ctx context.Context, paths []string) (map[string]bool, er
 	return tracked, nil
 }
 
+// TrackedBelow returns the files in the index that are among paths or below them.
+func (r *Repo) TrackedBelow(ctx context.Context, paths []string) ([]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	out, err := r.run(ctx, nil, withPaths(paths, "ls-files", "-z")...)
+	return parseList(out), err
+}
+
 // Ignored returns which of paths git would not add: they match an ignore rule
 // and are not tracked.
 func (r *Repo) Ignored(ctx context.Context, paths []string) (map[string]bool, error) {

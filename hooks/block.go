@@ -19,25 +19,29 @@ func blockBegin(name string) string {
 }
 func blockEnd(name string) string { return "# <<< envdrift " + name + " <<<\n" }
 
-func huskyBlock(name string) string {
-	body := `if command -v envdrift >/dev/null; then
-	envdrift hook run @NAME@ "$@" || exit
-else
-	echo "envdrift: commit stopped: envdrift is not in PATH; install it, or git commit --no-verify to commit unchecked" >&2
-	exit 1
-fi
+// openBlock is for a script that colleagues without envdrift run too: it lets
+// them pass, and says so. It does not run an envdrift of the repository, at whose
+// top git runs hooks.
+func openBlock(name string) string {
+	body := `case $(command -v envdrift) in
+"$PWD"/* | [!/]* | "") echo "envdrift: @WHAT@: envdrift is not in PATH" >&2 ;;
+*) envdrift hook run @NAME@ "$@" || @ELSE@ ;;
+esac
 `
-	if event, _ := EventNamed(name); !event.Stops {
-		body = `if command -v envdrift >/dev/null; then
-	envdrift hook run @NAME@ "$@" || :
-else
-	echo "envdrift: env files not brought up to date: envdrift is not in PATH" >&2
-fi
-`
+	what, otherwise := "env files not brought up to date", ":"
+	if event, _ := EventNamed(name); event.Stops {
+		what, otherwise = "NOT CHECKED whether the vault's keys decrypt the staged env files", "exit"
 	}
-	return blockBegin(name) + strings.ReplaceAll(body, "@NAME@", name) + blockEnd(name)
+	return blockBegin(name) + strings.NewReplacer("@NAME@", name, "@WHAT@", what, "@ELSE@", otherwise).Replace(body) + blockEnd(name)
 }
 
+// openLefthookBlock is an openBlock for a lefthook-local.yml that is committed.
+func openLefthookBlock(name string) string {
+	return strings.Replace(lefthookBlock(name), "run: ", `run: command -v envdrift >/dev/null || { echo "envdrift is not in PATH, so it did nothing" >&2; exit 0; }; `, 1)
+}
+
+// lefthookBlock is for a file that git ignores: a commit that cannot be checked is
+// stopped.
 func lefthookBlock(name string) string {
 	return blockBegin(name) + name + ":\n  jobs:\n    - name: envdrift\n      run: envdrift hook run " + name + " {0}\n" + blockEnd(name)
 }
@@ -91,7 +95,11 @@ func (t target) installBlock(name string) error {
 	}
 	before, _, after, _ := cutBlock(data, name)
 	rest := append(bytes.Clone(before), after...)
-	if !t.accepts(name, rest) {
+	if len(rest) == 0 && t.runs {
+		rest = []byte(shebang)
+	}
+	info, err := os.Lstat(t.file)
+	if isLink := err == nil && info.Mode()&os.ModeSymlink != 0; isLink || !t.accepts(name, rest) {
 		return &ForeignError{Name: name, File: t.file, Manager: t.manager}
 	}
 	perm := os.FileMode(0o644)
@@ -104,6 +112,9 @@ func (t target) installBlock(name string) error {
 	return nil
 }
 
+// shebang begins a hook that is nothing but a block.
+const shebang = "#!/bin/sh\n"
+
 // uninstallBlock removes the block, and the file too if nothing else is in it.
 func uninstallBlock(name, file string) error {
 	data, err := os.ReadFile(file)
@@ -114,7 +125,7 @@ func uninstallBlock(name, file string) error {
 	if !ok {
 		return nil
 	}
-	if rest := append(bytes.Clone(before), after...); len(rest) > 0 {
+	if rest := append(bytes.Clone(before), after...); len(rest) > 0 && string(rest) != shebang {
 		return write(file, string(rest), 0o644)
 	}
 	return os.Remove(file)

@@ -33,10 +33,10 @@ type Event struct {
 
 // events are all events: any other hook is an error everywhere.
 var events = [...]Event{
-	{Name: "pre-commit", Stops: true, texts: preTexts[:], prefetch: prefetchStaged},
-	{Name: "post-checkout", Range: checkoutRange, texts: checkoutTexts[:], prefetch: prefetchCheckout},
-	{Name: "post-merge", Range: mergeRange, texts: postTexts[:]},
-	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts[:]},
+	{Name: "pre-commit", Stops: true, texts: preTexts, prefetch: prefetchStaged},
+	{Name: "post-checkout", Range: checkoutRange, texts: checkoutTexts, prefetch: prefetchCheckout},
+	{Name: "post-merge", Range: mergeRange, texts: postTexts},
+	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts},
 }
 
 // Names returns the hooks in which envdrift takes part.

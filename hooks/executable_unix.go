@@ -2,9 +2,15 @@
 
 package hooks
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
+// executable reports, as git does, whether the system would start file: not
+// without the mode, nor from a file system that is mounted noexec.
 func executable(file string) bool {
+	const mayExecute = 1
 	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+	return err == nil && info.Mode().IsRegular() && syscall.Access(file, mayExecute) == nil
 }

@@ -66,12 +66,15 @@ const (
 
 // A Hook is the state of one hook, as [Inspect] found it.
 type Hook struct {
-	Name       string
-	File       string // where envdrift is installed, or would be
-	State      State
-	Manager    Manager
-	Problem    Problem // "" for none
-	Configured bool    // git's configuration has a hook.<name>.command that runs envdrift; git before 2.54 ignores it
+	Name    string
+	File    string // where envdrift is installed, or would be
+	State   State
+	Manager Manager
+	Problem Problem // "" for none
+	Own     string  // what of the user's runs envdrift: a file, or [GitConfiguration]; "" for nothing
+	Twice   bool    // what Install wrote runs it as well
+	Tracked bool    // git tracks File, or others beside it, so that colleagues without envdrift run it too
+	Ignored bool    // git's configuration names envdrift, but this git is older than 2.54 and ignores that
 }
 
 // Runs reports whether git runs envdrift at this hook.
@@ -118,30 +121,47 @@ func Inspect(l Location) ([]Hook, error) {
 }
 
 func (l Location) inspect(name string) (Hook, error) {
-	h := Hook{Name: name, File: l.slot(name), Configured: slices.Contains(l.Configured, name)}
+	h := Hook{Name: name, File: l.slot(name), Ignored: slices.Contains(l.Ignored, name)}
 	if l.off() {
 		h.Problem = HooksOff
-		l.findShadowed(&h)
+		if l.findShadowed(&h); slices.Contains(l.Configured, name) { // these are not turned off
+			h.Problem, h.State, h.Own = "", Chained, GitConfiguration
+		}
 		return h, nil
 	}
 	t, err := l.target(name)
 	if err != nil {
 		return Hook{}, err
 	}
-	h.File, h.Manager = t.file, t.manager
+	h.File, h.Manager, h.Tracked = t.file, t.manager, l.tracked(t.file)
 	if t.block != nil {
 		err = t.inspectBlock(&h)
 	} else {
 		err = l.inspectScript(t, &h)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return Hook{}, err
-	case h.State == Absent, h.State == Foreign:
+	}
+	if h.Own, err = l.own(name, t); err != nil {
+		return Hook{}, err
+	}
+	switch {
+	case h.Own == "" && (h.State == Absent || h.State == Foreign):
 		l.findShadowed(&h)
 		return h, nil
-	case h.Problem == "" && !executable(l.slot(name)):
+	case h.Own == GitConfiguration:
+		h.Twice = h.State != Absent && h.State != Foreign && h.Problem == ""
+		h.Problem, h.State = "", Chained
+		return h, nil
+	case h.Own != "":
+		h.Twice = h.State != Absent && h.State != Foreign
+		h.State = Chained
+	}
+	if h.Problem == "" && !executable(l.slot(name)) {
 		h.Problem = NoStub
+		if t.runs || t.block == nil {
+			h.Problem = NotExecutable
+		}
 	}
 	if h.Problem != "" {
 		h.State = Shadowed
@@ -216,16 +236,31 @@ func Install(l Location) ([]Hook, error) {
 	}
 	var problems []error
 	for _, name := range Names() {
-		t, err := l.target(name)
-		if err == nil && t.block != nil {
-			err = t.installBlock(name)
-		} else if err == nil {
-			err = l.installScript(name, t)
-		}
-		problems = append(problems, err)
+		problems = append(problems, l.install(name))
 	}
 	found, err := Inspect(l)
 	return found, errors.Join(append(problems, err)...)
+}
+
+// install installs one hook, unless the user's own configuration runs envdrift
+// there.
+func (l Location) install(name string) error {
+	t, err := l.target(name)
+	if err != nil {
+		return err
+	}
+	if own, err := l.own(name, t); own != "" || err != nil {
+		return err
+	}
+	if t.block == nil {
+		return l.installScript(name, t)
+	}
+	if t.runs { // an earlier version replaced it
+		if err := l.uninstallScript(name, t.file); err != nil {
+			return err
+		}
+	}
+	return t.installBlock(name)
 }
 
 func (l Location) installScript(name string, t target) error {

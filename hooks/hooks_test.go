@@ -101,9 +101,17 @@ func (s *sandbox) location() hooks.Location {
 	return location
 }
 
+// install is [hooks.Install], while no process is forked: a fork would keep a hook
+// open that is about to run.
+func install(l hooks.Location) ([]hooks.Hook, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return hooks.Install(l)
+}
+
 func (s *sandbox) install() []hooks.Hook {
 	s.t.Helper()
-	found, err := hooks.Install(s.location())
+	found, err := install(s.location())
 	if err != nil {
 		s.t.Fatalf("Install = %v", err)
 	}
@@ -354,7 +362,7 @@ func TestInstallRefuses(t *testing.T) {
 			t.Parallel()
 			s := tt.prepare(newSandbox(t))
 			before := s.tree()
-			found, err := hooks.Install(s.location())
+			found, err := install(s.location())
 			if !tt.want(err) {
 				t.Errorf("Install = %v", err)
 			}
@@ -473,7 +481,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write(dir, "", 0o444)
-	if _, err := hooks.Install(s.location()); err == nil {
+	if _, err := install(s.location()); err == nil {
 		t.Error("Install into what is no directory = nil; want an error")
 	}
 }
@@ -568,17 +576,208 @@ func TestConfigured(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	for _, kv := range []string{
-		"hook.a.command=/usr/bin/envdrift hook run pre-commit", "hook.a.event=pre-commit",
+		"hook.a.command='/usr/my bin/envdrift' hook run pre-commit", "hook.a.event=pre-commit",
 		"hook.b.command=envdrift hook run post-merge", "hook.b.event=post-merge", "hook.b.enabled=false",
 		"hook.c.command=other", "hook.c.event=post-checkout",
+		"hook.d.command=envdrift hook run post-rewrite", "hook.d.event=post-rewrite", "hook.d.event=",
 	} {
 		key, value, _ := strings.Cut(kv, "=")
-		s.git("config", key, value)
+		s.git("config", "--add", key, value)
 	}
-	if got := s.location().Configured; !slices.Equal(got, []string{"pre-commit"}) {
-		t.Errorf("Configured = %q; want pre-commit", got)
+	l := s.location()
+	if got := append(l.Configured, l.Ignored...); !slices.Equal(got, []string{"pre-commit"}) {
+		t.Errorf("Configured and Ignored = %q; want pre-commit", got)
 	}
-	if h := s.preCommit(); !h.Configured || h.State != hooks.Absent {
-		t.Errorf("Inspect = %+v; want configured, and no file", h)
+	// An old git ignores it; a new one runs it, whatever core.hooksPath says.
+	l.Configured, l.Ignored = nil, []string{"pre-commit"}
+	if found, err := hooks.Inspect(l); err != nil || !found[0].Ignored || found[0].State != hooks.Absent {
+		t.Errorf("Inspect = %+v, %v; want absent, and ignored by this git", found[0], err)
+	}
+	l.Configured, l.Ignored = []string{"pre-commit"}, nil
+	found, err := install(l)
+	if err != nil || found[0].Own != hooks.GitConfiguration || found[0].Twice || !found[0].Runs() {
+		t.Errorf("Install = %+v, %v; want git's configuration alone", found[0], err)
+	}
+	l.Dir, l.HooksPath, l.Scope = os.DevNull, os.DevNull, "local"
+	if found, err := hooks.Inspect(l); err != nil || !found[0].Runs() || found[1].Runs() {
+		t.Errorf("Inspect with hooks off = %+v, %v; want pre-commit alone to run", found, err)
+	}
+	l = s.location()
+	l.Configured, l.Ignored = nil, nil
+	if _, err := install(l); err != nil {
+		t.Fatal(err)
+	}
+	l.Configured = []string{"pre-commit"}
+	if found, err := hooks.Inspect(l); err != nil || !found[0].Twice || found[1].Twice {
+		t.Errorf("Inspect = %+v, %v; want pre-commit to run twice", found, err)
+	}
+}
+
+// TestConfiguredRuns lets git itself run a hook of its configuration.
+func TestConfiguredRuns(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	s.git("config", "hook.envdrift.command", "'"+strings.ReplaceAll(s.self, "'", `'\''`)+"' hook run pre-commit")
+	s.git("config", "hook.envdrift.event", "pre-commit")
+	s.git("config", "core.hooksPath", os.DevNull)
+	got := s.git("commit", "-q", "--allow-empty", "-m", "m")
+	h := s.preCommit()
+	if h.Ignored {
+		if got != "" || h.Runs() {
+			t.Errorf("this git ignores the hook, but commit printed %q and Inspect = %+v", got, h)
+		}
+		t.Skipf("%s runs no hooks of its configuration: git 2.54 and later do", strings.TrimSpace(s.git("version")))
+	}
+	if got != "ran: hook run pre-commit\n" || !h.Runs() {
+		t.Errorf("commit printed %q, and Inspect = %+v; want it to run", got, h)
+	}
+}
+
+// TestTracked installs where colleagues without envdrift get the hook with the
+// repository: the tracked file is not renamed, and lets them commit.
+func TestTracked(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, file, before string
+		prepare            func(s *sandbox)
+	}{
+		{"hooksPath", ".githooks/pre-commit", "#!/bin/bash\necho mine\n", func(s *sandbox) { s.git("config", "core.hooksPath", ".githooks") }},
+		{"hooksPath without this hook", ".githooks/pre-commit", "", func(s *sandbox) {
+			s.write(".githooks/commit-msg", "#!/bin/sh\necho mine\n", 0o755)
+			s.git("config", "core.hooksPath", ".githooks")
+		}},
+		{"husky", ".husky/pre-commit", "#!/bin/sh\necho mine\n", func(s *sandbox) {
+			s.write(".husky/_/.gitignore", "*\n", 0o644)
+			s.stubs()
+			s.git("config", "core.hooksPath", ".husky/_")
+		}},
+		{"an earlier install replaced it", ".githooks/pre-commit", "#!/bin/sh\necho mine\n", func(s *sandbox) {
+			s.git("config", "core.hooksPath", ".githooks")
+			if _, err := install(hooks.Location{Dir: filepath.Join(s.dir, ".githooks"), Top: s.dir, CommonDir: filepath.Join(s.dir, ".git"), Self: s.self}); err != nil {
+				s.t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSandbox(t)
+			s.write(".githooks/unrelated", "", 0o644)
+			if tt.before != "" {
+				s.write(tt.file, tt.before, 0o755)
+			}
+			s.git("add", ".githooks")
+			if strings.HasPrefix(tt.file, ".husky") {
+				s.git("add", tt.file)
+			}
+			tt.prepare(s)
+			if tt.before == "" {
+				s.git("add", ".githooks")
+			}
+			s.git("commit", "-qnm", "hooks")
+			for range 2 {
+				if h := s.install()[0]; h.State != hooks.Chained && tt.before != "" || !h.Tracked || !h.Runs() {
+					t.Errorf("after Install pre-commit is %+v; want a tracked file that runs", h)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(s.dir, tt.file+".envdrift-chained")); err == nil || !strings.HasSuffix(s.read(tt.file), tt.before[strings.Index(tt.before, "\n")+1:]) {
+				t.Errorf("%s is\n%s; want a block in the file that was there", tt.file, s.read(tt.file))
+			}
+			path := filepath.Dir(s.self) + string(filepath.ListSeparator) + os.Getenv("PATH")
+			if got := s.with("PATH="+path).git("commit", "-q", "--allow-empty", "-m", "m"); !strings.HasPrefix(got, "ran: hook run pre-commit\n") {
+				t.Errorf("commit printed %q; want envdrift to run", got)
+			}
+			if out, err := s.with("FAIL=1", "PATH="+path).try("commit", "-q", "--allow-empty", "-m", "m"); err == nil {
+				t.Errorf("a failing check did not stop the commit: %q", out)
+			}
+			s.write("node_modules/.bin/envdrift", "#!/bin/sh\necho trapped\n", 0o755)
+			for _, path := range []string{os.Getenv("PATH"), "node_modules/.bin:" + os.Getenv("PATH"), s.dir + "/node_modules/.bin:" + os.Getenv("PATH")} {
+				got := s.with("PATH="+path).git("commit", "-q", "--allow-empty", "-m", "m")
+				if !strings.HasPrefix(got, "envdrift: NOT CHECKED") || !strings.Contains(got, "not in PATH") || strings.Contains(got, "trapped") {
+					t.Errorf("without envdrift the commit printed %q; want it to pass, with a word", got)
+				}
+			}
+			if _, err := hooks.Uninstall(s.location()); err != nil {
+				t.Errorf("Uninstall = %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(s.dir, tt.file)); tt.before != "" && s.read(tt.file) != tt.before || tt.before == "" && err == nil {
+				t.Errorf("after Uninstall there is %q (%v); want %q", tt.file, err, tt.before)
+			}
+		})
+	}
+}
+
+func TestTrackedRefuses(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"another language": "#!/usr/bin/env python3\nprint(1)\n", "a link": ""} {
+		s := newSandbox(t)
+		if s.write(".githooks/pre-commit", content, 0o755); content == "" {
+			s.rename(".githooks/pre-commit", "script")
+			s.link("../script", ".githooks/pre-commit")
+		}
+		s.git("add", ".")
+		s.git("config", "core.hooksPath", ".githooks")
+		_, err := install(s.location())
+		foreign := (*hooks.ForeignError)(nil)
+		if !errors.As(err, &foreign) || foreign.Name != "pre-commit" || s.git("diff", "--", ".githooks/pre-commit") != "" {
+			t.Errorf("%s: Install = %v; want a ForeignError, and the file unchanged", name, err)
+		}
+	}
+}
+
+// TestOwn recognizes what a user wrote: installing would run envdrift twice.
+func TestOwn(t *testing.T) {
+	t.Parallel()
+	const legacy = "ARGS=(hook-impl --config=.config/pc.yaml --hook-type=pre-commit)\n"
+	for _, tt := range []struct {
+		name    string
+		slot    string // content of the hook that git runs
+		file    string // what names envdrift
+		content string
+		runs    bool
+	}{
+		{"a script", "", ".git/hooks/pre-commit", "#!/bin/sh\nmake lint && envdrift hook run pre-commit \"$@\"\n", true},
+		{"a script that execs a path", "", ".git/hooks/pre-commit", "#!/bin/sh\nif true; then\n\texec /opt/bin/envdrift -q hook run pre-commit\nfi\n", true},
+		{"a script that only names it", "", ".git/hooks/pre-commit", "#!/bin/sh\n# envdrift hook run pre-commit\necho envdrift hook run pre-commit\n", false},
+		{"a script for another hook", "", ".git/hooks/pre-commit", "#!/bin/sh\nenvdrift hook run post-merge\n", false},
+		{"a script that ignores it", "", ".git/hooks/pre-commit", "#!/bin/sh\nenvdrift hook run pre-commit || true\n", false},
+		{"framework, local", framework, ".pre-commit-config.yaml", "repos:\n- repo: local\n  hooks:\n  - id: x\n    entry: envdrift hook run pre-commit\n    stages: [pre-commit]\n", true},
+		{"framework, in one line", framework, ".pre-commit-config.yaml", "repos:\n  - repo: local\n    hooks:\n      - {id: e, name: e, entry: envdrift hook run pre-commit, language: system}\n", true},
+		{"framework, this repository", framework, ".pre-commit-config.yaml", "repos:\n- repo: https://example.com/envdrift\n  rev: v1\n  hooks:\n  - id: envdrift\n", true},
+		{"framework, other stage", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n    stages: [manual]\n", false},
+		{"framework, other hook", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift-post-merge\n", false},
+		{"framework, commented out", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  # - id: envdrift\n", false},
+		{"framework, named configuration", framework + legacy, ".config/pc.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n", true},
+		{"framework, configuration that is not named", framework + legacy, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n", false},
+		{"prek", "#!/bin/sh\n# File generated by prek: https://github.com/j178/prek\n", "prek.toml", "[[repos]]\nrepo = \"x\"\nhooks = [\n  { id = \"envdrift\" },\n]\n", true},
+		{"lefthook", lefthook, "lefthook.yml", "pre-commit:\n  jobs:\n    - run: envdrift hook run pre-commit {0}\n", true},
+		{"lefthook, commented out", lefthook, "lefthook.yml", "pre-commit:\n  jobs:\n    # - run: envdrift hook run pre-commit\n", false},
+		{"husky", "", ".husky/pre-commit", "npx lint-staged\nenvdrift hook run pre-commit\n", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSandbox(t)
+			if tt.slot != "" {
+				s.write(".git/hooks/pre-commit", tt.slot, 0o755)
+			}
+			if strings.HasPrefix(tt.file, ".husky") {
+				s.stubs()
+				s.git("config", "core.hooksPath", ".husky/_")
+			}
+			s.write(tt.file, tt.content, 0o755)
+			if h := s.preCommit(); h.Runs() != tt.runs || (h.Own == filepath.Join(s.dir, tt.file)) != tt.runs {
+				t.Errorf("Inspect = %+v; want it to run: %t", h, tt.runs)
+			}
+			before := s.tree()
+			found, err := install(s.location())
+			if err != nil || !found[0].Runs() || found[0].Twice {
+				t.Errorf("Install = %+v, %v; want it to run once", found[0], err)
+			}
+			if got := s.read(tt.file); tt.runs && got != tt.content {
+				t.Errorf("Install changed %s to\n%s", tt.file, got)
+			}
+			if _, err := hooks.Uninstall(s.location()); err != nil || s.tree() != before {
+				t.Errorf("Uninstall = %v, and left\n%s; want\n%s", err, s.tree(), before)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,9 +22,35 @@ type Location struct {
 	Scope           string   // where it is set: "local", "worktree", "global", "system", "command"; "" if it is not
 	BrokenWorktrees []string // worktrees in which HooksPath is not a directory: no hook runs there
 	Configured      []string // hooks for which git's configuration names a command that runs envdrift
+	Ignored         []string // like Configured, if git is older than 2.54 and does not run them
+	Tracked         []string // files that git tracks of those that may hold a hook
 }
 
-// Locate asks git where the hooks of repo belong.
+// Program returns the path at which the hooks of a repository find this program:
+// as PATH or the user names it, for a link stays when a new version replaces what
+// it leads to. A path in the repository counts only if there is no other.
+func Program(top string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	running, err := os.Stat(self)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"envdrift", os.Args[0]} {
+		path, err := exec.LookPath(name)
+		if err != nil || !filepath.IsAbs(path) || inside(top, path) {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, running) {
+			return path, nil
+		}
+	}
+	return self, nil
+}
+
+// Locate asks git where the hooks of repo belong, which call self: see [Program].
 func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
 	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self}
 	settings, err := repo.Settings(ctx, `^(core\.hookspath|hook\..*)$`)
@@ -35,7 +62,18 @@ func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, erro
 			l.HooksPath, l.Scope = setting.Value, setting.Scope
 		}
 	}
-	l.Configured = configured(settings)
+	if l.Configured = configured(settings); len(l.Configured) > 0 {
+		major, minor, err := repo.GitVersion(ctx)
+		if err != nil {
+			return Location{}, err
+		}
+		if major < 2 || major == 2 && minor < 54 {
+			l.Configured, l.Ignored = nil, l.Configured
+		}
+	}
+	if l.Tracked, err = l.trackedFiles(ctx, repo); err != nil {
+		return Location{}, err
+	}
 	if l.HooksPath == "" || filepath.IsAbs(filepath.FromSlash(l.HooksPath)) || strings.HasPrefix(l.HooksPath, "~") {
 		return l, nil
 	}
@@ -51,15 +89,18 @@ func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, erro
 // configured returns the events of the hooks that git 2.54 and later take from
 // the configuration, if they call envdrift and are not turned off.
 func configured(settings []gitops.Setting) []string {
-	ours, off := map[string]bool{}, map[string]bool{}
+	command, off := map[string]string{}, map[string]bool{}
 	events := map[string][]string{}
 	for _, setting := range settings {
 		section, key := cutLast(setting.Key, ".")
 		switch key {
 		case "command":
-			program, _, _ := strings.Cut(setting.Value, " ")
-			ours[section] = strings.TrimSuffix(filepath.Base(program), ".exe") == "envdrift"
+			command[section] = setting.Value
 		case "event":
+			if setting.Value == "" { // takes back those before
+				events[section] = nil
+				continue
+			}
 			events[section] = append(events[section], setting.Value)
 		case "enabled":
 			off[section] = slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(setting.Value))
@@ -67,8 +108,10 @@ func configured(settings []gitops.Setting) []string {
 	}
 	var names []string
 	for section, list := range events {
-		if ours[section] && !off[section] {
-			names = append(names, list...)
+		for _, name := range list {
+			if !off[section] && !off["hook."+name] && runsEnvdrift(name, []byte(command[section])) {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -80,6 +123,30 @@ func cutLast(s, sep string) (before, after string) {
 		return s[:i], s[i+len(sep):]
 	}
 	return s, ""
+}
+
+// trackedFiles returns, as absolute paths, the files that git tracks of those
+// that may hold a hook.
+func (l Location) trackedFiles(ctx context.Context, repo *gitops.Repo) ([]string, error) {
+	var places []string
+	for _, file := range []string{l.Dir, filepath.Join(l.Top, ".husky"), filepath.Join(l.Top, lefthookLocal)} {
+		if rel, err := filepath.Rel(l.Top, file); err == nil && filepath.IsLocal(rel) && !inside(l.CommonDir, file) && exists(file) {
+			places = append(places, filepath.ToSlash(rel))
+		}
+	}
+	files, err := repo.TrackedBelow(ctx, places)
+	for i, file := range files {
+		files[i] = filepath.Join(l.Top, filepath.FromSlash(file))
+	}
+	return files, err
+}
+
+// tracked reports whether git tracks file or, in a directory of hooks, files beside
+// it, with which it would be committed.
+func (l Location) tracked(file string) bool {
+	return slices.ContainsFunc(l.Tracked, func(other string) bool {
+		return other == file || filepath.Dir(other) == filepath.Dir(file) && filepath.Dir(file) != l.Top
+	})
 }
 
 // off reports whether git runs no hook at all.
@@ -130,6 +197,12 @@ func (l Location) target(name string) (target, error) {
 		return target{manager: PreCommit, file: slot + ".legacy"}, nil
 	case isLefthook(data):
 		return l.lefthook(), nil
+	case l.tracked(slot):
+		t := target{file: slot, block: openBlock, accepts: acceptsShell, runs: true}
+		if len(data) > 0 && !isOurs(name, data) {
+			t.manager = Script
+		}
+		return t, nil
 	default:
 		return target{file: slot}, nil
 	}
@@ -142,7 +215,7 @@ func (l Location) husky(name string) (target, bool) {
 	if filepath.Base(dir) == "_" {
 		dir, runs = filepath.Dir(dir), false
 	}
-	t := target{manager: Husky, file: filepath.Join(dir, name), block: huskyBlock, accepts: acceptsShell, runs: runs}
+	t := target{manager: Husky, file: filepath.Join(dir, name), block: openBlock, accepts: acceptsShell, runs: runs}
 	return t, filepath.Base(dir) == ".husky"
 }
 
@@ -151,6 +224,9 @@ func (l Location) lefthook() target {
 	if other := otherLefthook(l.Top); other != "" {
 		t.file = other
 		t.accepts = func(string, []byte) bool { return false }
+	}
+	if l.tracked(t.file) {
+		t.block = openLefthookBlock
 	}
 	return t
 }
@@ -174,7 +250,10 @@ func (l Location) scripts(name string) []string {
 func (l Location) blocks(name string) []string {
 	files := []string{filepath.Join(l.Top, lefthookLocal), filepath.Join(l.Top, ".husky", name)}
 	if t, ok := l.husky(name); ok && !l.shared() {
-		files = append(files, t.file)
+		return append(files, t.file)
+	}
+	if !l.shared() && !l.off() {
+		files = append(files, l.slot(name))
 	}
 	return files
 }

@@ -13,13 +13,28 @@ const chainedSuffix = ".envdrift-chained"
 // The texts that this package writes, or wrote: the newest first. Earlier ones
 // stay in the list so that they are still recognized as envdrift's.
 var (
-	preTexts      = [...]string{preBegin + askBegin + askStaged + askEnd + "\texit\n" + preEnd, preBegin + preUnasked + preEnd}
-	checkoutTexts = [...]string{checkoutText, postText}
-	postTexts     = [...]string{postText}
+	preTexts      = withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+	checkoutTexts = withEarlier(checkoutText, postText)
+	postTexts     = withEarlier(postText)
 )
 
-// A commit that cannot be checked is stopped. A relative result of "command -v"
-// would be a program in the repository.
+// find sets envdrift to the one in PATH, unless that is in the repository, at
+// whose top git runs hooks: a relative result of "command -v" is. Then it is the
+// one that was installed.
+const find = `envdrift=$(command -v envdrift)
+case $envdrift in "$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac
+`
+
+// withEarlier adds to texts those with the find that the first release had.
+func withEarlier(texts ...string) []string {
+	const earlier = "envdrift=$(command -v envdrift)\ncase $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac\n"
+	for _, text := range texts {
+		texts = append(texts, strings.ReplaceAll(text, find, earlier))
+	}
+	return texts
+}
+
+// A commit that cannot be checked is stopped.
 const (
 	preBegin = `#!/bin/sh
 # Written by "envdrift hook install"; "envdrift hook uninstall" takes it away.
@@ -27,9 +42,7 @@ chained="${0%/*}/@NAME@.envdrift-chained"
 if [ -x "$chained" ]; then
 	"$chained" "$@" || exit
 fi
-envdrift=$(command -v envdrift)
-case $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac
-if [ -x "$envdrift" ]; then
+` + find + `if [ -x "$envdrift" ]; then
 `
 	preUnasked = `	exec "$envdrift" hook run @NAME@ "$@"
 `
@@ -87,9 +100,7 @@ fi
 if [ "${ENVDRIFT-}" = 0 ]; then
 	exit $status
 fi
-envdrift=$(command -v envdrift)
-case $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac
-`
+` + find
 
 const postEnd = `	echo "envdrift: env files not brought up to date: envdrift is neither in PATH nor at $envdrift (hook: $0)" >&2
 fi

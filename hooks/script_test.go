@@ -27,7 +27,7 @@ func FuzzBlock(f *testing.F) {
 	f.Add([]byte("# comment\r\npre-push:\r\n"))
 	f.Add([]byte("#!"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, block := range []string{huskyBlock("pre-commit"), lefthookBlock("pre-commit")} {
+		for _, block := range []string{openBlock("pre-commit"), lefthookBlock("pre-commit")} {
 			if _, _, _, ok := cutBlock(data, "pre-commit"); ok {
 				return
 			}

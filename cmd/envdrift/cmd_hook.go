@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -23,22 +23,27 @@ import (
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
 	hook := app.Command("hook", "Install, remove or run envdrift's git hooks.")
 	install := hook.Command("install", "Install envdrift's hooks in this clone; other hooks keep running.").HelpLong(`
-Hooks that are there keep running; nothing is overwritten. The vaults that the
-configuration names become trusted, because hooks never ask.
+Hooks that are there keep running; nothing is overwritten. A hook that git tracks
+gets a few lines, which let commits pass where envdrift is not installed. One that
+runs envdrift already is left alone. The vaults that the configuration names become
+trusted, because hooks never ask.
 
-Statuses: 0 installed · 1 could not · 2 wrong usage
+Statuses: 0 git runs all hooks · 1 it does not run one · 2 wrong usage
 Example:  envdrift hook install`)
 	commands[install.FullCommand()] = c.installHooks
 
 	uninstall := hook.Command("uninstall", "Remove envdrift's hooks; those that were there before come back.").HelpLong(`
 Statuses: 0 removed, or not installed · 1 could not · 2 wrong usage
 Example:  envdrift hook uninstall`)
-	commands[uninstall.FullCommand()] = func(ctx context.Context) error { return c.changeHooks(ctx, hooks.Uninstall) }
+	commands[uninstall.FullCommand()] = func(ctx context.Context) error { return c.withHooks(ctx, hooks.Uninstall, "", false) }
 
 	status := hook.Command("status", "Report which hooks git really runs.").HelpLong(`
 Statuses: 0 all hooks run · 1 one does not · 2 wrong usage
 Example:  envdrift hook status`)
-	commands[status.FullCommand()] = c.hookStatus
+	commands[status.FullCommand()] = func(ctx context.Context) error {
+		c.report.OnStdout = true
+		return c.withHooks(ctx, hooks.Inspect, "", true)
+	}
 
 	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
 Statuses: pre-commit 0 proven, 1 to 3 as verify; the others always 0
@@ -66,75 +71,69 @@ func (c *cli) hookLocation(ctx context.Context) (hooks.Location, error) {
 
 // locateHooks locates the hooks of repo, which call this program.
 func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Location, error) {
-	self, err := os.Executable()
+	self, err := hooks.Program(repo.Top)
 	if err != nil {
 		return hooks.Location{}, err
-	}
-	if real, err := filepath.EvalSymlinks(self); err == nil {
-		self = real
 	}
 	return hooks.Locate(ctx, repo, self)
 }
 
 func (c *cli) installHooks(ctx context.Context) error {
-	if err := c.changeHooks(ctx, hooks.Install); err != nil {
+	if err := c.withHooks(ctx, hooks.Install, "installed", true); err != nil {
 		return err
 	}
 	return c.work.TrustAll(ctx)
 }
 
-func (c *cli) changeHooks(ctx context.Context, change func(hooks.Location) ([]hooks.Hook, error)) error {
+// withHooks does something with the hooks and adds a row for each: with the status
+// done if git runs it. If wanted, one that git does not run is a failure.
+func (c *cli) withHooks(ctx context.Context, do func(hooks.Location) ([]hooks.Hook, error), done report.Status, wanted bool) error {
 	location, err := c.hookLocation(ctx)
 	if err != nil {
 		return err
 	}
-	found, err := change(location)
+	found, err := do(location)
 	for _, h := range found {
-		c.add(hookRow(h, done(h)))
+		c.addHookRow("", h, done, wanted)
 	}
 	return err
 }
 
-// done returns the status of a hook after a change, in the term that the user
-// asked with.
-func done(h hooks.Hook) report.Status {
-	if h.Runs() {
-		return "installed"
-	}
-	return report.Status(h.State.String())
-}
-
-func (c *cli) hookStatus(ctx context.Context) error {
-	location, err := c.hookLocation(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := hooks.Inspect(location)
-	c.report.OnStdout = true
-	told := ""
-	for _, h := range found {
-		r := hookRow(h, report.Status(h.State.String()))
-		if !h.Runs() {
-			r.Err = &hookError{h}
-			if remedy := c.hookRemedy(h); remedy != told {
-				r.Hints, told = []string{remedy}, remedy // once for all hooks
-			}
+// addHookRow adds a row for one hook, of which kind the user may not know. What
+// helps several is said once.
+func (c *cli) addHookRow(kind string, h hooks.Hook, done report.Status, wanted bool) {
+	r := report.Row{Status: report.Status(h.State.String()), What: kind + h.Name, Note: c.hookNote(h)}
+	if h.Runs() && done != "" {
+		r.Status = done
+	} else if !h.Runs() && wanted {
+		r.Err = &hookError{h}
+		remedy := c.hookRemedy(h)
+		if !slices.ContainsFunc(c.report.Rows, func(other report.Row) bool { return slices.Contains(other.Hints, remedy) }) {
+			r.Hints = []string{remedy}
 		}
-		c.add(r)
 	}
-	return err
+	c.add(r)
 }
 
-// hookRow describes one hook.
-func hookRow(h hooks.Hook, status report.Status) report.Row {
+// hookNote says how git runs a hook.
+func (c *cli) hookNote(h hooks.Hook) string {
 	var notes []string
 	if h.Manager != hooks.NoManager {
 		notes = append(notes, "with "+h.Manager.String())
 	}
-	if h.Configured {
-		notes = append(notes, "git 2.54 and later also run it from their configuration")
+	if h.Own != "" {
+		notes = append(notes, "by "+c.underCwd(h.Own))
 	}
-	return report.Row{Status: status, What: h.Name, Note: strings.Join(notes, "; ")}
+	if h.Twice {
+		notes = append(notes, "TWICE: "+c.commandLine("hook uninstall")+" removes what hook install wrote")
+	}
+	if h.Tracked && h.Runs() {
+		notes = append(notes, "in "+c.underCwd(h.File)+", which lets commits pass where envdrift is not installed: git tracks it")
+	}
+	if h.Ignored {
+		notes = append(notes, "git's configuration has it, which git ignores before 2.54")
+	}
+	return strings.Join(notes, "; ")
 }
 
 // A hookError reports a hook that git will not run.
@@ -155,6 +154,10 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 	switch h.Problem {
 	case hooks.NoStub:
 		return "set up the hook manager in this working tree, for example with npm install or lefthook install"
+	case hooks.NotExecutable:
+		if h.Own != "" || h.Tracked {
+			return "chmod +x " + quote(c.underCwd(h.File))
+		}
 	case hooks.HooksOff:
 		return hooksOffRemedy
 	}
