@@ -22,7 +22,7 @@ var layers = layersOf(
 	"internal/keyring",
 	"internal/drift",
 	"internal/workspace",
-	"internal/verify internal/environ",
+	"internal/verify internal/status internal/environ",
 	"hooks/precommit hooks/postcheckout",
 	"internal/report internal/cmdline internal/servertest internal/interop",
 	"cmd/envdrift bench",
