@@ -24,7 +24,7 @@ var legacy = [...]struct{ command, flags, instead string }{
 	{"get", "", `"envdrift exec -- printenv NAME" prints one value, "envdrift env" all`},
 	{"list", "", `envdrift status`},
 	{"ls", "", `envdrift status`},
-	{"rotate", "", `docs/team.md has the commands that replace a key`},
+	{"rotate", "", `"Rotate a key by hand" in docs/team.md has the commands`},
 	{"run", "", `envdrift exec -- PROGRAM`},
 	{"set", "", `write NAME=value into the file, then "envdrift encrypt FILE"`},
 	{"start", "", `envdrift exec -- PROGRAM`},

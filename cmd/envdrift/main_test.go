@@ -65,10 +65,14 @@ func setup(env *testscript.Env) error {
 	env.Values[azureKey{}], env.Values[gcpKey{}] = new(*servertest.Azure), new(*servertest.GCP)
 	env.Values[canariesKey{}], env.Values[flipperKey{}] = map[string]*canary{}, new(flipper)
 	home := filepath.Join(env.WorkDir, ".home")
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
 		"HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_STATE_HOME": home + "/state",
 		"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": home + "/gitconfig", "CI": "",
-		"GORACE": noRaceSleep,
+		"GORACE": noRaceSleep, "DOCS": docs,
 	} {
 		env.Setenv(name, value)
 	}
