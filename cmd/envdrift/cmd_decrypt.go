@@ -26,6 +26,10 @@ func (c *cli) addDecrypt(app *kingpin.Application) (string, command) {
 Every value of a file is decrypted, or none. The key is a local one that fits the
 file's header, from the environment or .env.keys, else the vault's.
 
+With --stdout a file outside of the repository is decrypted too, with local keys
+alone. In git config diff.envdrift.textconv "envdrift decrypt --stdout" lets git
+diff show values; what no local key decrypts it shows as it is.
+
 With --verify-vault nothing is written: the vault's key alone is tried on every
 value, and the repair steps are printed if it does not fit.
 
@@ -70,7 +74,26 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	return nil
 }
 
+// printPlaintext prints what a file is decrypted. If git asks, for a textconv of its
+// configuration, no vault is asked, and what does not decrypt is printed as it is:
+// after an error git would show no diff at all.
+func (c *cli) printPlaintext(ctx context.Context, name string, sel dotenv.Selection) error {
+	_, byGit := c.env["GIT_PREFIX"]
+	content, plain, err := c.work.Plaintext(ctx, name, sel, byGit)
+	if err != nil && byGit && content != nil {
+		c.say("envdrift: shown as it is: %s", c.message(err))
+		plain, err = content, nil
+	}
+	if err == nil {
+		_, err = c.stdout.Write(plain)
+	}
+	return err
+}
+
 func (c *cli) decryptFile(ctx context.Context, name string, f decryptFlags) error {
+	if f.stdout {
+		return c.printPlaintext(ctx, name, f.selection)
+	}
 	file, err := c.work.Inside(name)
 	if err != nil {
 		return err
@@ -83,18 +106,7 @@ func (c *cli) decryptFile(ctx context.Context, name string, f decryptFlags) erro
 	if key.Err != nil {
 		return key.Err
 	}
-	change := drift.Decrypt(file, doc, key.Keys, f.selection)
-	if f.stdout {
-		if change.Err != nil {
-			return change.Err
-		}
-		if !change.Write {
-			change.New = doc.Bytes()
-		}
-		_, err := c.stdout.Write(change.New)
-		return err
-	}
-	plan := []drift.Change{change}
+	plan := []drift.Change{drift.Decrypt(file, doc, key.Keys, f.selection)}
 	if err := c.work.Apply(ctx, plan); err != nil {
 		return err
 	}
