@@ -490,7 +490,7 @@ func TestHookCallsTheEnvdriftThatStoodThere(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	s.install()
-	for name, env := range map[string]string{"not in PATH": "X=", "relative entry in PATH": "PATH=.:" + os.Getenv("PATH")} {
+	for name, env := range map[string]string{"not in PATH": "X=", "relative entry in PATH": "PATH=.:" + os.Getenv("PATH"), "the repository in PATH": "PATH=" + s.dir + ":" + os.Getenv("PATH")} {
 		s.write("envdrift", "#!/bin/sh\necho trapped\n", 0o755)
 		if got := s.with(env).git("commit", "-q", "--allow-empty", "-m", "m"); got != "ran: hook run pre-commit\n" {
 			t.Errorf("%s: commit printed %q; want the envdrift that was installed", name, got)
