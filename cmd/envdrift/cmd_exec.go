@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -77,10 +78,10 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	}
 	show()
 	status := statusExec
-	if f.mask || f.watch {
+	if f.mask || f.watch || runtime.GOOS == "windows" {
 		status, err = c.supervise(ctx, f, env)
-	} else if err = runner.Exec(f.command(env)); errors.Is(err, errors.ErrUnsupported) {
-		status, err = c.supervise(ctx, f, env) // Windows
+	} else if err = c.release(); err == nil { // a signal that came is not swallowed
+		err = runner.Exec(f.command(env))
 	}
 	if start := (*runner.StartError)(nil); errors.As(err, &start) {
 		status = start.Status

@@ -36,9 +36,11 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (
 	if err != nil {
 		return statusExec, err
 	}
-	// A signal for envdrift is for the program, which may take longer than
-	// its grace to handle it, or may ignore it.
-	ctx = context.WithoutCancel(ctx)
+	// From here on a signal is for the program, which may take longer than its
+	// grace to handle it, or may ignore it.
+	if err := c.release(); err != nil {
+		return statusExec, err
+	}
 	if !f.watch {
 		return runner.Run(ctx, command)
 	}

@@ -28,13 +28,13 @@ func TestInterrupt(t *testing.T) {
 		for _, args := range []string{"verify", "sync", "exec -- true", "vault-pull . app-key"} {
 			t.Run(v.title+"/"+args, func(t *testing.T) {
 				t.Parallel()
-				interrupt(t, v, encrypted(t, key), strings.Fields(args))
+				interruptVault(t, v, encrypted(t, key), strings.Fields(args))
 			})
 		}
 	}
 }
 
-func interrupt(t *testing.T, v *faultyVault, file string, args []string) {
+func interruptVault(t *testing.T, v *faultyVault, file string, args []string) {
 	arrived := make(chan struct{}, 1)
 	silent := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {

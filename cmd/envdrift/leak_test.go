@@ -59,6 +59,8 @@ type witness struct {
 	mu sync.Mutex
 }
 
+const statusInterrupt = 130
+
 // witnessed runs main, observed if a script asks for it.
 func witnessed() {
 	notes, work, ok := strings.Cut(os.Getenv(witnessVar), string(os.PathListSeparator))

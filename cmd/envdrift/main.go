@@ -13,14 +13,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/cmdline"
+	"github.com/envdrift/envdrift/internal/interrupt"
 	"github.com/envdrift/envdrift/internal/report"
 )
 
@@ -30,8 +29,6 @@ const (
 	statusFail  = 1 // a check failed or the work could not be done
 	statusUsage = 2 // wrong usage or configuration
 	statusVault = 3 // the vault could not be used
-
-	statusInterrupt = 130
 )
 
 // A system is the environment in which the program runs.
@@ -43,6 +40,10 @@ type system struct {
 	env    map[string]string
 
 	stdoutTTY, stderrTTY bool
+
+	// release gives signals their usual effect again, and returns an error if
+	// one came before.
+	release func() error
 }
 
 func main() { os.Exit(start(hostSystem(), os.Args[1:])) }
@@ -50,14 +51,8 @@ func main() { os.Exit(start(hostSystem(), os.Args[1:])) }
 // start runs the program until its end, or until a signal asks for it.
 func start(sys *system, args []string) int {
 	kingpin.EnableFileExpansion = false // @scope/package is an argument, not a file of arguments
-	signals := []os.Signal{syscall.SIGTERM}
-	if !signal.Ignored(os.Interrupt) {
-		// A shell makes its background jobs ignore it; so must exec's
-		// program.
-		signals = append(signals, os.Interrupt)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	defer stop()
+	ctx, release := interrupt.Context(context.Background())
+	sys.release = release
 	return run(ctx, sys, args)
 }
 
@@ -78,9 +73,9 @@ func run(ctx context.Context, sys *system, args []string) int {
 		return c.fail(&usageError{err: err, command: name})
 	}
 	err = commands[name](ctx)
-	if ctx.Err() != nil && c.wasCut(err) {
+	if cause := (*interrupt.Error)(nil); errors.As(context.Cause(ctx), &cause) && c.wasCut(err) {
 		c.say("interrupted; each file has its old content or its new content, nothing in between")
-		return statusInterrupt
+		return cause.Status()
 	}
 	return c.finish(err)
 }
