@@ -57,13 +57,11 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 	if c.changes, err = verify.Staged(ctx, w, o.Only); err != nil || len(c.changes.Files) == 0 {
 		return c, err
 	}
-	asking := ctx
-	if !o.ByHand {
-		var cancel func()
-		asking, cancel = context.WithTimeout(ctx, w.Config.Hooks.Timeout)
-		defer cancel()
+	limit := w.Config.Hooks.Timeout
+	if o.ByHand {
+		limit = 0
 	}
-	c.changes.Check(asking)
+	c.changes.Check(ctx, limit)
 	for _, f := range c.changes.Files {
 		c.Files = append(c.Files, &StagedFile{File: f})
 	}
@@ -99,7 +97,7 @@ func (c *Check) repair(ctx context.Context) error {
 		if !drift.IsDrift(f.Err) {
 			continue
 		}
-		f.Owners = f.owners()
+		f.Owners = c.owners(f)
 		if f.Workspace.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
 			if f.plan(); f.Repair.Err == nil {
 				todo = append(todo, f)
@@ -217,7 +215,7 @@ func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
 
 // owners tells whose key a file was encrypted with, if that is known: at most
 // two.
-func (f *StagedFile) owners() []string {
+func (c *Check) owners(f *StagedFile) []string {
 	ring := f.Workspace.AllLocalKeys(f.Change.Path)
 	var known []drift.Known
 	for _, held := range ring.Held {
@@ -233,7 +231,7 @@ func (f *StagedFile) owners() []string {
 		}
 	}
 	declared(f.Head, "the key of HEAD's version")
-	for _, t := range mapping.Resolve(f.Workspace.Tree, f.Workspace.Base, f.Workspace.Config, f.Workspace.Config.Mappings) {
+	for _, t := range c.changes.Targets(f.Workspace) {
 		if t.File != f.Change.Path {
 			declared(t.Doc, "the key of "+t.File)
 		}

@@ -104,13 +104,14 @@ func (c *Config) EnvFile(m Mapping, names []string) (string, error) {
 		}
 		return m.EnvFile, nil
 	}
+	if name := ".env." + env; name != c.Sync.EnvKeysFilename && !IsCompanion(name) && slices.Contains(names, name) {
+		return name, nil // as nearly always, so that nothing need be compared
+	}
 	known := c.environments()
 	var found, guesses, others []string
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		switch {
 		case IsCompanion(name) || name == c.Sync.EnvKeysFilename:
-		case name == ".env."+env:
-			return name, nil
 		case isOf(name, env, known):
 			found = append(found, name)
 		case name == ".env" && m.Environment == "" && m.Profile == "", env == production && isOneWord(name, known):

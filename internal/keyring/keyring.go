@@ -100,9 +100,10 @@ func (r *Ring) For(doc *dotenv.Document) ecies.Keys {
 // Keys gives all held keys, each once.
 func (r *Ring) Keys() ecies.Keys {
 	var keys ecies.Keys
+	seen := map[ecies.PublicKey]bool{} // there may be a thousand
 	for _, held := range r.Held {
-		if keys.Find(held.Key.PublicKey()) == nil {
-			keys = append(keys, held.Key)
+		if public := held.Key.PublicKey(); !seen[public] {
+			seen[public], keys = true, append(keys, held.Key)
 		}
 	}
 	return keys

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
@@ -38,6 +39,8 @@ type Changes struct {
 	base      []*workspace.Workspace          // whose mappings count too
 	strict    bool                            // no file passes unproven, and the profile counts
 	memo      map[string]keyring.Answer       // of the vaults, by what was asked
+
+	targets map[*workspace.Workspace][]mapping.Target // of all mappings of a configuration
 }
 
 // A tree is the index or a commit.
@@ -72,6 +75,7 @@ func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 	return &Changes{
 		work: w, repo: repo, names: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
 		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
+		targets: map[*workspace.Workspace][]mapping.Target{},
 	}
 }
 
@@ -130,15 +134,22 @@ func (c *Changes) collect(ctx context.Context) error {
 }
 
 // Check decides on every file: first without a vault, then those that only a
-// vault can decide, all at once.
-func (c *Changes) Check(ctx context.Context) {
+// vault can decide, all at once. The vaults have limit for their answers, if it is
+// not 0: to read and to decrypt takes as long as it takes.
+func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	var ask []*File
 	for _, f := range c.Files {
 		if c.prepare(f) {
 			ask = append(ask, f)
 		}
 	}
-	for i, answer := range fetch(ctx, ask, c.memo) {
+	asking := ctx
+	if limit > 0 {
+		var cancel func()
+		asking, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	for i, answer := range fetch(asking, ask, c.memo) {
 		f := ask[i]
 		f.decide(answer)
 		f.unstagedVault(ctx, c.work)

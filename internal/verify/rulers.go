@@ -218,7 +218,7 @@ func (c *Changes) collectAffected(ctx context.Context) error {
 			now = now[:min(1, len(now))] // those above it are not changed
 		}
 		for _, w := range now {
-			for _, t := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
+			for _, t := range c.Targets(w) {
 				entry, exists := c.tree.File(t.File)
 				if !exists || there[t.File] || !c.affects(ctx, ch, w, t) {
 					continue
@@ -231,6 +231,17 @@ func (c *Changes) collectAffected(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Targets returns the targets of all mappings of a configuration that rules one of
+// the files. They are resolved once.
+func (c *Changes) Targets(w *workspace.Workspace) []mapping.Target {
+	targets, known := c.targets[w]
+	if !known {
+		targets = mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
+		c.targets[w] = targets
+	}
+	return targets
 }
 
 // affects reports whether a change of a configuration or of a vault changes what

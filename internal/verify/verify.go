@@ -236,7 +236,7 @@ func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Chang
 	if err := c.collect(ctx); err != nil {
 		return err
 	}
-	c.Check(ctx)
+	c.Check(ctx, 0)
 	for _, f := range c.Files {
 		if f.Err != nil || f.Verified || f.Unproven != nil {
 			r.add(ctx, f)
@@ -353,7 +353,7 @@ func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	c.Files = slices.DeleteFunc(c.Files, func(f *File) bool {
 		return slices.ContainsFunc(r.files, func(now *File) bool { return now.File == f.File && now.At == f.At })
 	})
-	c.Check(ctx)
+	c.Check(ctx, 0)
 	for _, f := range c.Files {
 		if f.Err != nil || f.Verified {
 			r.add(ctx, f)

@@ -2,10 +2,13 @@ package workspace_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -297,6 +300,48 @@ func TestTarget(t *testing.T) {
 				t.Errorf("Target(%s) = secret %q, %t; want %q", tt.file, got.Mapping.SecretName, ok, tt.want)
 			}
 		})
+	}
+}
+
+// A counting tree counts what is opened.
+type counting struct {
+	fstest.MapFS
+	opened int
+}
+
+func (c *counting) Open(name string) (fs.File, error) {
+	c.opened++
+	return c.MapFS.Open(name)
+}
+
+// In a tree that does not change, targets are resolved once: the work for all of
+// its files grows with their number, not with its square.
+func TestTargetReadsOnce(t *testing.T) {
+	t.Parallel()
+	const files = 40
+	for _, folder := range []string{"all", "s%d"} {
+		p := newPlace(t)
+		tree := &counting{MapFS: fstest.MapFS{}}
+		var cfg strings.Builder
+		names := make([]string, files)
+		for i := range files {
+			names[i] = strings.ReplaceAll(folder, "%d", strconv.Itoa(i)) + "/.env.e" + strconv.Itoa(i)
+			tree.MapFS[names[i]] = &fstest.MapFile{Data: []byte("A=1\n")}
+			fmt.Fprintf(&cfg, "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = %q\nenvironment = \"e%d\"\n", path.Dir(names[i]), i)
+		}
+		tree.MapFS["envdrift.toml"] = &fstest.MapFile{Data: []byte(cfg.String())}
+		w, err := p.open().At(tree, ".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if _, ok := w.Target(name); !ok {
+				t.Errorf("Target(%q) is not found", name)
+			}
+		}
+		if most := 4 * files; tree.opened > most {
+			t.Errorf("%d files in %q: %d opened; want at most %d", files, folder, tree.opened, most)
+		}
 	}
 }
 

@@ -71,6 +71,9 @@ type Workspace struct {
 	heads   map[string]headVersion // what ReadHead found
 	others  []keyring.LocalKey     // what AllLocalKeys found beside the mapped files
 	stores  map[string]openedStore
+
+	near     map[string][]config.Mapping // by the folder in which they may name a file
+	resolved map[string][]mapping.Target // near, resolved: only of a tree that does not change
 }
 
 // Open finds the tree and its configuration. Without a configuration file the
@@ -106,6 +109,7 @@ func Open(o Options) (*Workspace, error) {
 		return nil, err
 	}
 	w.Tree = w.root.FS()
+	w.near = byFolder(w.Base, w.Config.Mappings)
 	if file != "" {
 		o.UI.Debug("configuration: %s", file)
 	}
@@ -336,21 +340,36 @@ func (w *Workspace) Selected(m config.Mapping) bool {
 }
 
 // Target returns the target whose env file is file, whatever its profile. Only
-// the mappings that may mean it are looked at: a repository may have hundreds.
+// the mappings that may mean it are looked at, and in the index or a commit only
+// once: a repository may have a thousand, and a commit as many files.
 func (w *Workspace) Target(file string) (mapping.Target, bool) {
-	var near []config.Mapping
-	for _, m := range w.Config.Mappings {
-		folder := path.Join(w.Base, m.Folder)
-		if folder == path.Dir(file) || path.Join(folder, m.EnvFile) == file {
-			near = append(near, m)
+	folder := path.Dir(file)
+	targets, known := w.resolved[folder]
+	if !known {
+		targets = mapping.Resolve(w.Tree, w.Base, w.Config, w.near[folder])
+		if w.resolved != nil {
+			w.resolved[folder] = targets
 		}
 	}
-	for _, t := range mapping.Resolve(w.Tree, w.Base, w.Config, near) {
+	for _, t := range targets {
 		if t.File == file {
 			return t, true
 		}
 	}
 	return mapping.Target{}, false
+}
+
+// byFolder returns the mappings by the folders in which they may name a file.
+func byFolder(base string, mappings []config.Mapping) map[string][]config.Mapping {
+	near := map[string][]config.Mapping{}
+	for _, m := range mappings {
+		own := path.Join(base, m.Folder)
+		near[own] = append(near[own], m)
+		if below := path.Dir(path.Join(own, m.EnvFile)); m.EnvFile != "" && below != own {
+			near[below] = append(near[below], m)
+		}
+	}
+	return near
 }
 
 // Vault opens the vault of a target. It is a [keyring.Opener].
@@ -538,6 +557,9 @@ func (w *Workspace) Ruled(tree fs.FS, file string, data []byte) (*Workspace, err
 	var err error
 	t.Base = path.Dir(file)
 	t.Config, err = config.Parse(filepath.Join(w.Top, filepath.FromSlash(file)), data, w.options.Overrides)
+	if err == nil {
+		t.near = byFolder(t.Base, t.Config.Mappings)
+	}
 	return t, err
 }
 
@@ -545,7 +567,7 @@ func (w *Workspace) Ruled(tree fs.FS, file string, data []byte) (*Workspace, err
 func (w *Workspace) Without(tree fs.FS) (*Workspace, error) {
 	t := w.WithTree(tree)
 	var err error
-	t.Base = "."
+	t.Base, t.near = ".", nil
 	t.Config, err = t.load("")
 	return t, err
 }
@@ -554,6 +576,6 @@ func (w *Workspace) Without(tree fs.FS) (*Workspace, error) {
 // configuration of w. A vault that is in the repository is the one of that tree.
 func (w *Workspace) WithTree(tree fs.FS) *Workspace {
 	t := *w
-	t.Tree, t.inGit, t.others = tree, true, nil
+	t.Tree, t.inGit, t.others, t.resolved = tree, true, nil, map[string][]mapping.Target{}
 	return &t
 }
