@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,8 @@ func (c *cli) advice(err error) []string {
 		return []string{"choose one: --env " + quote(e.Environments[0]) + "; or name files: -f FILE"}
 	}
 	if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
-		return []string{"if you want that: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name}
+		return []string{"if you want that: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name,
+			"always: allow = [\"" + e.Variable.Name + "\"] in [exec] of " + cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")}
 	}
 	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}

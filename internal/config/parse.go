@@ -160,6 +160,7 @@ func (c *Config) parseTop(t *table) {
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)
 		h.rest()
 	}
+	t.refuseUserSections()
 	for _, name := range foreign {
 		if v, ok := t.take(name); ok {
 			c.addForeign(name, v)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/secret"
@@ -62,6 +63,11 @@ func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, err
 // build leaves out what is envdrift's alone before anything is evaluated: a file
 // could pass it on under another name.
 func build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
+	user, err := config.LoadUser(w.Getenv)
+	if err != nil {
+		return Environ{}, err
+	}
+	o.Allow = slices.Concat(o.Allow, user.Allow)
 	sources, err := o.sources(ctx, w)
 	if err != nil {
 		return Environ{}, err

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+)
+
+// A User is what the user decides for all repositories. No repository can: what
+// is here gives rights to the files of a repository.
+type User struct {
+	Allow []string // names that env files may set though they are dangerous
+}
+
+// userSections are the sections of the user's file.
+var userSections = [...]string{"exec"}
+
+// UserFile returns the user's own configuration file: envdrift/config.toml in
+// $XDG_CONFIG_HOME or ~/.config, on Windows in %AppData%; "" if no variable
+// names a folder.
+func UserFile(getenv func(string) string) string {
+	dir := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) && runtime.GOOS == "windows" {
+		dir = getenv("APPDATA")
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(getenv("HOME"), ".config")
+	}
+	if !filepath.IsAbs(dir) {
+		return ""
+	}
+	return filepath.Join(dir, "envdrift", "config.toml")
+}
+
+// LoadUser reads the user's own configuration file, which need not exist. Errors
+// are those of [Load].
+func LoadUser(getenv func(string) string) (User, error) {
+	file := UserFile(getenv)
+	if _, err := os.Stat(file); file == "" || errors.Is(err, fs.ErrNotExist) {
+		return User{}, nil
+	}
+	data, err := read(file)
+	if err != nil {
+		return User{}, err
+	}
+	return ParseUser(file, data)
+}
+
+// ParseUser parses the content of the user's own configuration file. Errors are
+// [*Error], joined in the order of the file.
+func ParseUser(name string, data []byte) (u User, err error) {
+	r := newReader(name, bytes.TrimPrefix(data, []byte("\ufeff")))
+	top, err := r.decode()
+	if err != nil {
+		return u, err
+	}
+	t := &table{r: r, values: top}
+	if e := t.section("exec"); e != nil {
+		u.Allow = e.names("allow")
+		e.rest()
+	}
+	t.rest()
+	if err := r.join(); err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// refuseUserSections reports sections of the user's file in a repository's.
+func (t *table) refuseUserSections() {
+	for _, name := range userSections {
+		if _, ok := t.take(name); ok {
+			t.fail(name, "belongs in the user's own ~/.config/envdrift/config.toml: no repository may decide this", "")
+		}
+	}
+}
+
+var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// names reads a list of names of variables.
+func (t *table) names(name string) (names []string) {
+	v, ok := t.take(name)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		t.fail(name, fmt.Sprintf("is %s, not a list", kind(v)), "")
+	}
+	for _, element := range list {
+		s, ok := element.(string)
+		switch {
+		case !ok:
+			t.fail(name, fmt.Sprintf("holds %s, not only strings", kind(element)), "")
+		case !variableForm.MatchString(s):
+			t.fail(name, fmt.Sprintf("%q is not the name of a variable", s), "")
+		default:
+			names = append(names, s)
+		}
+	}
+	return names
+}
