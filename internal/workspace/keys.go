@@ -3,6 +3,7 @@ package workspace
 import (
 	"cmp"
 	"context"
+	"errors"
 	"path"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -25,26 +26,29 @@ func (w *Workspace) Request(file string, doc *dotenv.Document) keyring.Request {
 // Keys returns what decrypts each of the files, by [keyring.Ring.ForDecryption],
 // in their order. The vaults are asked for all of them at once.
 func (w *Workspace) Keys(ctx context.Context, qs []keyring.Request, p keyring.Policy) []keyring.Answer {
-	return w.keys(ctx, qs, func(q keyring.Request) (ecies.Keys, bool, error) {
-		keys, ask, err := w.LocalKeys(q.File).ForDecryption(q, p)
-		if len(keys) > 0 {
-			w.options.UI.Debug("key: a local one for %s", w.RelPath(q.File))
-		}
-		return keys, ask, err
-	})
+	return w.keys(ctx, qs, p, (*keyring.Ring).ForDecryption)
 }
 
 // ProgramKeys is [Workspace.Keys] by [keyring.Ring.ForProgram].
 func (w *Workspace) ProgramKeys(ctx context.Context, qs []keyring.Request, p keyring.Policy) []keyring.Answer {
-	return w.keys(ctx, qs, func(q keyring.Request) (ecies.Keys, bool, error) {
-		return w.LocalKeys(q.File).ForProgram(q, p)
-	})
+	return w.keys(ctx, qs, p, (*keyring.Ring).ForProgram)
 }
 
-func (w *Workspace) keys(ctx context.Context, qs []keyring.Request, local func(keyring.Request) (ecies.Keys, bool, error)) []keyring.Answer {
+// A rule is a method of [keyring.Ring].
+type rule func(*keyring.Ring, keyring.Request, keyring.Policy) (ecies.Keys, bool, error)
+
+func (w *Workspace) keys(ctx context.Context, qs []keyring.Request, p keyring.Policy, local rule) []keyring.Answer {
 	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
 	for i, q := range qs {
-		answers[i].Keys, ask[i], answers[i].Err = local(q)
+		a, ring := &answers[i], w.LocalKeys(q.File)
+		a.Keys, ask[i], a.Err = local(ring, q, p)
+		missing := ask[i] || errors.As(a.Err, new(*keyring.NoKeyError))
+		if missing && p != keyring.VaultOnly && w.addWorktrees(ctx, ring, q) {
+			a.Keys, ask[i], a.Err = local(ring, q, p)
+		}
+		if len(a.Keys) > 0 && q.Doc.State().HasCiphertext() {
+			w.Debug("key: a local one for %s", w.RelPath(q.File))
+		}
 	}
 	w.fill(ctx, answers, func(i int) (mapping.Target, bool) { return qs[i].Target, ask[i] })
 	return answers

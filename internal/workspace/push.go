@@ -31,9 +31,11 @@ type PushOptions struct {
 }
 
 // PreparePush returns the push of the key in a folder's keys file: the one under
-// the first of the target's names that is there. It is a [*PushMismatchError] if
-// the target's env file is encrypted for another key, and a [*TrackedKeysError] if
-// git tracks the keys file, unless o says otherwise.
+// the first of the target's names that is there. If there is none, it is the key
+// of a keys file above that the env file's header names, as in a repository with
+// one keys file. It is a [*PushMismatchError] if the target's env file is
+// encrypted for another key, and a [*TrackedKeysError] if git tracks the keys
+// file, unless o says otherwise.
 func (w *Workspace) PreparePush(ctx context.Context, folder string, t mapping.Target, o PushOptions) (Push, error) {
 	if !o.Tracked {
 		if err := w.ownKeys(ctx, folder); err != nil {
@@ -42,15 +44,27 @@ func (w *Workspace) PreparePush(ctx context.Context, folder string, t mapping.Ta
 	}
 	file := path.Join(folder, w.Config.Sync.EnvKeysFilename)
 	data, err := atomicfile.ReadFile(w.Files(), file)
-	if err != nil {
-		return Push{}, err
-	}
 	ring := &keyring.Ring{}
 	ring.File(w.RelPath(file), dotenv.ParseKeysFile(data))
 	for _, name := range t.Names {
 		if keys := ring.Named(name); len(keys) > 0 {
 			return w.pushOf(Push{t, name, keys}, o.Force)
 		}
+	}
+	if above := path.Dir(folder); t.Doc != nil && above != folder {
+		for _, dir := range upward(above) {
+			there := &keyring.Ring{}
+			w.addKeysFiles(there, []string{dir})
+			if keys := there.Declared(t.Doc); len(keys) > 0 {
+				if err := w.ownKeys(ctx, dir); err != nil && !o.Tracked {
+					return Push{}, err
+				}
+				return w.pushOf(Push{t, t.Names[0], keys}, o.Force)
+			}
+		}
+	}
+	if err != nil {
+		return Push{}, err
 	}
 	if len(ring.Invalid) > 0 {
 		return Push{}, errors.Join(ring.Invalid...)

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -70,6 +71,7 @@ type Workspace struct {
 	repo    *gitops.Repo
 	heads   map[string]headVersion // what ReadHead found
 	others  []keyring.LocalKey     // what AllLocalKeys found beside the mapped files
+	parsed  *sync.Map              // keys files by path: deriving public keys takes long
 	stores  map[string]openedStore
 
 	near     map[string][]config.Mapping // by the folder in which they may name a file
@@ -85,7 +87,7 @@ func Open(o Options) (*Workspace, error) {
 	if o.UI == nil {
 		o.UI = silent{}
 	}
-	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}}
+	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}}
 	w.options.Overrides.Getenv = w.Getenv
 	file, err := w.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
@@ -475,56 +477,6 @@ func (w *Workspace) workers() int {
 		return n
 	}
 	return 8
-}
-
-// LocalKeys collects the local keys for an env file: those of the environment and
-// of the keys files beside it and in Cwd.
-func (w *Workspace) LocalKeys(file string) *keyring.Ring {
-	folders := []string{path.Dir(file)}
-	if here, err := w.Inside("."); err == nil && here != folders[0] {
-		folders = append(folders, here)
-	}
-	return w.KeysBeside(folders...)
-}
-
-// KeysBeside collects the keys of the environment and of some folders' keys files.
-func (w *Workspace) KeysBeside(folders ...string) *keyring.Ring {
-	ring := &keyring.Ring{}
-	ring.Environ(w.options.Env)
-	for _, folder := range folders {
-		name := path.Join(folder, w.Config.Sync.EnvKeysFilename)
-		tree, inTree := w.root.FS(), name
-		if filepath.IsAbs(name) { // exec may read a file elsewhere
-			tree, inTree = os.DirFS(folder), path.Base(name)
-		}
-		data, err := atomicfile.ReadFile(tree, inTree)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			ring.Invalid = append(ring.Invalid, err)
-			continue
-		}
-		ring.File(name, dotenv.ParseKeysFile(data))
-	}
-	return ring
-}
-
-// AllLocalKeys collects the local keys beside every mapped file as well: what
-// drifted may have been encrypted with a neighbour's key. The neighbours' are
-// read once: all of hundreds of files may have drifted.
-func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
-	if w.others == nil {
-		var folders []string
-		for _, m := range w.Config.Mappings {
-			folders = append(folders, path.Join(w.Base, m.Folder))
-		}
-		slices.Sort(folders)
-		w.others = w.KeysBeside(slices.Compact(folders)...).Held
-	}
-	ring := w.LocalKeys(file)
-	ring.Held = append(ring.Held, w.others...)
-	return ring
 }
 
 // At returns a workspace that reads tree, the index or a commit, with the

@@ -1,0 +1,133 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/keyring"
+)
+
+// LocalKeys collects the local keys for an env file: those of the environment, and
+// of the keys files beside it, in the folders above it, and in Cwd. The nearest
+// come first.
+func (w *Workspace) LocalKeys(file string) *keyring.Ring {
+	folders := upward(path.Dir(file))
+	if here, err := w.Inside("."); err == nil && !slices.Contains(folders, here) {
+		folders = append(folders, here)
+	}
+	return w.KeysBeside(folders...)
+}
+
+// upward returns a folder and those above it, to the top. One that is elsewhere
+// comes alone: what is above it is not the user's choice.
+func upward(folder string) []string {
+	folders := []string{folder}
+	for !path.IsAbs(folder) && !filepath.IsAbs(folder) && folder != "." {
+		folder = path.Dir(folder)
+		folders = append(folders, folder)
+	}
+	return folders
+}
+
+// KeysBeside collects the keys of the environment and of some folders' keys files.
+func (w *Workspace) KeysBeside(folders ...string) *keyring.Ring {
+	ring := &keyring.Ring{}
+	ring.Environ(w.options.Env)
+	w.addKeysFiles(ring, folders)
+	return ring
+}
+
+// addKeysFiles adds the keys of some folders' keys files.
+func (w *Workspace) addKeysFiles(ring *keyring.Ring, folders []string) {
+	for _, folder := range folders {
+		name := path.Join(folder, w.Config.Sync.EnvKeysFilename)
+		tree, inTree := w.root.FS(), name
+		if filepath.IsAbs(folder) { // exec may read a file elsewhere
+			tree, inTree = os.DirFS(folder), path.Base(name)
+		}
+		data, err := atomicfile.ReadFile(tree, inTree)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			ring.Invalid = append(ring.Invalid, err)
+			continue
+		}
+		found := w.parse(name, data)
+		ring.Held = append(ring.Held, found.Held...)
+		ring.Invalid = append(ring.Invalid, found.Invalid...)
+	}
+}
+
+// A parsedKeys is what a keys file with that content holds.
+type parsedKeys struct {
+	data string
+	ring *keyring.Ring
+}
+
+// parse parses a keys file, unless it has the content that it had the last time:
+// a thousand env files may have one keys file.
+func (w *Workspace) parse(name string, data []byte) *keyring.Ring {
+	if known, ok := w.parsed.Load(name); ok && known.(parsedKeys).data == string(data) {
+		return known.(parsedKeys).ring
+	}
+	ring := &keyring.Ring{}
+	ring.File(name, dotenv.ParseKeysFile(data))
+	w.parsed.Store(name, parsedKeys{string(data), ring})
+	return ring
+}
+
+// AllLocalKeys collects the local keys beside every mapped file as well: what
+// drifted may have been encrypted with a neighbour's key. The neighbours' are
+// read once: all of hundreds of files may have drifted.
+func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
+	if w.others == nil {
+		var folders []string
+		for _, m := range w.Config.Mappings {
+			folders = append(folders, path.Join(w.Base, m.Folder))
+		}
+		slices.Sort(folders)
+		w.others = w.KeysBeside(slices.Compact(folders)...).Held
+	}
+	ring := w.LocalKeys(file)
+	ring.Held = append(ring.Held, w.others...)
+	return ring
+}
+
+// addWorktrees adds keys of the clone's other worktrees, from the same places
+// there: only those that derive a public key in the header of q's file. The files
+// are read and not copied. It reports whether there are any.
+func (w *Workspace) addWorktrees(ctx context.Context, ring *keyring.Ring, q keyring.Request) bool {
+	if headers, _ := q.Doc.PublicKeys(); len(headers) == 0 || q.Mapping.Ephemeral || filepath.IsAbs(q.File) {
+		return false
+	}
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return false // the vault decides, or the error about the missing key
+	}
+	tops, _ := repo.Worktrees(ctx)
+	before := len(ring.Held)
+	for _, top := range tops {
+		if filepath.Clean(top) == filepath.Clean(w.Top) {
+			continue
+		}
+		there := &keyring.Ring{}
+		for _, folder := range upward(path.Dir(q.File)) {
+			w.addKeysFiles(there, []string{filepath.Join(top, filepath.FromSlash(folder))})
+		}
+		for _, held := range there.Held {
+			if there.Declared(q.Doc).Find(held.Key.PublicKey()) != nil {
+				ring.Held = append(ring.Held, held)
+				w.Debug("key: from the worktree %s, for %s", top, w.RelPath(q.File))
+			}
+		}
+	}
+	return len(ring.Held) > before
+}
