@@ -108,7 +108,7 @@ func (v vector) candidates() (o dotenv.Candidates) {
 	for _, e := range dotenv.Parse([]byte(v.KeysFile)).Entries() {
 		if strings.HasPrefix(e.Name, "DOTENV_PRIVATE_KEY") {
 			keys, _ := ecies.ParsePrivateKeys(e.Value)
-			o.KeysFile = append(o.KeysFile, keys...)
+			o.KeysFile = append(o.KeysFile, keys)
 		}
 	}
 	return o
@@ -422,21 +422,23 @@ func TestKeysFrom(t *testing.T) {
 		want       ecies.Keys
 	}{
 		{"nothing declared: all", "A=1\n",
-			dotenv.Candidates{Environment: ecies.Keys{a}, KeysFile: ecies.Keys{b, a, c}}, ecies.Keys{a, b, c}},
+			dotenv.Candidates{Environment: ecies.Keys{a}, KeysFile: []ecies.Keys{{b}, {a}, {c}}}, ecies.Keys{a, b, c}},
 		{"keys file: the declared one", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b}},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {b}, {c}}}, ecies.Keys{b}},
 		{"environment: all, the declared one first", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.Candidates{Environment: ecies.Keys{a, b}, KeysFile: ecies.Keys{c}}, ecies.Keys{b, a}},
+			dotenv.Candidates{Environment: ecies.Keys{a, b}, KeysFile: []ecies.Keys{{c}}}, ecies.Keys{b, a}},
 		{"two declared", declare("DOTENV_PUBLIC_KEY_B", b) + declare("DOTENV_PUBLIC_KEY_A", a),
-			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{b, a}},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {b}, {c}}}, ecies.Keys{b, a}},
 		{"the last of a name", declare("DOTENV_PUBLIC_KEY", b) + declare("DOTENV_PUBLIC_KEY", a),
-			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}}, ecies.Keys{a}},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {b}, {c}}}, ecies.Keys{a}},
 		{"upper case", strings.ToUpper(declare("DOTENV_PUBLIC_KEY", b)),
-			dotenv.Candidates{KeysFile: ecies.Keys{a, b}}, ecies.Keys{b}},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {b}}}, ecies.Keys{b}},
 		{"declared by the process", declare("DOTENV_PUBLIC_KEY", b),
-			dotenv.Candidates{KeysFile: ecies.Keys{a, b, c}, Declared: []ecies.PublicKey{c.PublicKey()}}, ecies.Keys{b, c}},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {b}, {c}}, Declared: []ecies.PublicKey{c.PublicKey()}}, ecies.Keys{b, c}},
 		{"declared is no key", "DOTENV_PUBLIC_KEY=\n",
-			dotenv.Candidates{KeysFile: ecies.Keys{a}}, nil},
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}}}, nil},
+		{"keys file: the rest of the declared one's list too", declare("DOTENV_PUBLIC_KEY", b),
+			dotenv.Candidates{KeysFile: []ecies.Keys{{a}, {c, b}}}, ecies.Keys{b, c}},
 		{"nothing offered", declare("DOTENV_PUBLIC_KEY", b), dotenv.Candidates{}, nil},
 	}
 	for _, tt := range tests {

@@ -120,10 +120,12 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 	case taken && other.Reveal() != keys.Reveal():
 		c.Action, c.Err = Failed, fmt.Errorf("two mappings have different keys for %s in %s; rename one env file so that their keys' names differ", name, t.KeysFile)
 		return
-	case found && local.Reveal() == keys.Reveal():
-		c.Action = Unchanged
+	case holds(keys, local) && local[0].PublicKey() == keys[0].PublicKey():
+		c.Action = Unchanged // perhaps without keys from before a rotation
 		f.set[name] = keys
 		return
+	case holds(keys, local):
+		c.Action = Updated // to the whole list: no key is lost
 	case found:
 		differs := &DiffersError{t.KeysFile, name, local, keys}
 		if !replace(differs) {
@@ -140,6 +142,16 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 		return
 	}
 	f.set[name], f.writer = keys, c
+}
+
+// holds reports whether a list has all of some keys; none are in no list.
+func holds(list, some ecies.Keys) bool {
+	for _, k := range some {
+		if list.Find(k.PublicKey()) == nil {
+			return false
+		}
+	}
+	return len(some) > 0
 }
 
 // local returns the key that the file has under name. A damaged one counts as a

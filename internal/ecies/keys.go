@@ -146,10 +146,10 @@ func (k *PrivateKey) scalar() *secp256k1.ModNScalar {
 type Keys []*PrivateKey
 
 // ParsePrivateKeys parses private keys separated by commas, each as
-// [ParsePrivateKey] does. One that is invalid makes the list invalid; the error
-// is a *KeyError that says which.
+// [ParsePrivateKey] does. There may be a comma after the last. One that is invalid
+// makes the list invalid; the error is a *KeyError that says which.
 func ParsePrivateKeys(s string) (Keys, error) {
-	list := strings.Split(s, ",")
+	list := strings.Split(strings.TrimSuffix(strings.TrimSpace(s), ","), ",")
 	keys := make(Keys, len(list))
 	for i, text := range list {
 		k, err := ParsePrivateKey(text)

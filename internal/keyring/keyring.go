@@ -21,6 +21,8 @@ type LocalKey struct {
 	Key    *ecies.PrivateKey
 	Name   string // of the variable
 	Origin string // "environment", or the file's path
+
+	list ecies.Keys // those of its variable
 }
 
 // A Ring is the private keys at hand, and what looked like one but is none.
@@ -62,7 +64,7 @@ func (r *Ring) add(name string, value secret.Value, origin string) {
 		return
 	}
 	for _, k := range keys {
-		r.Held = append(r.Held, LocalKey{k, name, origin})
+		r.Held = append(r.Held, LocalKey{k, name, origin, keys})
 	}
 }
 
@@ -82,6 +84,22 @@ func (r *Ring) Declared(doc *dotenv.Document) ecies.Keys {
 	return keys
 }
 
+// withLists adds to keys the others of their lists: a file that was edited before
+// and after a rotation needs several.
+func (r *Ring) withLists(keys ecies.Keys) ecies.Keys {
+	for _, held := range r.Held {
+		if keys.Find(held.Key.PublicKey()) == nil {
+			continue
+		}
+		for _, k := range held.list {
+			if keys.Find(k.PublicKey()) == nil {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
 // For gives the held keys that dotenvx would decrypt the document with, in the
 // order in which it tries them: those of the environment are tried even where
 // the header names another.
@@ -91,7 +109,7 @@ func (r *Ring) For(doc *dotenv.Document) ecies.Keys {
 		if held.Origin == environment {
 			candidates.Environment = append(candidates.Environment, held.Key)
 		} else {
-			candidates.KeysFile = append(candidates.KeysFile, held.Key)
+			candidates.KeysFile = append(candidates.KeysFile, held.list)
 		}
 	}
 	return doc.KeysFrom(candidates)

@@ -53,7 +53,7 @@ func (r *Ring) ForDecryption(q Request, p Policy) (keys ecies.Keys, askVault boo
 		return nil, true, nil
 	}
 	if keys = r.Declared(q.Doc); len(keys) > 0 {
-		return keys, false, nil
+		return r.withLists(keys), false, nil
 	}
 	if p == Auto && q.Mapped() {
 		return nil, true, nil
