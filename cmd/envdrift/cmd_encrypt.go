@@ -33,7 +33,7 @@ the vault holds for the file's mapping, else the one next to the file in
 Statuses: 0 encrypted, or nothing to do · 1 could not, or --check found
 plaintext · 2 wrong usage · 3 the vault could not be used
 Example:  envdrift encrypt .env.production`)
-	cmd.Arg("FILE", "Env files; default .env.").StringsVar(&f.files)
+	cmd.Arg("FILE", "Env files; default those of the mappings, or .env if there are none.").StringsVar(&f.files)
 	cmd.Flag("check", "Write nothing; status 1 if a value is in plain text.").BoolVar(&f.check)
 	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
 	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
@@ -48,6 +48,9 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 	if err := c.open(); err != nil {
 		return err
 	}
+	if len(f.files) == 0 && len(c.work.Config.Mappings) > 0 {
+		return c.encryptMapped(ctx, f)
+	}
 	if len(f.files) == 0 {
 		f.files = []string{".env"}
 	}
@@ -61,6 +64,19 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 		}
 	}
 	return nil
+}
+
+// encryptMapped encrypts the files of all mappings.
+func (c *cli) encryptMapped(ctx context.Context, f encryptFlags) error {
+	targets, err := c.work.Mapped()
+	for _, t := range targets {
+		if ch, done := c.unreadable(t); done {
+			c.addChange(ch)
+		} else if err := c.encryptFile(ctx, t.File, f); err != nil {
+			c.addFailure(t, t.File, err)
+		}
+	}
+	return err
 }
 
 // encryptFile encrypts the selected values of one file.

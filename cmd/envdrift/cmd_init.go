@@ -1,29 +1,26 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
-	"path/filepath"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
-const configName = "envdrift.toml"
-
 func (c *cli) addInit(app *kingpin.Application) (string, command) {
 	cmd := app.Command("init", "Write envdrift.toml with a mapping for every env file found.").HelpLong(`
-Adds .env.keys to .gitignore. For the age vault, the default, which is in the
+Files that git ignores, and those of submodules and of other repositories within
+this one, are not mapped. Adds .env.keys to .gitignore. For the age vault, the default, which is in the
 repository, it also creates your identity, unless you have one, and adds you to
 the recipients. Nothing is overwritten.
 
-Statuses: 0 written · 1 could not · 2 wrong usage, or envdrift.toml is there
+Statuses: 0 written · 1 could not · 2 wrong usage, or envdrift.toml has mappings
 Example:  envdrift init --provider hashicorp --vault-url https://vault.example.com`)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.initialize(ctx) }
 }
@@ -32,27 +29,23 @@ func (c *cli) initialize(ctx context.Context) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	if c.work.Config.File != "" {
-		return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), command: "verify"}
+	if len(c.work.Config.Mappings) > 0 {
+		return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), instead: c.commandLine("add FILE") + "   maps one more file"}
 	}
-	provider := c.overrides.Provider
-	if provider == "" {
-		provider = "age"
-	}
-	files, err := mapping.Discover(c.work.Files())
+	provider := cmp.Or(c.overrides.Provider, c.work.Config.Vault.Provider, "age")
+	name, action, mappings, ignored, err := c.work.Init(ctx, provider)
 	if err != nil {
 		return err
 	}
-	mappings := make([]config.Mapping, len(files))
-	for i, file := range files {
-		mappings[i] = mapping.Propose(filepath.Base(c.work.Top), file)
-	}
-	if err := c.work.WriteFile(configName, config.Template(provider, c.overrides, mappings), 0o644); err != nil {
-		return err
-	}
-	c.add(report.Row{Status: report.Status(drift.Created), File: configName, Note: report.Plural(len(mappings), "mapping")})
+	c.add(report.Row{Status: report.Status(action), File: name, Note: report.Plural(len(mappings), "mapping")})
 	for _, m := range mappings {
 		c.add(report.Row{Status: "mapped", File: path.Join(m.Folder, m.EnvFile), Secret: m.SecretName, Environment: m.Env()})
+	}
+	for _, file := range ignored {
+		c.add(report.Row{Status: report.Status(drift.Skipped), File: file, Note: "git ignores it, so it is not mapped"})
+	}
+	if len(mappings) == 0 {
+		c.say("There is no env file to map yet. When there is one: %s", c.commandLine("add FILE"))
 	}
 	if provider == "age" {
 		if err := c.initAge(); err != nil {
@@ -82,7 +75,7 @@ func (c *cli) initAge() error {
 	if created {
 		c.add(report.Row{Status: report.Status(drift.Created), File: identity, Note: "your identity: whoever has this file can read the vault; keep a copy in a safe place"})
 	}
-	added, err := age.AddRecipient(c.work.Root(), age.DefaultRecipients, recipient, c.userName())
+	added, err := age.AddRecipient(c.work.Root(), age.DefaultRecipients, recipient, c.work.UserName())
 	if err != nil {
 		return err
 	}
@@ -90,14 +83,4 @@ func (c *cli) initAge() error {
 		c.add(report.Row{Status: report.Status(drift.Created), File: age.DefaultRecipients, Note: "colleagues who may read the vault; commit it"})
 	}
 	return nil
-}
-
-// userName returns a label for the user's recipient.
-func (c *cli) userName() string {
-	for _, name := range []string{"GIT_AUTHOR_EMAIL", "EMAIL", "USER", "USERNAME"} {
-		if v := c.env[name]; v != "" {
-			return v
-		}
-	}
-	return "somebody"
 }

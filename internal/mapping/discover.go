@@ -11,7 +11,8 @@ import (
 
 // Discover returns the env files of a tree: .env, .env.NAME, and NAME.env
 // if it is encrypted, since such names have many other uses. It skips hidden
-// folders and those that package managers fill.
+// folders, those that package managers fill, and other repositories, such as
+// submodules.
 func Discover(fsys fs.FS) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -23,6 +24,10 @@ func Discover(fsys fs.FS) ([]string, error) {
 		case name == ".":
 		case d.IsDir() && (strings.HasPrefix(base, ".") || slices.Contains([]string{"node_modules", "vendor", "dist", "build", "target"}, base)):
 			return fs.SkipDir
+		case d.IsDir():
+			if _, err := fs.Lstat(fsys, path.Join(name, ".git")); err == nil {
+				return fs.SkipDir
+			}
 		case d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name)):
 			files = append(files, name)
 		}

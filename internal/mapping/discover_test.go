@@ -18,7 +18,7 @@ func TestDiscover(t *testing.T) {
 	for _, name := range []string{
 		".env", ".env.staging", ".env.example", ".env.keys", ".env.d.ts", ".env.local.php", ".env.production copy",
 		"svc/.env.production", "svc/app.env", "svc/readme.md",
-		"node_modules/x/.env", "vendor/.env", ".hidden/.env", "dist/.env",
+		"sub/.git", "sub/.env", "nested/.git/HEAD", "nested/a/.env", "node_modules/x/.env", "vendor/.env", ".hidden/.env", "dist/.env",
 	} {
 		tree[name] = &fstest.MapFile{Data: []byte("A=1\n")}
 	}

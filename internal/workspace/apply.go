@@ -23,6 +23,13 @@ import (
 // Apply writes a plan under the clone's lock, and removes what a run that was
 // killed left beside the plan's files, even if nothing is to be written there.
 func (w *Workspace) Apply(ctx context.Context, changes []drift.Change) (err error) {
+	for i := range changes {
+		if c := &changes[i]; c.Write && c.Private && w.inRepo {
+			if c.Err = w.checkNested(c.File); c.Err != nil { // this change's failure alone
+				c.Action, c.Write = drift.Failed, false
+			}
+		}
+	}
 	if !slices.ContainsFunc(changes, func(c drift.Change) bool { return c.Write }) && len(w.leftovers(changes)) == 0 {
 		return nil
 	}
