@@ -104,13 +104,23 @@ func (s *Store) readIdentities() ([]identity, error) {
 		return identitiesOf(s.identity)
 	}
 	var files []string
-	if file, err := IdentityFile(s.getenv); err == nil {
+	file, nowhere := IdentityFile(s.getenv)
+	if nowhere == nil {
 		files = append(files, file)
 	}
-	if h := home(s.getenv); h != "" {
+	h := home(s.getenv)
+	if h != "" {
 		files = append(files, filepath.Join(h, ".ssh", "id_ed25519"), filepath.Join(h, ".ssh", "id_rsa"))
 	}
-	return identitiesAmong(files)
+	found, err := identitiesAmong(files)
+	switch {
+	case !errors.Is(err, errNoIdentity):
+	case nowhere != nil:
+		err = fmt.Errorf("%w: %w, and neither ENVDRIFT_AGE_KEY nor ENVDRIFT_AGE_IDENTITY is set", errNoIdentity, nowhere)
+	case h == "":
+		err = fmt.Errorf("%w; HOME is not set, so ~/.ssh was not looked at", err)
+	}
+	return found, err
 }
 
 // identitiesAmong collects the identities of those of the files that exist.

@@ -196,7 +196,11 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !chosen:
 		if !metadata.OnGCEWithContext(ctx) {
-			return nil, vault.NewProblem(vault.ErrUnauthenticated, "there are no Application Default Credentials (gcloud auth login makes none)", l.remedy())
+			missing := "there are no Application Default Credentials (gcloud auth login makes none)"
+			if file == "" {
+				missing = "neither GOOGLE_APPLICATION_CREDENTIALS nor HOME says where Application Default Credentials are"
+			}
+			return nil, vault.NewProblem(vault.ErrUnauthenticated, missing, l.remedy())
 		}
 		c, err := credentials.DetectDefault(options)
 		if err != nil {
@@ -218,7 +222,7 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 }
 
 // credentialsFile returns the path of the credentials, and whether the user set
-// it.
+// it; "" if no variable says where the user's are.
 func (l *link) credentialsFile() (file string, chosen bool) {
 	if file := l.getenv("GOOGLE_APPLICATION_CREDENTIALS"); file != "" {
 		return file, true
@@ -230,6 +234,9 @@ func (l *link) credentialsFile() (file string, chosen bool) {
 		folder = filepath.Join(l.getenv("APPDATA"), "gcloud")
 	default:
 		folder = filepath.Join(l.getenv("HOME"), ".config", "gcloud")
+	}
+	if !filepath.IsAbs(folder) { // relative to the repository, whose author could set what is run
+		return "", false
 	}
 	return filepath.Join(folder, "application_default_credentials.json"), false
 }

@@ -165,3 +165,15 @@ func write(t *testing.T, folder, name, text string) (file string) {
 	}
 	return file
 }
+
+// Credentials are never looked for below the current directory, which is the
+// repository.
+func TestCredentialsFileIsAbsolute(t *testing.T) {
+	t.Parallel()
+	for _, env := range []map[string]string{{}, {"HOME": "here", "APPDATA": "here"}, {"CLOUDSDK_CONFIG": "conf"}} {
+		l := &link{getenv: func(name string) string { return env[name] }}
+		if file, chosen := l.credentialsFile(); file != "" || chosen {
+			t.Errorf("with %v: credentialsFile = %q, %t; want none", env, file, chosen)
+		}
+	}
+}

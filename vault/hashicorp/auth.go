@@ -166,8 +166,8 @@ func (s *session) userToken() (secret.Value, error) {
 	}
 	home := vaulthttp.FirstOf(s.getenv("HOME"), s.getenv("USERPROFILE"))
 	none := vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_TOKEN or ~/.vault-token", s.remedy())
-	if home == "" {
-		return secret.Value{}, none
+	if !filepath.IsAbs(home) {
+		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_TOKEN; HOME is not set, so ~/.vault-token was not looked at", s.remedy())
 	}
 	token, err := readToken(filepath.Join(home, ".vault-token"))
 	if errors.Is(err, os.ErrNotExist) || err == nil && token.IsEmpty() {
