@@ -69,6 +69,12 @@ func (c *cli) advice(err error) []string {
 	if e := (*drift.PlaintextError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("lock")}
 	}
+	if e := (*drift.WrongKeyError)(nil); errors.As(err, &e) {
+		return []string{
+			c.commandLine("verify "+quote(e.File)) + "   tells which values, and the steps if the file is wrong",
+			"if the vault's key is wrong: " + c.work.OldSecret(context.Background(), e.Target),
+		}
+	}
 	if e := (*keyring.NoKeyError)(nil); errors.As(err, &e) {
 		if e.Mapped {
 			return []string{c.commandLine("sync") + "   fetches the key; without --keys local or --skip-sync the vault is asked"}
@@ -127,6 +133,14 @@ func (c *cli) advice(err error) []string {
 	case errors.Is(err, gitops.ErrNotRepository):
 		return []string{"change to the repository, or name it: envdrift -C DIR …"}
 	case errors.Is(err, fs.ErrNotExist):
+		if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) {
+			if path.Base(e.Path) == c.work.Config.Sync.EnvKeysFilename {
+				return []string{c.commandLine("sync") + "   fetches the keys from the vault; vault-push --stdin reads a key from elsewhere"}
+			}
+			if similar := c.work.Similar(e.Path); similar != "" {
+				return []string{fmt.Sprintf("did you mean %q?", c.relPath(similar))}
+			}
+		}
 		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("init") + " maps those that there are"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"check its owner and mode: ls -l"}
@@ -145,7 +159,11 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 	case errors.Is(e, vault.ErrNotFound):
 		return append(hints, c.storeLine(e.Name)+"   stores it; whoever has the key runs this")
 	case errors.Is(e, vault.ErrMalformed) && e.Op != "put" && len(hints) == 0:
-		return []string{c.storeLine(e.Name) + " --force   replaces it; whoever has the key runs this"}
+		if t, ok := c.work.OfSecret(e.Name); ok {
+			return []string{c.work.OldSecret(context.Background(), t),
+				"or, if nobody needs what it holds: " + c.storeLine(e.Name) + " --force   replaces it; whoever has the key runs this"}
+		}
+		return []string{"check the name: " + c.commandLine("status") + "   lists the secrets of all mappings"}
 	}
 	return hints
 }
@@ -154,14 +172,9 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 // from where.
 func (c *cli) storeLine(name string) string {
 	folder, environment := "FOLDER", ""
-	if c.work != nil {
-		for _, m := range c.work.Config.Mappings {
-			if m.SecretName == name {
-				folder = quote(c.relPath(path.Join(c.work.Base, m.Folder)))
-				environment = " --env " + quote(m.Env())
-				break // of several files with one key, any will do
-			}
-		}
+	if t, ok := c.work.OfSecret(name); ok {
+		folder = quote(c.relPath(path.Join(c.work.Base, t.Mapping.Folder)))
+		environment = " --env " + quote(t.Mapping.Env())
 	}
 	return c.commandLine(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
 }

@@ -88,7 +88,7 @@ func (c *cli) mayReplace(ctx context.Context, f syncFlags) func(*drift.DiffersEr
 }
 
 // checkKey adds to a change whether the key fits the env file: with
-// --check-decryption a failure, else a note if it is clearly the wrong one.
+// --check-decryption it decrypts every value, else the header names it.
 func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, check bool) {
 	switch {
 	case ch.Err != nil:
@@ -109,7 +109,10 @@ func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, c
 		return
 	}
 	if unknown := drift.UnknownKeys(t.Doc, key.Keys); len(unknown) > 0 {
-		ch.Note = strings.TrimPrefix(ch.Note+fmt.Sprintf("; DRIFT: %s is encrypted for %s, not for the vault's key", c.relPath(t.File), strings.Join(unknown, ", ")), "; ")
+		if ch.Action == drift.Unchanged {
+			ch.Action = drift.Failed // nothing about it is as it should be
+		}
+		ch.Err = &drift.WrongKeyError{Target: t, File: c.relPath(t.File), Keys: unknown}
 	}
 }
 

@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 )
@@ -32,7 +32,7 @@ func (f *environFlags) add(cmd *kingpin.CmdClause) {
 // check reports flags that contradict each other, and splits the lists.
 func (f *environFlags) check() error {
 	f.Keys = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}[f.keys]
-	f.Selection.Only, f.Selection.Except = split(f.Selection.Only), split(f.Selection.Except)
+	f.Selection.Only, f.Selection.Except = dotenv.SplitPatterns(f.Selection.Only), dotenv.SplitPatterns(f.Selection.Except)
 	switch {
 	case len(f.Files) > 0 && f.Env != "":
 		return errors.New("--file and --env exclude each other")
@@ -40,21 +40,4 @@ func (f *environFlags) check() error {
 		return errors.New("--pristine and --keep-env exclude each other")
 	}
 	return f.Selection.Check()
-}
-
-// split separates patterns at their commas, except those within braces.
-func split(lists []string) (patterns []string) {
-	for _, list := range lists {
-		depth := 0
-		patterns = append(patterns, strings.FieldsFunc(list, func(r rune) bool {
-			switch r {
-			case '{':
-				depth++
-			case '}':
-				depth--
-			}
-			return r == ',' && depth == 0
-		})...)
-	}
-	return patterns
 }

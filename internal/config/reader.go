@@ -267,6 +267,9 @@ func kind(v any) string {
 	return "a date"
 }
 
+// Nearest returns the word that s may be a misspelling or a part of, or "".
+func Nearest(s string, words []string) string { return nearest(s, words) }
+
 // nearest returns the word that s may be a misspelling or a part of.
 func nearest(s string, words []string) string {
 	best, distance := "", max(2, len(s)/3)

@@ -115,3 +115,20 @@ func (d *Document) State() State {
 	}
 	return Mixed
 }
+
+// SplitPatterns separates patterns at their commas, except those within braces.
+func SplitPatterns(lists []string) (patterns []string) {
+	for _, list := range lists {
+		depth := 0
+		patterns = append(patterns, strings.FieldsFunc(list, func(r rune) bool {
+			switch r {
+			case '{':
+				depth++
+			case '}':
+				depth--
+			}
+			return r == ',' && depth == 0
+		})...)
+	}
+	return patterns
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // A Verdict is the result of [Check] for one version of an env file.
@@ -243,4 +244,15 @@ func malformed(ciphertext string) error {
 		return err
 	}
 	return nil
+}
+
+// A WrongKeyError reports a file whose header names none of the vault's keys.
+type WrongKeyError struct {
+	Target mapping.Target
+	File   string   // as the user types it
+	Keys   []string // that the header names, abbreviated
+}
+
+func (e *WrongKeyError) Error() string {
+	return fmt.Sprintf("DRIFT: %s is encrypted for %s, not for the vault's key", e.File, strings.Join(e.Keys, ", "))
 }

@@ -97,3 +97,33 @@ func (w *Workspace) UserName() string {
 	}
 	return "somebody"
 }
+
+// Similar returns the env file whose path a path that is not there may be a
+// misspelling of, or "".
+func (w *Workspace) Similar(file string) string {
+	files, _ := mapping.Discover(w.Files())
+	return config.Nearest(file, files)
+}
+
+// OldSecret returns the line that shows how to bring back what a secret held
+// before. target is one that the secret belongs to.
+func (w *Workspace) OldSecret(ctx context.Context, t mapping.Target) string {
+	if file := w.VaultFile(ctx, t); file != "" {
+		return "git log --oneline -- " + w.RelPath(file) + "   finds the secret before; git restore --source=COMMIT -- " + w.RelPath(file) + " brings it back"
+	}
+	return "the vault's versions of " + t.Mapping.SecretName + " show what it held before: make that one the newest again"
+}
+
+// OfSecret returns a target with the secret, without its file: of several files
+// with one key, any will do. A nil workspace has none.
+func (w *Workspace) OfSecret(secret string) (t mapping.Target, ok bool) {
+	if w == nil {
+		return t, false
+	}
+	for _, t.Mapping = range w.Config.Mappings {
+		if t.Mapping.SecretName == secret {
+			return t, true
+		}
+	}
+	return mapping.Target{}, false
+}
