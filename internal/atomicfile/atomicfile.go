@@ -28,14 +28,29 @@ const Pattern = tempPrefix + "*"
 // existing one keeps its own mode, less the bits that perm lacks if private is
 // set. A symbolic link at name is followed while it stays inside root. It is an
 // error if the link leaves root, if it is dangling, or if the file would be in
-// a .git folder of root.
+// a .git folder of root. If root runs it, as with sudo, the file keeps its
+// owner, and a new one gets its folder's.
 func Write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool) error {
-	return write(root, name, data, perm, private, func(string) error { return nil })
+	return write(root, name, data, perm, private, (*os.Root).Rename, noFault)
 }
 
+// Replace is like Write for a file that must hold old, or must not exist if old
+// is nil. Otherwise the file stays as it is and the error is [ErrChanged]: an
+// editor's save is not lost, at whatever moment it comes.
+func Replace(root *os.Root, name string, old, data []byte, perm fs.FileMode, private bool) error {
+	place := func(root *os.Root, temp, base string) error { return swap(root, temp, base, old) }
+	if old == nil {
+		place = create
+	}
+	return write(root, name, data, perm, private, place, noFault)
+}
+
+func noFault(string) error { return nil }
+
 // write calls step before each of its steps, by name: the seam where tests make
-// the disk fail or the process die.
-func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool, step func(string) error) error {
+// the disk fail or the process die. place makes the temporary file the file.
+func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bool,
+	place func(root *os.Root, temp, base string) error, step func(string) error) error {
 	dir, base, err := resolve(root, name)
 	if err != nil {
 		return err
@@ -52,19 +67,32 @@ func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 		perm &= info.Mode().Perm()
 	case err == nil:
 		perm = info.Mode().Perm()
-	case !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
+		info, err = root.Stat(".")
+	}
+	if err != nil {
 		return err
 	}
 	temp := tempPrefix + rand.Text()
-	if err := writeNew(root, temp, data, perm, step); err != nil {
+	mine, err := writeNew(root, temp, data, info, step)
+	if err != nil {
 		return err
 	}
 	err = step("rename")
 	if err == nil {
-		err = root.Rename(temp, base)
+		err = place(root, temp, base)
 	}
 	if err != nil {
-		return errors.Join(err, root.Remove(temp))
+		if gone := root.Remove(temp); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return err
+	}
+	if err := step("chmod"); err != nil {
+		return err
+	}
+	if err := widen(root, base, mine, perm); err != nil {
+		return err
 	}
 	if err := step("sync directory"); err != nil {
 		return err
@@ -72,15 +100,16 @@ func write(root *os.Root, name string, data []byte, perm fs.FileMode, private bo
 	return syncDir(root, ".")
 }
 
-// writeNew creates name, which must not exist, and syncs data to the disk. On
-// an error it leaves nothing behind.
-func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step func(string) error) (err error) {
+// writeNew creates name, which must not exist, with the owner of like, and syncs
+// data to the disk. Only its owner can read it: what a killed run leaves must
+// not be readable to more users. On an error it leaves nothing behind.
+func writeNew(root *os.Root, name string, data []byte, like fs.FileInfo, step func(string) error) (mine fs.FileInfo, err error) {
 	if err := step("create"); err != nil {
-		return err
+		return nil, err
 	}
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -92,7 +121,7 @@ func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step fu
 		do   func() error
 	}{
 		{"write", func() error { _, err := f.Write(data); return err }},
-		{"chmod", func() error { return chmod(f, perm) }},
+		{"chown", func() error { return own(f, like) }},
 		{"sync", f.Sync},
 	} {
 		err := step(s.name)
@@ -100,10 +129,31 @@ func writeNew(root *os.Root, name string, data []byte, perm fs.FileMode, step fu
 			err = s.do()
 		}
 		if err != nil {
-			return errors.Join(err, f.Close())
+			return nil, errors.Join(err, f.Close())
 		}
 	}
-	return f.Close()
+	mine, err = f.Stat()
+	return mine, errors.Join(err, f.Close())
+}
+
+// widen gives the file that was placed at base its mode, unless another program
+// has replaced it already.
+func widen(root *os.Root, base string, mine fs.FileInfo, perm fs.FileMode) error {
+	if mine.Mode().Perm() == perm {
+		return nil
+	}
+	f, err := root.Open(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && os.SameFile(info, mine) {
+		err = chmod(f, perm)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Leftovers returns the files that killed runs left in dir, relative to root. A
@@ -193,6 +243,9 @@ func descend(at *os.Root, name string) (*os.Root, error) {
 	}
 	return next, nil
 }
+
+// ErrChanged reports a file that does not hold what [Replace] expected.
+var ErrChanged = errors.New("was changed by another program in the meantime")
 
 // Errors that Write wraps if a symbolic link leads to a file that must not be
 // written.

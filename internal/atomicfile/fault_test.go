@@ -16,7 +16,7 @@ import (
 )
 
 // steps are the steps of a write, in order.
-var steps = []string{"create", "write", "chmod", "sync", "rename", "sync directory"}
+var steps = []string{"create", "write", "chown", "sync", "rename", "chmod", "sync directory"}
 
 // A fault is what happens before a step: an error of the disk, or the end of
 // the process, after which no more of envdrift's code runs.
@@ -34,12 +34,12 @@ var faults = []fault{
 type killed struct{}
 
 // TestEveryFaultAtEveryStep tries every fault before every step of writing
-// files of every kind. A reader then finds the old file or the new one, content
-// and mode, never neither. An error leaves no other file, a kill only what
+// files of every kind. A reader then finds the old file or the new one, never
+// neither, and only its owner can read what is not complete. An error leaves no other file, a kill only what
 // Leftovers finds. The next write succeeds.
 func TestEveryFaultAtEveryStep(t *testing.T) {
 	t.Parallel()
-	modes := []fs.FileMode{0, 0o600, 0o640, 0o400}
+	modes := []fs.FileMode{0, 0o600, 0o644, 0o400}
 	if runtime.GOOS == "windows" {
 		modes = []fs.FileMode{0, 0o666}
 	}
@@ -97,9 +97,11 @@ func (tr *trial) run(t *testing.T) {
 		t.Fatalf("%s: write = %v, died %t; want the fault", describe, err, died)
 	}
 	got, err := os.ReadFile(filepath.Join(tr.dir, "f"))
-	switch isNew := tr.step == "sync directory"; {
+	switch isNew := tr.step == "sync directory" || tr.step == "chmod"; {
 	case isNew && !bytes.Equal(got, data):
 		t.Errorf("%s: %d bytes; want the new content", describe, len(got))
+	case isNew && tr.mode(t)&^max(before, 0o600) != 0:
+		t.Errorf("%s: mode %o; want none wider than %o", describe, tr.mode(t), before)
 	case !isNew && tr.old == 0 && !errors.Is(err, fs.ErrNotExist):
 		t.Errorf("%s: read = %v; want no file", describe, err)
 	case !isNew && tr.old != 0 && (!bytes.Equal(got, old) || tr.mode(t) != before):
@@ -110,8 +112,8 @@ func (tr *trial) run(t *testing.T) {
 		t.Errorf("%s: an error left %q", describe, left)
 	}
 	for _, temp := range left {
-		if info, err := os.Stat(temp); err == nil && runtime.GOOS != "windows" && tr.step == "chmod" && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %s has mode %o before it has its content's", describe, temp, info.Mode().Perm())
+		if info, err := os.Stat(temp); err == nil && runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %s has mode %o; want it to be its owner's alone", describe, temp, info.Mode().Perm())
 		}
 	}
 	for _, temp := range Leftovers(root, ".", time.Time{}) {
@@ -156,7 +158,11 @@ func (tr *trial) write(root *os.Root, name string, data []byte) (err error, died
 			died = true
 		}
 	}()
-	return write(root, name, data, 0o600, tr.private, func(step string) error {
+	place := func(root *os.Root, temp, base string) error { return swap(root, temp, base, []byte("old\n")) }
+	if tr.old == 0 {
+		place = create
+	}
+	return write(root, name, data, 0o600, tr.private, place, func(step string) error {
 		if step != tr.step {
 			return nil
 		}

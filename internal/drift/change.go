@@ -151,5 +151,10 @@ func apply(root *os.Root, c *Change, keep BackupFunc) error {
 		}
 		c.Backup = where
 	}
-	return atomicfile.Write(root, c.File, c.New, perm, c.Private)
+	err = atomicfile.Replace(root, c.File, c.Old, c.New, perm, c.Private)
+	if errors.Is(err, atomicfile.ErrChanged) {
+		c.Backup = "" // it is only a copy
+		return &ChangedError{c.File}
+	}
+	return err
 }
