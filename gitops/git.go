@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/secret"
@@ -81,14 +82,17 @@ func environment(environ []string) []string {
 // would be wrong.
 func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
-	if args[0] == "update-index" || args[0] == "checkout-index" {
+	if args[0] == "update-index" || args[0] == "add" {
 		// These start post-index-change, which may be a file in the
-		// tree.
-		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull)
+		// tree. A copy of the index must be complete by itself.
+		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull, "-c", "core.splitIndex=false")
 	}
 	cmd := exec.CommandContext(ctx, r.git, append(hardened, args...)...)
 	cmd.Dir = r.Top
 	cmd.Env = r.env
+	// On a signal git removes its locks and temporary files, which it cannot
+	// if it is killed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second // a filter may outlive a killed git and keep the pipe open
 	return cmd
 }

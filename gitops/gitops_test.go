@@ -17,12 +17,27 @@ import (
 
 const limit = 1 << 20
 
-// staged makes Staged values from triples.
-func staged(fields ...any) (files []gitops.Staged) {
+// replace puts versions, triples of path, mode and content, in the place of the
+// staged ones. It returns the paths whose file in the working tree was kept.
+func (s *sandbox) replace(repo *gitops.Repo, fields ...any) (kept []string, err error) {
+	s.t.Helper()
+	var files []gitops.Staged
 	for f := range slices.Chunk(fields, 3) {
-		files = append(files, gitops.Staged{Path: f[0].(string), Mode: gitops.Mode(f[1].(int)), Data: []byte(f[2].(string))})
+		old, err := s.try("", "-c", "core.fsmonitor=false", "rev-parse", ":"+f[0].(string))
+		if err != nil {
+			s.t.Fatal(old)
+		}
+		files = append(files, gitops.Staged{
+			Path: f[0].(string), Mode: gitops.Mode(f[1].(int)), Old: gitops.OID(strings.TrimSpace(old)), Data: []byte(f[2].(string)),
+		})
 	}
-	return files
+	done, err := repo.Replace(s.t.Context(), files)
+	for i, d := range done {
+		if !d.Tree {
+			kept = append(kept, files[i].Path)
+		}
+	}
+	return kept, err
 }
 
 func describe(changes []gitops.Change) string {
@@ -228,8 +243,8 @@ func TestNoGit(t *testing.T) {
 	if _, err := repo.Staged(t.Context()); !errors.Is(err, gitops.ErrNoGit) {
 		t.Errorf("Staged without git = %v; want %v", err, gitops.ErrNoGit)
 	}
-	if err := repo.Stage(t.Context(), staged("a.env", 0o100644, "x")); !errors.Is(err, gitops.ErrNoGit) {
-		t.Errorf("Stage without git = %v; want %v", err, gitops.ErrNoGit)
+	if _, err := s.replace(repo, "a.env", 0o100644, "x"); !errors.Is(err, gitops.ErrNoGit) {
+		t.Errorf("Replace without git = %v; want %v", err, gitops.ErrNoGit)
 	}
 	outside := t.TempDir()
 	if _, err := gitops.Open(t.Context(), outside, nil); !errors.Is(err, gitops.ErrNotRepository) {
@@ -466,7 +481,7 @@ func TestHostileConfigurationRunsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err1 := repo.Unstaged(t.Context(), []string{"a.env"})
-	_, err2 := repo.Replace(t.Context(), staged("other.txt", 0o100644, "new\n"))
+	_, err2 := s.replace(repo, "other.txt", 0o100644, "new\n")
 	_, err3 := repo.Staged(t.Context())
 	_, err4 := repo.NothingStaged(t.Context())
 	_, err5 := repo.Changed(t.Context(), "", head)
@@ -489,7 +504,7 @@ func TestSecretsAreNotInTheEnvironmentOfGit(t *testing.T) {
 	spied := s.with("DOTENV_PRIVATE_KEY="+secret, "DOTENV_PRIVATE_KEY_PRODUCTION="+secret, "VAULT_TOKEN="+secret,
 		"AWS_SECRET_ACCESS_KEY="+secret, "AZURE_CLIENT_SECRET="+secret, "ENVDRIFT_AGE_KEY="+secret, "VAULT_JWT="+secret,
 		"VAULT_HEADERS="+secret, "GIT_ICASE_PATHSPECS=1", "GIT_GLOB_PATHSPECS=1", "KEPT=kept")
-	if _, err := spied.open().Replace(t.Context(), staged("a.env", 0o100644, "A=2\n")); err != nil {
+	if _, err := s.replace(spied.open(), "a.env", 0o100644, "A=2\n"); err != nil {
 		t.Fatal(err)
 	}
 	seen := s.read("../seen")
@@ -498,43 +513,5 @@ func TestSecretsAreNotInTheEnvironmentOfGit(t *testing.T) {
 	}
 	if strings.Contains(seen, secret) {
 		t.Errorf("the filter saw a secret:\n%s", seen)
-	}
-}
-
-func TestErrorsAreShort(t *testing.T) {
-	t.Parallel()
-	s := initRepo(t)
-	s.write(".git/index.lock", "")
-	err := s.open().Stage(t.Context(), staged("a.env", 0o100644, "x\n"))
-	if e := (*gitops.GitError)(nil); !errors.As(err, &e) || e.Command != "update-index" || e.Status != 128 || len(err.Error()) > 500 {
-		t.Errorf("Stage under somebody's lock = %v", err)
-	}
-}
-
-// The git of an editor locks the index for a moment.
-func TestStageWaitsForLockedIndex(t *testing.T) {
-	t.Parallel()
-	s := initRepo(t)
-	s.write("f", "one")
-	s.git("add", "f")
-	repo := s.open()
-	lock := filepath.Join(s.dir, ".git", "index.lock")
-	if err := os.WriteFile(lock, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	two := []gitops.Staged{{Path: "f", Mode: gitops.Regular, Data: []byte("two")}}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if err := repo.Stage(ctx, two); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Stage beside a locked index = %v; want it to wait", err)
-	}
-	if err := os.Remove(lock); err != nil {
-		t.Fatal(err)
-	}
-	if err := repo.Stage(t.Context(), two); err != nil {
-		t.Errorf("Stage once the index is free = %v", err)
-	}
-	if got := s.git("show", ":f"); got != "two" {
-		t.Errorf("the index holds %q; want two", got)
 	}
 }

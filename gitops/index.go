@@ -3,12 +3,8 @@ package gitops
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"time"
 )
 
 // Staged returns what the commit being made changes. It reads the index of that
@@ -141,152 +137,12 @@ func (r *Repo) flags(ctx context.Context, paths []string) (map[string]byte, erro
 	return flags, nil
 }
 
-// A Staged is a version of a path to put into the index. Mode [Absent] removes
-// the path.
-type Staged struct {
-	Path string
-	Mode Mode
-	Data []byte // as it is committed, not as a filter would write it to the working tree
-}
-
-// Replace puts files into the index and into the working tree. It does not
-// overwrite a working-tree file that already had further edits, and returns the
-// paths of those. A file that is removed from the index stays in the working
-// tree.
-func (r *Repo) Replace(ctx context.Context, files []Staged) (kept []string, err error) {
-	var paths []string
-	for _, f := range files {
-		paths = append(paths, f.Path)
-	}
-	edited, err := r.Unstaged(ctx, paths)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.Stage(ctx, files); err != nil {
-		return nil, err
-	}
-	var update []string
-	for _, f := range files {
-		switch {
-		case edited[f.Path]:
-			kept = append(kept, f.Path)
-		case f.Mode != Absent:
-			update = append(update, f.Path)
-		}
-	}
-	return kept, r.UpdateWorktree(ctx, update)
-}
-
-// Stage puts files into every index of the commit being made. Entries keep
-// their skip-worktree and assume-unchanged flags; a path in conflict is
-// resolved to the one version.
-func (r *Repo) Stage(ctx context.Context, files []Staged) error {
-	if len(files) == 0 {
-		return nil
-	}
-	var info strings.Builder
-	var present []string
-	for _, f := range files {
-		oid := OID(strings.Repeat("0", len(emptyTree[r.hash])))
-		if f.Mode != Absent {
-			var err error
-			if oid, err = r.HashObject(ctx, f.Data); err != nil {
-				return err
-			}
-			present = append(present, f.Path)
-		}
-		fmt.Fprintf(&info, "%o %s\t%s\x00", uint32(f.Mode), oid, f.Path)
-	}
-	for _, index := range r.indexes() {
-		if err := r.with("GIT_INDEX_FILE="+index).updateIndex(ctx, info.String(), present); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// updateIndex feeds info to one index. That makes new entries; it then restores
-// the flags that the paths in present had before.
-func (r *Repo) updateIndex(ctx context.Context, info string, present []string) error {
-	flags, err := r.flags(ctx, present)
-	if err != nil {
-		return err
-	}
-	if err := r.runLocking(ctx, info, "update-index", "-z", "--index-info"); err != nil {
-		return err
-	}
-	err = r.mark(ctx, "--skip-worktree", present, func(path string) bool {
-		return flags[path] == tagSkipWorktree || flags[path] == tagAssumeSkipped
-	})
-	if err != nil {
-		return err
-	}
-	return r.mark(ctx, "--assume-unchanged", present, func(path string) bool {
-		return flags[path] == tagAssumeCached || flags[path] == tagAssumeSkipped
-	})
-}
-
-// mark sets a flag on those of paths that had it.
-func (r *Repo) mark(ctx context.Context, option string, paths []string, had func(string) bool) error {
-	var flagged []string
-	for _, path := range paths {
-		if had(path) {
-			flagged = append(flagged, path)
-		}
-	}
-	if len(flagged) == 0 {
-		return nil
-	}
-	return r.runLocking(ctx, nulList(flagged), "update-index", "-z", option, "--stdin")
-}
-
-// nextIndex is the index from which "git commit <path>" commits.
-var nextIndex = regexp.MustCompile(`^next-index-[0-9]+\.lock$`)
-
-// indexes returns the indexes of the commit being made. "git commit <path>" has
-// two: one to commit, and index.lock, which becomes the index afterwards. If
-// only the first were written, the next commit would undo this one.
-func (r *Repo) indexes() []string {
-	indexes := []string{r.Index}
-	lock := filepath.Join(r.GitDir, "index.lock")
-	if nextIndex.MatchString(filepath.Base(r.Index)) && exists(lock) {
-		indexes = append(indexes, lock)
-	}
-	return indexes
-}
-
-// UpdateWorktree overwrites the working-tree files of paths with what the index
-// contains, through git's filters and line-end conversion. It runs no hook.
-// Callers must not pass paths that [Repo.Unstaged] returned before staging.
-func (r *Repo) UpdateWorktree(ctx context.Context, paths []string) error {
+// nulList ends each of paths with a NUL.
+func nulList(paths []string) string {
 	if len(paths) == 0 {
-		return nil
+		return ""
 	}
-	return r.runLocking(ctx, nulList(paths), "checkout-index", "-f", "-u", "-z", "--stdin")
-}
-
-func nulList(paths []string) string { return strings.Join(paths, "\x00") + "\x00" }
-
-// indexWait bounds how long [Repo.runLocking] waits for another git process.
-const indexWait = 5 * time.Second
-
-// runLocking runs a git command that locks the index. If another process has
-// locked it, git gives up at once. But the git of an editor, which asks for the
-// status, is done in a moment, and half a repair would be worse than a late
-// one.
-func (r *Repo) runLocking(ctx context.Context, stdin string, args ...string) error {
-	for end := time.Now().Add(indexWait); ; {
-		_, err := r.run(ctx, strings.NewReader(stdin), args...)
-		failed := (*GitError)(nil)
-		if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, ".lock': File exists") || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("git %s: %w", args[0], context.Cause(ctx))
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return strings.Join(paths, "\x00") + "\x00"
 }
 
 func exists(path string) bool {

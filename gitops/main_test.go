@@ -48,12 +48,14 @@ func hookMain(ctx context.Context) error {
 		}
 		if bytes.Contains(blobs[0], []byte("DRIFT")) {
 			data := bytes.ReplaceAll(blobs[0], []byte("DRIFT"), []byte("FIXED"))
-			fixed = append(fixed, gitops.Staged{Path: c.Path, Mode: c.Mode, Data: data})
+			fixed = append(fixed, gitops.Staged{Path: c.Path, Mode: c.Mode, Old: c.OID, Data: data})
 		}
 	}
-	kept, err := repo.Replace(ctx, fixed)
-	if len(kept) > 0 {
-		fmt.Fprintf(os.Stderr, "kept %q\n", kept)
+	done, err := repo.Replace(ctx, fixed)
+	for i, d := range done {
+		if !d.Tree {
+			fmt.Fprintf(os.Stderr, "kept %q\n", fixed[i].Path)
+		}
 	}
 	return err
 }

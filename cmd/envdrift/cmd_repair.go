@@ -77,13 +77,13 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 	check, err := precommit.Run(ctx, c.work, precommit.Options{ByHand: true, DryRun: dry, Only: func(file string) bool {
 		return len(only) == 0 || slices.Contains(only, file)
 	}})
-	if err != nil {
+	if check == nil {
 		return err
 	}
 	defer func() { _ = check.Close() }()
 	for _, f := range check.Files {
 		r := f.Repair
-		if r == nil {
+		if r == nil || errors.Is(r.Err, precommit.ErrStopped) {
 			continue
 		}
 		row := report.Row{Status: report.Status(r.Action), File: f.Change.Path, Names: r.Names, Err: r.Err}
@@ -96,7 +96,7 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 		}
 		c.add(row)
 	}
-	return nil
+	return err
 }
 
 // repairTree repairs env files of mappings in the working tree: the named ones,

@@ -97,6 +97,8 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		return c.repairSteps(f.Target, file, f.Err, true)
 	case errors.Is(r.Err, precommit.ErrEdited):
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
+	case errors.Is(r.Err, precommit.ErrStaged), errors.Is(r.Err, precommit.ErrStopped):
+		return []string{"not repaired: " + r.Err.Error(), "commit again"}
 	case r.Err != nil && f.Head == nil:
 		return []string{
 			"not repaired: " + r.Err.Error(),

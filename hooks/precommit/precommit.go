@@ -85,9 +85,16 @@ type Repair struct {
 	Backup string // absolute path of the old version
 }
 
-// ErrEdited reports that a repair would not last: git drops the index of this
-// commit when the hook fails, and the working tree has more than is staged.
-var ErrEdited = errors.New("the working tree has further edits, so this commit cannot be repaired for you")
+// Why a repair was not made.
+var (
+	// ErrEdited: it would not last. Git drops the index of this commit when the
+	// hook fails, and the working tree has more than is staged.
+	ErrEdited = errors.New("the working tree has further edits, so this commit cannot be repaired for you")
+	// ErrStaged: what was staged in the meantime is not replaced.
+	ErrStaged = errors.New("another version was staged in the meantime; nothing was written to it")
+	// ErrStopped: an error that is reported once for all files.
+	ErrStopped = errors.New("nothing was written to it")
+)
 
 // repair repairs the files that drifted where the configuration wants it. The
 // commit does not go on: the user is to look at it first.
@@ -111,10 +118,25 @@ func (c *Check) repair(ctx context.Context) error {
 		return c.repairBeside(ctx, todo)
 	}
 	unlock, err := c.w.Lock(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(c.repairIndex(ctx, todo), unlock())
 	}
-	return errors.Join(c.repairIndex(ctx, todo), unlock())
+	for _, f := range todo {
+		f.Repair.settle(err)
+	}
+	return err
+}
+
+// settle says why a repair was not made, if it was not: err, or that another
+// version came first.
+func (r *Repair) settle(err error) {
+	switch {
+	case r.Index || r.Tree || r.Err != nil:
+	case err != nil:
+		r.Err = ErrStopped
+	default:
+		r.Err = ErrStaged
+	}
 }
 
 func (f *StagedFile) plan() {
@@ -146,21 +168,28 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 		return err
 	}
 	var files []gitops.Staged
+	var backups []string
 	for _, f := range todo {
-		if f.Repair.Backup, err = c.repo.Backup(f.Change.Path, f.Data, time.Now()); err != nil {
+		backup, err := c.repo.Backup(f.Change.Path, f.Data, time.Now())
+		if err != nil {
 			return fmt.Errorf("keep a backup: %w", err)
 		}
-		files = append(files, gitops.Staged{Path: f.Change.Path, Mode: f.Change.Mode, Data: f.Repair.Data})
+		backups = append(backups, backup)
+		files = append(files, gitops.Staged{Path: f.Change.Path, Mode: f.Change.Mode, Old: f.Change.OID, Data: f.Repair.Data})
 	}
-	kept, err := c.repo.Replace(ctx, files)
-	if err != nil {
-		return err
+	done, err := c.repo.Replace(ctx, files)
+	for i, f := range todo {
+		r := f.Repair
+		r.Index = done[i].Index && !c.repo.IndexIsTemporary()
+		r.Tree = done[i].Tree
+		switch {
+		case r.Index || r.Tree:
+			r.Backup = backups[i]
+		case done[i].Index:
+			r.Err = ErrEdited // while it was repaired
+		}
 	}
-	for _, f := range todo {
-		f.Repair.Index = !c.repo.IndexIsTemporary()
-		f.Repair.Tree = !slices.Contains(kept, f.Change.Path)
-	}
-	return nil
+	return err
 }
 
 // lasting leaves out what git would forget: "git commit -p" and the like work
@@ -178,7 +207,7 @@ func (c *Check) lasting(ctx context.Context, todo []*StagedFile) ([]*StagedFile,
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(todo, func(f *StagedFile) bool {
+	return slices.DeleteFunc(slices.Clone(todo), func(f *StagedFile) bool {
 		if edited[f.Change.Path] {
 			f.Repair.Err = ErrEdited
 		}
@@ -203,14 +232,13 @@ func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
 		}
 		changes = append(changes, ch)
 	}
-	if err := c.w.Apply(ctx, changes); err != nil {
-		return err
-	}
+	err := c.w.Apply(ctx, changes)
 	for i, f := range todo {
 		ch, r := changes[i], f.Repair
-		r.Action, r.Names, r.Err, r.Tree, r.Backup = ch.Action, ch.Names, ch.Err, ch.Err == nil, ch.Backup
+		r.Action, r.Names, r.Err, r.Tree, r.Backup = ch.Action, ch.Names, ch.Err, err == nil && ch.Err == nil, ch.Backup
+		r.settle(err)
 	}
-	return nil
+	return err
 }
 
 // owners tells whose key a file was encrypted with, if that is known: at most

@@ -75,6 +75,10 @@ func putBack(root *os.Root, temp, base string, placed fs.FileInfo) error {
 	}
 }
 
+// Exchange exchanges the names of two files in root in one step. It returns
+// [errors.ErrUnsupported] where the system or the file system cannot.
+func Exchange(root *os.Root, a, b string) error { return exchange(root, a, b) }
+
 // holds reports whether name is a regular file with the content data.
 func holds(root *os.Root, name string, data []byte) bool {
 	info, err := root.Lstat(name)
