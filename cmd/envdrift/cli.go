@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kingpin/v2"
 	"golang.org/x/term"
@@ -37,6 +38,7 @@ type cli struct {
 	dir    string // absolute: the current directory, or -C
 	work   *workspace.Workspace
 	report report.Report // the rows so far
+	busy   sync.Mutex    // held by what an interrupt must not cut
 }
 
 // A command does the work and returns why it could not. Failures of single

@@ -4,11 +4,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/servertest"
@@ -64,5 +67,52 @@ func interruptVault(t *testing.T, v *faultyVault, file string, args []string) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".env.keys")); err == nil {
 		t.Error(".env.keys was written")
+	}
+}
+
+// TestInterruptComputing presses Ctrl-C while a hundred thousand values are
+// decrypted, which takes half a minute and looks at no context.
+func TestInterruptComputing(t *testing.T) {
+	t.Parallel()
+	key, err := ecies.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := key.PublicKey().Encrypt([]byte("value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&file, "A%d=%s\n", i, value)
+	}
+	b := newBench(t, t.TempDir())
+	b.write(".env", []byte(file.String()))
+	for _, args := range []string{"decrypt", "decrypt --stdout", "exec -f .env -- true", "env -f .env"} {
+		t.Run(args, func(t *testing.T) {
+			cmd := exec.Command("envdrift", strings.Fields(args)...)
+			var stderr bytes.Buffer
+			cmd.Dir, cmd.Env, cmd.Stderr = b.dir, append(b.env, "DOTENV_PRIVATE_KEY="+key.Reveal()), &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			pressed := time.Now()
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != statusInterrupt || !strings.Contains(stderr.String(), "interrupted") {
+				t.Errorf("status %d; want %d\n%s", got, statusInterrupt, stderr.String())
+			}
+			if took := time.Since(pressed); took > 5*time.Second {
+				t.Errorf("it took %v to end", took)
+			} else {
+				t.Logf("it took %v to end", took)
+			}
+			if b.read(".env") != file.String() {
+				t.Error(".env was changed")
+			}
+		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -66,13 +66,13 @@ func run(ctx context.Context, sys *system, args []string) int {
 	}
 	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err: redactArgs(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
+		return c.fail(&usageError{err: cmdline.Redact(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
 	}
 	c.name = name
 	if err := c.enter(); err != nil {
 		return c.fail(&usageError{err: err, command: name})
 	}
-	err = commands[name](ctx)
+	err = c.await(ctx, commands[name])
 	if cause := (*interrupt.Error)(nil); errors.As(context.Cause(ctx), &cause) && c.wasCut(err) {
 		c.say("interrupted; each file has its old content or its new content, nothing in between")
 		return cause.Status()
@@ -80,20 +80,24 @@ func run(ctx context.Context, sys *system, args []string) int {
 	return c.finish(err)
 }
 
-// redactArgs removes what the user typed from a command-line error if it may be
-// a secret: one argument too many is often the key itself, and only kingpin's
-// text distinguishes that error from others.
-func redactArgs(err error, args []string) error {
-	const longestWord = 24 // envdrift's are shorter; keys and tokens are longer
-	for _, arg := range args {
-		if err.Error() == "unexpected "+arg {
-			return errors.New("too many arguments; a key is never passed as one")
-		}
-		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
-			return errors.New("an argument is not understood; it is not repeated here, because it may be secret")
-		}
+// await runs a command to its end, or until shortly after an interrupt: what
+// computes does not look at ctx, and no write is cut.
+func (c *cli) await(ctx context.Context, do command) error {
+	const grace = 50 * time.Millisecond // for a command that looks at ctx
+	done, cut := make(chan error, 1), make(chan struct{})
+	go func() { done <- do(ctx) }()
+	context.AfterFunc(ctx, func() {
+		time.Sleep(grace)
+		c.busy.Lock()
+		time.Sleep(grace) // to report what it wrote
+		close(cut)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-cut:
+		return context.Cause(ctx)
 	}
-	return err
 }
 
 // wasCut reports whether the interrupt kept the command from completing, or

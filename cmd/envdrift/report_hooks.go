@@ -161,10 +161,10 @@ func (c *cli) updateLine(u *postcheckout.Update) string {
 		left = append(left, c.leftLine(l))
 	}
 	if len(done) > 0 {
-		parts = append(parts, joinFirst(done))
+		parts = append(parts, report.JoinFirst(done))
 	}
 	if len(left) > 0 {
-		parts = append(parts, "not done: "+joinFirst(left))
+		parts = append(parts, "not done: "+report.JoinFirst(left))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -184,13 +184,4 @@ func (c *cli) leftLine(l postcheckout.Left) string {
 		text += " (" + hints[0] + ")"
 	}
 	return text
-}
-
-// joinFirst joins the first of parts, to fit on a line.
-func joinFirst(parts []string) string {
-	const most = 3
-	if more := len(parts) - most; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(parts[:most], ", "), more)
-	}
-	return strings.Join(parts, ", ")
 }

@@ -3,6 +3,7 @@
 package cmdline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,4 +94,20 @@ func shortTakesNext(flags []*kingpin.FlagModel, shorts string) bool {
 		}
 	}
 	return false
+}
+
+// Redact removes what the user typed from an error of kingpin if it may be a
+// secret: one argument too many is often the key itself, and only kingpin's text
+// distinguishes that error from others.
+func Redact(err error, args []string) error {
+	const longestWord = 24 // envdrift's are shorter; keys and tokens are longer
+	for _, arg := range args {
+		if err.Error() == "unexpected "+arg {
+			return errors.New("too many arguments; a key is never passed as one")
+		}
+		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
+			return errors.New("an argument is not understood; it is not repeated here, because it may be secret")
+		}
+	}
+	return err
 }

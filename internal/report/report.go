@@ -237,3 +237,12 @@ func Plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// JoinFirst joins the first of parts, to fit on a line.
+func JoinFirst(parts []string) string {
+	const most = 3
+	if more := len(parts) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(parts[:most], ", "), more)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -77,7 +77,7 @@ func (w *Workspace) Lock(ctx context.Context) (unlock func() error, err error) {
 		return nil, err
 	}
 	if repo == nil {
-		return func() error { return nil }, nil // no clone: each file is atomic on its own
+		return w.busy(func() error { return nil }), nil // no clone: each file is atomic on its own
 	}
 	waited := w.options.UI.Progress("waiting for another envdrift")
 	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", w.options.Holder, os.Getpid()))
@@ -89,7 +89,19 @@ func (w *Workspace) Lock(ctx context.Context) (unlock func() error, err error) {
 	if err := repo.Exclude(atomicfile.Pattern); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	return unlock, nil
+	return w.busy(unlock), nil
+}
+
+// busy returns unlock for the time of the work that begins now.
+func (w *Workspace) busy(unlock func() error) func() error {
+	if w.options.Busy == nil {
+		return unlock
+	}
+	w.options.Busy.Lock()
+	return func() error {
+		defer w.options.Busy.Unlock()
+		return unlock()
+	}
 }
 
 // keep is a [drift.BackupFunc]: in a clone under its git directory, where nothing

@@ -36,7 +36,8 @@ type Options struct {
 	Consent    Consent
 	Git        gitops.Prefetched // what git need not be asked again
 	OpenVault  func(context.Context, vault.Config) (vault.Store, error)
-	UI         UI // nil: silent, and answers no
+	UI         UI          // nil: silent, and answers no
+	Busy       sync.Locker // held while files are written, which nothing may cut; nil for none
 }
 
 // A UI is the user who waits for a command.
