@@ -65,7 +65,36 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 	for _, f := range c.changes.Files {
 		c.Files = append(c.Files, &StagedFile{File: f})
 	}
+	if err := c.confirm(ctx); err != nil {
+		return c, err
+	}
 	return c, c.repair(ctx)
+}
+
+// ErrStagedLate reports a version that the check did not see.
+var ErrStagedLate = errors.New("was staged while the check ran; commit again")
+
+// confirm fails the files that were staged while a vault was asked: git commits
+// what is in the index when the hook is over.
+func (c *Check) confirm(ctx context.Context) error {
+	if !slices.ContainsFunc(c.Files, func(f *StagedFile) bool { return f.Vault != "" }) {
+		return nil
+	}
+	now, err := verify.Staged(ctx, c.w, c.options.Only)
+	if err != nil {
+		return err
+	}
+	seen := map[gitops.Change]bool{}
+	for _, f := range c.Files {
+		seen[f.Change] = true
+	}
+	for _, f := range now.Files {
+		if !seen[f.Change] {
+			f.Err = ErrStagedLate
+			c.Files = append(c.Files, &StagedFile{File: f})
+		}
+	}
+	return now.Close()
 }
 
 // Close ends the process that reads the index.

@@ -3,6 +3,7 @@ package precommit_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,10 +31,15 @@ type memory struct {
 	texts map[string]string
 	down  bool
 	asked int
+
+	meanwhile func() // done while the vault is asked
 }
 
 func (m *memory) Get(_ context.Context, name string) (vault.Secret, error) {
 	m.asked++
+	if m.meanwhile != nil {
+		m.meanwhile()
+	}
 	text, ok := m.texts[name]
 	switch {
 	case m.down:
@@ -151,6 +157,17 @@ func (d *desk) stage(name, text string) {
 	d.t.Helper()
 	d.write(name, text)
 	d.git("add", "-f", name)
+}
+
+// temporaryIndex makes git use an index that it drops when the hook fails.
+func (d *desk) temporaryIndex() {
+	d.t.Helper()
+	index := filepath.Join(d.dir, ".git", "next-index-1.lock")
+	data, err := os.ReadFile(filepath.Join(d.dir, ".git", "index"))
+	if err := errors.Join(err, os.WriteFile(index, data, 0o600)); err != nil {
+		d.t.Fatal(err)
+	}
+	d.env["GIT_INDEX_FILE"] = index
 }
 
 func (d *desk) encrypted(key *ecies.PrivateKey, text string) string {
@@ -515,15 +532,28 @@ func TestRepair(t *testing.T) {
 		},
 		{name: "under the framework", known: true, prepare: func(d *desk) { d.env["PRE_COMMIT"] = "1" }, action: drift.Repaired, tree: true, backup: true, inTree: "A=1 B=2"},
 		{
+			name: "under the framework, without the file", known: true, action: drift.Failed, err: func(err error) bool { return errors.Is(err, precommit.ErrEdited) },
+			prepare: func(d *desk) {
+				d.env["PRE_COMMIT"] = "1"
+				_ = os.Remove(filepath.Join(d.dir, "svc", ".env"))
+			},
+		},
+		{
+			name: "under the framework, with another file", known: true, action: drift.Failed, err: is[*fs.PathError],
+			prepare: func(d *desk) {
+				d.env["PRE_COMMIT"] = "1"
+				_ = errors.Join(os.Remove(filepath.Join(d.dir, "svc", ".env")), os.Mkdir(filepath.Join(d.dir, "svc", ".env"), 0o755))
+			},
+		},
+		{
+			name: "an index that git drops, but the working tree lasts", known: true, action: drift.Repaired, tree: true, backup: true, inIndex: "A=1 B=2", inTree: "A=1 B=2",
+			prepare: func(d *desk) { d.temporaryIndex() },
+		},
+		{
 			name: "an index that git drops", known: true, action: drift.Failed, err: func(err error) bool { return errors.Is(err, precommit.ErrEdited) },
 			prepare: func(d *desk) {
-				index := filepath.Join(d.dir, ".git", "next-index-1.lock")
-				data, err := os.ReadFile(filepath.Join(d.dir, ".git", "index"))
-				if err := errors.Join(err, os.WriteFile(index, data, 0o600)); err != nil {
-					d.t.Fatal(err)
-				}
+				d.temporaryIndex()
 				d.write("svc/.env", "A=7\n")
-				d.env["GIT_INDEX_FILE"] = index
 			},
 		},
 	}
@@ -561,6 +591,68 @@ func TestRepair(t *testing.T) {
 				if err != nil || len(kept) == 0 {
 					t.Errorf("the backup holds %q, %v", kept, err)
 				}
+			}
+		})
+	}
+}
+
+// What is staged while the vault is asked is neither replaced nor passed.
+func TestStagedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, drifts := range []bool{true, false} {
+		d := drifted(t, true)
+		if !drifts {
+			d.stage("svc/.env", d.encrypted(d.right, "A=1\nB=3\n"))
+		}
+		late := d.encrypted(d.stranger, "A=1\nB=late\n")
+		d.store.meanwhile = func() {
+			d.stage("svc/.env", late)
+			d.stage("svc/.env.more", "A=secret\n")
+		}
+		check := d.check(precommit.Options{})
+		var got []string
+		for _, f := range check.Files {
+			if errors.Is(f.Err, precommit.ErrStagedLate) {
+				got = append(got, f.Change.Path)
+			}
+		}
+		if strings.Join(got, " ") != "svc/.env svc/.env.more" {
+			t.Errorf("drift %t: %q were staged late; want svc/.env and svc/.env.more", drifts, got)
+		}
+		if d.git("show", ":svc/.env") != late || d.read("svc/.env") != late {
+			t.Errorf("drift %t: what was staged is gone", drifts)
+		}
+		for _, f := range check.Files {
+			if r := f.Repair; r != nil && (!errors.Is(r.Err, precommit.ErrStaged) || r.Index || r.Tree || r.Backup != "") {
+				t.Errorf("Repair = %+v; want nothing to be done", r)
+			}
+		}
+	}
+}
+
+// A repair that could not be made is not reported as one.
+func TestRepairStopped(t *testing.T) {
+	t.Parallel()
+	for name, hinder := range map[string]func(d *desk){
+		"state directory": func(d *desk) { d.write(".git/envdrift", "") },
+		"backup":          func(d *desk) { d.write(".git/envdrift/backup", "") },
+		"index":           func(d *desk) { d.write(".git/index.lock", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := drifted(t, true)
+			hinder(d)
+			before := d.read("svc/.env")
+			check, err := precommit.Run(t.Context(), d.open(), precommit.Options{})
+			if err == nil {
+				t.Fatal("Run = nil; want an error")
+			}
+			defer func() { _ = check.Close() }()
+			if r := check.Files[0].Repair; !errors.Is(r.Err, precommit.ErrStopped) || r.Index || r.Tree || r.Backup != "" {
+				t.Errorf("Repair = %+v; want nothing to be done", r)
+			}
+			if d.read("svc/.env") != before || d.git("show", ":svc/.env") != before {
+				t.Error("the file was changed")
 			}
 		})
 	}
