@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
 // Backup saves data, a version of path, in the state directory and returns the
@@ -19,7 +21,7 @@ func (r *Repo) Backup(path string, data []byte, now time.Time) (string, error) {
 		return "", err
 	}
 	dir = filepath.Join(dir, "backup")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
 	base := filepath.Join(dir, now.UTC().Format("20060102T150405Z-")+backupName(path))
@@ -43,10 +45,13 @@ func backupName(path string) string {
 	return name
 }
 
+// unfinishedPrefix begins the names of backups that are being written.
+const unfinishedPrefix = ".unfinished-"
+
 // writeNew creates a file completely or not at all: an incomplete backup would
 // look like a good one.
 func writeNew(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".unfinished-*") // of mode 0600
+	f, err := os.CreateTemp(filepath.Dir(name), unfinishedPrefix+"*") // of mode 0600
 	if err != nil {
 		return err
 	}
@@ -56,6 +61,9 @@ func writeNew(name string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
+	if err == nil {
+		err = atomicfile.Adopt(f.Name())
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -432,6 +433,62 @@ func TestLock(t *testing.T) {
 	}
 	if err := unlock(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What root makes for a user, as with sudo, belongs to the user.
+func TestStateBelongsToTheOwner(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	s := initRepo(t).with("SUDO_UID=1234")
+	git := filepath.Join(s.dir, ".git")
+	if err := errors.Join(os.Chown(git, 1234, 2345), os.Chown(filepath.Join(git, "objects"), 1234, 2345)); err != nil {
+		t.Fatal(err)
+	}
+	repo := s.open()
+	unlock, err := repo.Lock(t.Context(), "root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup, err := repo.Backup(".env", nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.replace(repo, "a.env", 0o100644, "A=2\n"); err != nil {
+		t.Fatal(err)
+	}
+	object := strings.TrimSpace(s.git("rev-parse", ":a.env"))
+	state := filepath.Join(git, "envdrift")
+	for _, name := range []string{state, filepath.Join(state, "lock"), filepath.Join(state, "lock-holder"), filepath.Dir(backup), backup, filepath.Join(git, "index"), filepath.Join(git, "objects", object[:2], object[2:])} {
+		if out, err := exec.Command("stat", "-c", "%u:%g", name).CombinedOutput(); strings.TrimSpace(string(out)) != "1234:2345" || err != nil {
+			t.Errorf("%s belongs to %s, %v; want the owner of the repository", name, out, err)
+		}
+	}
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A backup that a killed run did not complete is removed under the next lock.
+func TestLockRemovesUnfinishedBackups(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.write(".git/envdrift/backup/.unfinished-1", "half")
+	s.write(".git/envdrift/backup/kept", "whole")
+	unlock, ok := s.open().TryLock()
+	if !ok {
+		t.Fatal("TryLock = false")
+	}
+	if _, ok := s.open().TryLock(); ok {
+		t.Error("TryLock of a locked clone = true")
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(s.dir, ".git/envdrift/backup")); len(left) != 1 || left[0].Name() != "kept" {
+		t.Errorf("%v are left; want the whole backup", left)
 	}
 }
 

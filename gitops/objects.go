@@ -7,8 +7,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
 // emptyTree is an object that git knows even if it is not stored.
@@ -161,6 +164,13 @@ func (r *Repo) HashObject(ctx context.Context, data []byte) (OID, error) {
 	oid := OID(strings.TrimSpace(string(out)))
 	if !oid.valid() {
 		return "", outputError("hash-object", out)
+	}
+	// As root: a folder of root's would keep the user from storing more.
+	folder := filepath.Join(r.CommonDir, "objects", string(oid[:2]))
+	for _, name := range []string{folder, filepath.Join(folder, string(oid[2:]))} {
+		if err := atomicfile.Adopt(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
 	}
 	return oid, nil
 }

@@ -403,5 +403,6 @@ func (r *Repo) refresh(ctx context.Context, files []Staged, done []Replaced) {
 	}
 	if len(paths) > 0 && !r.IndexIsTemporary() {
 		_, _ = r.run(ctx, strings.NewReader(nulList(paths)), "add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
+		_ = atomicfile.Adopt(r.Index)
 	}
 }

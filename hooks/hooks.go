@@ -367,7 +367,7 @@ func writeHook(file, text string) error {
 
 func write(file, text string, perm os.FileMode) error {
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(dir)

@@ -173,6 +173,49 @@ func Leftovers(root *os.Root, dir string, before time.Time) []string {
 	return names
 }
 
+// MkdirAll is like [os.MkdirAll]. If root runs it, what it makes belongs to the
+// owner of the folder that it is in.
+func MkdirAll(dir string, perm fs.FileMode) error {
+	err := os.Mkdir(dir, perm)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := MkdirAll(filepath.Dir(dir), perm); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, perm)
+	}
+	if info, there := os.Stat(dir); errors.Is(err, fs.ErrExist) && there == nil && info.IsDir() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return Adopt(dir)
+}
+
+// MkdirAllIn is MkdirAll inside root.
+func MkdirAllIn(root *os.Root, dir string, perm fs.FileMode) error {
+	if info, err := root.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if up := path.Dir(dir); up != dir {
+		if err := MkdirAllIn(root, up, perm); err != nil {
+			return err
+		}
+	}
+	if err := root.Mkdir(dir, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	folder, err := root.Stat(path.Dir(dir))
+	if err != nil {
+		return err
+	}
+	made, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(own(made, folder), made.Close())
+}
+
 // resolve returns the folder, relative to root and without links, and the name
 // of the file to replace. If name is a link, it stays, and its target is the
 // file.

@@ -164,12 +164,13 @@ func TestOwner(t *testing.T) {
 		atomicfile.Write(root, "new", nil, 0o600, true),
 		atomicfile.Replace(root, "created", nil, nil, 0o600, true),
 		atomicfile.Replace(root, "theirs", []byte("old"), []byte("new"), 0o600, false),
-		os.Mkdir(filepath.Join(dir, "made"), 0o700), atomicfile.Adopt(filepath.Join(dir, "made")),
+		atomicfile.MkdirAll(filepath.Join(dir, "made", "below"), 0o700),
+		atomicfile.MkdirAllIn(root, "inside/below", 0o700),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"new": "1234:2345", "created": "1234:2345", "theirs": "3456:4567", "made": "1234:2345"} {
+	for name, want := range map[string]string{"new": "1234:2345", "created": "1234:2345", "theirs": "3456:4567", "made": "1234:2345", "made/below": "1234:2345", "inside": "1234:2345", "inside/below": "1234:2345"} {
 		if got := owner(t, filepath.Join(dir, name)); got != want {
 			t.Errorf("%s belongs to %s; want %s", name, got, want)
 		}

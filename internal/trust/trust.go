@@ -114,7 +114,7 @@ func (p Pins) read() (content, error) {
 // change rewrites the file, one process at a time.
 func (p Pins) change(ctx context.Context, alter func(content)) error {
 	dir := filepath.Dir(p.file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -51,22 +51,77 @@ func (w *Workspace) Apply(ctx context.Context, changes []drift.Change) (err erro
 	return nil
 }
 
-// leftovers lists what killed runs left beside the files of a plan. Without a
-// clone no lock tells them from the files of a run that is at work: their age
-// does.
-func (w *Workspace) leftovers(changes []drift.Change) (names []string) {
+// leftovers lists what killed runs left beside the files of a plan.
+func (w *Workspace) leftovers(changes []drift.Change) []string {
+	var dirs []string
+	for _, c := range changes {
+		dirs = append(dirs, path.Dir(c.File))
+	}
+	return w.leftoversIn(dirs)
+}
+
+// leftoversIn lists what killed runs left in some folders. Without a clone no
+// lock tells them from the files of a run that is at work: their age does.
+func (w *Workspace) leftoversIn(dirs []string) (names []string) {
 	var before time.Time
 	if !w.inRepo {
 		before = time.Now().Add(-time.Minute)
 	}
 	seen := map[string]bool{}
-	for _, c := range changes {
-		if dir := path.Dir(c.File); !seen[dir] {
+	for _, dir := range dirs {
+		if !seen[dir] {
 			seen[dir] = true
 			names = append(names, atomicfile.Leftovers(w.root, dir, before)...)
 		}
 	}
 	return names
+}
+
+// clean removes what killed runs left where this one can see it at little cost:
+// it may hold plaintext. Another run that is at work has the lock. What cannot
+// be removed is left to a later run.
+func (w *Workspace) clean() {
+	names := w.leftoversIn(w.folders())
+	if len(names) == 0 {
+		return
+	}
+	if w.inRepo {
+		repo, err := w.Git(context.Background())
+		if err != nil {
+			return
+		}
+		unlock, ok := repo.TryLock()
+		if !ok {
+			return
+		}
+		defer func() { _ = unlock() }()
+	}
+	for _, name := range names {
+		if w.root.Remove(name) == nil {
+			w.Debug("removed %s, which a killed run left", name)
+		}
+	}
+}
+
+// folders returns where files are written: this folder, and those of the
+// mappings. If there are many of these, only after a run that did not end.
+func (w *Workspace) folders() []string {
+	const few = 64
+	dirs := []string{".", w.Base}
+	if here, err := w.Inside("."); err == nil {
+		dirs = append(dirs, here)
+	}
+	_, err := w.root.Lstat(".git/envdrift/lock-holder")
+	if len(w.Config.Mappings) > few && err != nil {
+		return dirs
+	}
+	for _, m := range w.Config.Mappings {
+		folder := path.Join(w.Base, m.Folder)
+		for _, file := range []string{".env.keys", m.EnvFile, m.ActivateTo} {
+			dirs = append(dirs, path.Dir(path.Join(folder, file)))
+		}
+	}
+	return dirs
 }
 
 // Lock takes the clone's lock. It waits for another run of envdrift at most as

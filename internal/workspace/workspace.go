@@ -116,6 +116,7 @@ func Open(o Options) (*Workspace, error) {
 	if file != "" {
 		o.UI.Debug("configuration: %s", file)
 	}
+	w.clean()
 	return w, nil
 }
 

@@ -191,7 +191,7 @@ func (s *Store) replace(root *os.Root, name, file string, data []byte, base stri
 	if there != base {
 		return "", s.fail("put", name, vault.ErrConflict, "", "")
 	}
-	err := root.MkdirAll(path.Dir(file), 0o755)
+	err := atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
 	if err == nil {
 		err = atomicfile.Write(root, file, data, 0o644, false)
 	}

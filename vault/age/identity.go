@@ -79,7 +79,7 @@ func EnsureIdentity(file string) (recipient string, created bool, err error) {
 		return "", false, err
 	}
 	dir, base := filepath.Split(file)
-	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
+	if err := atomicfile.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
 		return "", false, err
 	}
 	root, err := os.OpenRoot(filepath.Clean(dir))

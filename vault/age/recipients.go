@@ -114,7 +114,7 @@ func AddRecipient(root *os.Root, file, line, label string) (added bool, err erro
 	}
 	data, err := read(root.FS(), file)
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err = []byte(recipientsHead), root.MkdirAll(path.Dir(file), 0o755)
+		data, err = []byte(recipientsHead), atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
 	}
 	if err != nil {
 		return false, err
