@@ -193,6 +193,21 @@ func (r *Repo) Changed(ctx context.Context, from, to OID) ([]Change, error) {
 	return parseRaw(out)
 }
 
+// Stashed returns the paths that a stash changes.
+func (r *Repo) Stashed(ctx context.Context) (map[string]bool, error) {
+	if _, err := r.Resolve(ctx, "refs/stash"); errors.As(err, new(*RevisionError)) {
+		return nil, nil
+	}
+	// A stash is a merge of HEAD and the index.
+	out, err := r.run(ctx, nil, "log", "--walk-reflogs", "--first-parent", "-m", "-z", "--format=", "--name-only",
+		"--no-renames", "--no-ext-diff", "--no-textconv", "--no-relative", "refs/stash", "--")
+	paths := map[string]bool{}
+	for _, name := range parseList(out) {
+		paths[strings.TrimLeft(name, "\n")] = true
+	}
+	return paths, err
+}
+
 // withPaths appends paths to the arguments of a command that lists everything
 // without them. Paths that are too many for a command line are left out:
 // callers filter.

@@ -173,8 +173,8 @@ func (c *cli) leftLine(l postcheckout.Left) string {
 	switch {
 	case errors.Is(l.Err, postcheckout.ErrBusy):
 		return "decrypting, while git is at work: " + c.commandLine("pull")
-	case errors.Is(l.Err, postcheckout.ErrEdited):
-		return c.relPath(l.File) + " (edited)"
+	case errors.Is(l.Err, postcheckout.ErrEdited), errors.Is(l.Err, postcheckout.ErrStashed):
+		return c.relPath(l.File) + " (" + l.Err.Error() + ")"
 	}
 	text := l.Err.Error()
 	if !strings.HasPrefix(text, l.File) { // as in an error of the file system

@@ -51,6 +51,7 @@ type Left struct {
 var (
 	ErrEdited     = errors.New("edited")
 	ErrBusy       = errors.New("git is at work")
+	ErrStashed    = errors.New("edited in a stash: git stash pop")
 	ErrNotIgnored = errors.New("git does not ignore it")
 )
 
@@ -245,7 +246,8 @@ func (u *Update) mayReplaceStale(targets []mapping.Target) func(*drift.DiffersEr
 }
 
 // decryptPulled decrypts the files that this clone keeps decrypted, unless they
-// are being edited.
+// are being edited, or the edit is in a stash: "git stash pop" needs the file as
+// git checked it out.
 func (u *Update) decryptPulled(ctx context.Context, targets []mapping.Target, keys []ecies.Keys) error {
 	var changes []drift.Change
 	var files []string
@@ -266,11 +268,18 @@ func (u *Update) decryptPulled(ctx context.Context, targets []mapping.Target, ke
 	if err != nil {
 		return err
 	}
+	stashed, err := u.repo.Stashed(ctx)
+	if err != nil {
+		return err
+	}
 	changes = slices.DeleteFunc(changes, func(ch drift.Change) bool {
-		if edited[ch.File] {
+		switch {
+		case edited[ch.File]:
 			u.Left = append(u.Left, Left{ch.File, ErrEdited})
+		case stashed[ch.File]:
+			u.Left = append(u.Left, Left{ch.File, ErrStashed})
 		}
-		return edited[ch.File]
+		return edited[ch.File] || stashed[ch.File]
 	})
 	if err := u.write(ctx, changes); err != nil {
 		return err

@@ -162,7 +162,7 @@ func summary(u *postcheckout.Update) string {
 	}
 	for _, left := range u.Left {
 		why := "error: " + left.Err.Error()
-		for err, word := range map[error]string{postcheckout.ErrEdited: "edited", postcheckout.ErrBusy: "busy", postcheckout.ErrNotIgnored: "not ignored", vault.ErrNotFound: "no secret"} {
+		for err, word := range map[error]string{postcheckout.ErrEdited: "edited", postcheckout.ErrStashed: "stashed", postcheckout.ErrBusy: "busy", postcheckout.ErrNotIgnored: "not ignored", vault.ErrNotFound: "no secret"} {
 			if errors.Is(left.Err, err) {
 				why = word
 			}
@@ -239,6 +239,16 @@ func TestRun(t *testing.T) {
 		{name: "edited", asked: true, want: "svc/.env.keys keys DOTENV_PRIVATE_KEY; left svc/.env edited",
 			before: func(d *desk) { d.remember(pulled) },
 			after:  func(d *desk) { d.write("svc/.env", d.read("svc/.env")+"B=3\n") }},
+		{name: "edited, and stashed", asked: true, want: "svc/.env.keys keys DOTENV_PRIVATE_KEY; left svc/.env stashed",
+			before: func(d *desk) {
+				d.remember(pulled)
+				d.write("svc/.env", "A=mine\n")
+				d.git("stash", "-q")
+				d.write("envdrift.toml", mapped+"\n")
+				d.git("stash", "-q")
+			}},
+		{name: "a stash of another file", asked: true, want: "svc/.env.keys keys DOTENV_PRIVATE_KEY; svc/.env decrypted A", tree: "A=2",
+			before: func(d *desk) { d.remember(pulled); d.write("envdrift.toml", mapped+"\n"); d.git("stash", "-q") }},
 		{name: "a merge goes on", asked: true, want: "svc/.env.keys keys DOTENV_PRIVATE_KEY; left  busy",
 			before: func(d *desk) { d.remember(pulled) }, after: func(d *desk) { d.write(".git/MERGE_HEAD", "x") }},
 		{name: "a rebase goes on", asked: true, want: "svc/.env.keys keys DOTENV_PRIVATE_KEY; left  busy",
