@@ -82,8 +82,8 @@ func environment(environ []string) []string {
 // would be wrong.
 func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
-	if args[0] == "update-index" || args[0] == "add" {
-		// These start post-index-change, which may be a file in the
+	if args[0] == "update-index" {
+		// It starts post-index-change, which may be a file in the
 		// tree. A copy of the index must be complete by itself.
 		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull, "-c", "core.splitIndex=false")
 	}

@@ -35,7 +35,7 @@ type Replaced struct {
 // copies of the indexes and prints what the working tree gets: it may be killed
 // at any moment. What remains is done here, under git's lock, and takes no time
 // that a user notices. Entries keep their skip-worktree and assume-unchanged
-// flags.
+// flags. The caller has the clone's lock.
 //
 // If there is an error, the result still says what was done.
 func (r *Repo) Replace(ctx context.Context, files []Staged) (done []Replaced, err error) {
@@ -48,9 +48,6 @@ func (r *Repo) Replace(ctx context.Context, files []Staged) (done []Replaced, er
 	defer func() {
 		for _, h := range held {
 			err = errors.Join(err, h.release())
-		}
-		if err == nil {
-			r.refresh(ctx, files, done)
 		}
 	}()
 	for _, index := range r.indexes() {
@@ -219,6 +216,9 @@ func (h *heldIndex) hold(ctx context.Context, r *Repo, versions []version) error
 // indexWait bounds how long envdrift waits for another git process.
 const indexWait = 5 * time.Second
 
+// ours is what a lock of envdrift's holds.
+const ours = "envdrift\n"
+
 // take locks the index as git does. The git of an editor, which asks for the
 // status, is done in a moment, and no repair would be worse than a late one.
 func (h *heldIndex) take(ctx context.Context) error {
@@ -226,7 +226,12 @@ func (h *heldIndex) take(ctx context.Context) error {
 		f, err := os.OpenFile(h.lock(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err == nil {
 			h.locked = true
-			return f.Close()
+			_, err = f.WriteString(ours)
+			return errors.Join(err, f.Close())
+		}
+		if text, _ := os.ReadFile(h.lock()); string(text) == ours {
+			_ = os.Remove(h.lock()) // of a run that was killed: its clone's lock is free
+			continue
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return err
@@ -390,19 +395,4 @@ func (h *heldIndex) release() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// refresh lets git note that the files are those of the index. Otherwise it
-// would find out when it next looks.
-func (r *Repo) refresh(ctx context.Context, files []Staged, done []Replaced) {
-	var paths []string
-	for i, f := range files {
-		if done[i].Index && done[i].Tree {
-			paths = append(paths, f.Path)
-		}
-	}
-	if len(paths) > 0 && !r.IndexIsTemporary() {
-		_, _ = r.run(ctx, strings.NewReader(nulList(paths)), "add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
-		_ = atomicfile.Adopt(r.Index)
-	}
 }

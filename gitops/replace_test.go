@@ -80,6 +80,19 @@ func TestReplaceWaitsForLockedIndex(t *testing.T) {
 	}
 }
 
+// A lock that a killed run left is no obstacle.
+func TestReplaceRemovesItsOwnLock(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.write(".git/index.lock", "envdrift\n")
+	if kept, err := s.replace(s.open(), "a.env", 0o100644, "A=2\n"); err != nil || kept != nil {
+		t.Errorf("Replace = %q, %v", kept, err)
+	}
+	if got := s.git("show", ":a.env"); got != "A=2\n" {
+		t.Errorf("the index holds %q", got)
+	}
+}
+
 // A commit that was interrupted has removed its index, which is a lock. The
 // hook's repair must not bring it back.
 func TestReplaceLeavesNoLockOfAnEndedCommit(t *testing.T) {

@@ -19,7 +19,9 @@ import (
 // repairs drift. The terminal sends it to every process: git, the hook, and the
 // git that the hook runs. Then the index and the working tree each have the
 // version before or the one after, git works, and the output claims no repair
-// that was not made. ENVDRIFT_ROUNDS sets how often.
+// that was not made. In every third round it is the repair command. Git itself
+// leaves an empty lock in one of a hundred commits that are interrupted before
+// the hook. ENVDRIFT_ROUNDS sets how often.
 func TestInterruptedRepair(t *testing.T) {
 	t.Parallel()
 	rounds := 40
@@ -32,14 +34,19 @@ func TestInterruptedRepair(t *testing.T) {
 	b.write(".env.keys", []byte("DOTENV_PRIVATE_KEY_PRODUCTION="+f.stranger.Reveal()+"\n"))
 	head := b.run("git", "rev-parse", "HEAD")
 	whole := time.Minute // the first is not interrupted
-	cut, repaired := 0, 0
+	cut, repaired, gits := 0, 0, 0
 	for n := range rounds {
 		b.run("git", "reset", "-q", "--hard")
 		b.write(envFile, f.strays)
-		args := []string{"commit", "-q", "-m", "drift", "-a"}
-		if n%2 == 0 {
+		args := []string{"git", "commit", "-q", "-m", "drift"}
+		switch n % 3 {
+		case 0:
 			b.run("git", "add", envFile)
-			args = args[:4]
+		case 1:
+			args = append(args, "-a")
+		case 2:
+			b.run("git", "add", envFile)
+			args = []string{"envdrift", "repair"}
 		}
 		after := time.Duration(rand.Int64N(int64(whole)))
 		if n == 0 {
@@ -51,11 +58,16 @@ func TestInterruptedRepair(t *testing.T) {
 		} else {
 			whole = took // as busy as the machine is now
 		}
+		lock := filepath.Join(b.dir, ".git", "index.lock")
+		if text, err := os.ReadFile(lock); err == nil && len(text) == 0 && n%3 < 2 {
+			gits++
+			_ = os.Remove(lock)
+		}
 		check := matrixCheck{b, f, "plain", head}
 		check.repository()
 		data, index := b.read(envFile), b.run("git", "show", ":"+envFile)
 		for where, data := range map[string]string{"working tree": data, "index": index} {
-			if bytes.Equal([]byte(data), f.strays) || where == "index" && n%2 == 1 && data == b.run("git", "show", "HEAD:"+envFile) {
+			if bytes.Equal([]byte(data), f.strays) || where == "index" && n%3 == 1 && data == b.run("git", "show", "HEAD:"+envFile) {
 				continue
 			}
 			if got := check.value(data, f.right); got != "2" {
@@ -63,7 +75,7 @@ func TestInterruptedRepair(t *testing.T) {
 			}
 			check.backup(f.strays)
 		}
-		said := strings.Contains(out, "repaired: review")
+		said := strings.Contains(out, "repaired: review") || strings.Contains(out, "in the index and in the working tree")
 		if said && bytes.Equal([]byte(data), f.strays) {
 			t.Errorf("round %d: the working tree is as before after\n%s", n, out)
 		}
@@ -80,13 +92,13 @@ func TestInterruptedRepair(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d of %d commits were interrupted, %d ended with a repair", cut, rounds, repaired)
+	t.Logf("%d of %d runs were interrupted, %d said that they repaired; git left %d locks before its hook", cut, rounds, repaired, gits)
 }
 
-// interrupt runs git and presses Ctrl-C after a while.
+// interrupt runs a program and presses Ctrl-C after a while.
 func (b *bench) interrupt(after time.Duration, args ...string) (out string, took time.Duration, interrupted bool) {
 	b.t.Helper()
-	cmd := exec.Command("git", args...)
+	cmd := exec.Command(args[0], args[1:]...)
 	var printed bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = b.dir, b.env, &printed, &printed
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -97,5 +109,5 @@ func (b *bench) interrupt(after time.Duration, args ...string) (out string, took
 	timer := time.AfterFunc(after, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) })
 	defer timer.Stop()
 	_ = cmd.Wait() // until the hook has closed its output too
-	return printed.String(), time.Since(start), cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
+	return printed.String(), time.Since(start), !cmd.ProcessState.Exited() || cmd.ProcessState.ExitCode() == statusInterrupt
 }
