@@ -96,6 +96,7 @@ func (r *Repo) Exclude(pattern string) (err error) {
 			return nil
 		}
 	}
+	old := bytes.Clone(data)
 	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
 		data = append(data, '\n')
 	}
@@ -107,5 +108,5 @@ func (r *Repo) Exclude(pattern string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	return atomicfile.Write(root, "exclude", append(data, pattern+"\n"...), 0o644, false)
+	return atomicfile.Replace(root, "exclude", old, append(data, pattern+"\n"...), 0o644, false)
 }

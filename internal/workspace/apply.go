@@ -169,9 +169,14 @@ func (w *Workspace) keep(file string, old []byte) (string, error) {
 	return name, atomicfile.Write(w.root, name, old, 0o600, true)
 }
 
-// WriteFile replaces one file under the clone's lock, unless it holds data already.
-func (w *Workspace) WriteFile(name string, data []byte, perm fs.FileMode) error {
-	return atomicfile.Write(w.root, name, data, perm, false)
+// WriteFile replaces one file, which must hold old, or not exist if old is nil.
+// Otherwise the error is a [*drift.ChangedError].
+func (w *Workspace) WriteFile(name string, old, data []byte, perm fs.FileMode) error {
+	err := atomicfile.Replace(w.root, name, old, data, perm, false)
+	if errors.Is(err, atomicfile.ErrChanged) {
+		return &drift.ChangedError{File: name}
+	}
+	return err
 }
 
 // ignorePrivate makes sure that git ignores every private file before it is
@@ -213,11 +218,14 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 		return nil
 	}
 	old, err := atomicfile.ReadFile(w.root.FS(), ".gitignore")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = nil, nil
+	}
+	if err != nil {
 		return err
 	}
 	w.options.UI.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
-	return w.WriteFile(".gitignore", appendLines(old, lines), 0o644)
+	return w.WriteFile(".gitignore", old, appendLines(old, lines), 0o644)
 }
 
 // appendLines adds lines to a text file in the file's own line ending.
@@ -246,8 +254,9 @@ func (w *Workspace) AddMapping(ctx context.Context, m config.Mapping) (name stri
 	if err != nil {
 		return "", err
 	}
-	if data, err = config.AddMapping(w.Config.File, data, w.options.Overrides, m); err != nil {
+	more, err := config.AddMapping(w.Config.File, data, w.options.Overrides, m)
+	if err != nil {
 		return "", err
 	}
-	return name, w.WriteFile(name, data, 0o644)
+	return name, w.WriteFile(name, data, more, 0o644)
 }

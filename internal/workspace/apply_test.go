@@ -395,12 +395,19 @@ func TestWriteFile(t *testing.T) {
 	p := newPlace(t)
 	p.mkdir("a")
 	w := p.open()
+	var old []byte
 	for _, content := range []string{"one\n", "two\n"} {
-		if err := w.WriteFile("a/f", []byte(content), 0o644); err != nil || p.read("a/f") != content {
+		if err := w.WriteFile("a/f", old, []byte(content), 0o644); err != nil || p.read("a/f") != content {
 			t.Errorf("WriteFile = %v, then %q; want %q", err, p.read("a/f"), content)
 		}
+		old = []byte(content)
 	}
-	if err := w.WriteFile("../f", nil, 0o644); err == nil {
+	for _, old := range [][]byte{nil, []byte("one\n")} {
+		if err := w.WriteFile("a/f", old, []byte("three\n"), 0o644); !errors.As(err, new(*drift.ChangedError)) || p.read("a/f") != "two\n" {
+			t.Errorf("WriteFile in the place of %q = %v, then %q; want the file to be kept", old, err, p.read("a/f"))
+		}
+	}
+	if err := w.WriteFile("../f", nil, nil, 0o644); err == nil {
 		t.Error("WriteFile(../f) = nil; want an error: it leads out of the tree")
 	}
 }

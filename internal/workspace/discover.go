@@ -27,7 +27,7 @@ func (w *Workspace) Init(ctx context.Context, provider string) (name string, act
 	}
 	if w.Config.File == "" {
 		data := config.Template(provider, w.options.Overrides, mappings)
-		return ConfigName, drift.Created, mappings, ignored, w.WriteFile(ConfigName, data, 0o644)
+		return ConfigName, drift.Created, mappings, ignored, w.WriteFile(ConfigName, nil, data, 0o644)
 	}
 	name, action = path.Join(w.Base, filepath.Base(w.Config.File)), drift.Unchanged
 	mappings = slices.DeleteFunc(mappings, func(m config.Mapping) bool {

@@ -113,6 +113,7 @@ func AddRecipient(root *os.Root, file, line, label string) (added bool, err erro
 		return false, fmt.Errorf("the recipient %w", err)
 	}
 	data, err := read(root.FS(), file)
+	old := bytes.Clone(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = []byte(recipientsHead), atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
 	}
@@ -134,7 +135,10 @@ func AddRecipient(root *os.Root, file, line, label string) (added bool, err erro
 	if label = strings.Map(printable, label); label != "" {
 		data = append(data, "# "+label+"\n"...)
 	}
-	return true, atomicfile.Write(root, file, append(data, line+"\n"...), 0o644, false)
+	if err := atomicfile.Replace(root, file, old, append(data, line+"\n"...), 0o644, false); err != nil {
+		return false, fmt.Errorf("%s: %w", file, err)
+	}
+	return true, nil
 }
 
 func printable(r rune) rune {
