@@ -84,14 +84,20 @@ func (c *Check) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := map[gitops.Change]bool{}
+	seen := map[string]*StagedFile{}
 	for _, f := range c.Files {
-		seen[f.Change] = true
+		seen[f.Change.Path] = f
 	}
-	for _, f := range now.Files {
-		if !seen[f.Change] {
+	for _, late := range now.Files {
+		f := seen[late.Change.Path]
+		if f == nil {
+			f = &StagedFile{File: late}
+			c.Files = append(c.Files, f)
+		} else if f.Change == late.Change {
+			continue
+		}
+		if f.Verified = false; f.Err == nil {
 			f.Err = ErrStagedLate
-			c.Files = append(c.Files, &StagedFile{File: f})
 		}
 	}
 	return now.Close()
