@@ -152,9 +152,12 @@ func apply(root *os.Root, c *Change, keep BackupFunc) error {
 		c.Backup = where
 	}
 	err = atomicfile.Replace(root, c.File, c.Old, c.New, perm, c.Private)
-	if errors.Is(err, atomicfile.ErrChanged) {
-		c.Backup = "" // it is only a copy
-		return &ChangedError{c.File}
+	if !errors.Is(err, atomicfile.ErrChanged) {
+		return err
 	}
-	return err
+	if now, err := atomicfile.ReadFile(root.FS(), c.File); err == nil && bytes.Equal(now, c.New) {
+		return nil
+	}
+	c.Backup = "" // it is only a copy
+	return &ChangedError{c.File}
 }
