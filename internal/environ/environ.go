@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
@@ -37,32 +36,10 @@ type Environ struct {
 	Given []dotenv.Variable // what the files name, whether the value is theirs or not
 }
 
-// Build decrypts the files and adds their values to those of the process. It
-// returns soon after ctx ends, even if a computation goes on: nothing is written.
-func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
-	built := make(chan struct{})
-	var late Environ
-	var lateErr error
-	go func() {
-		defer close(built)
-		late, lateErr = build(ctx, w, o)
-	}()
-	select {
-	case <-built:
-		return late, lateErr
-	case <-ctx.Done():
-	}
-	select {
-	case <-built: // requests and git end with ctx, and say what was cut
-		return late, lateErr
-	case <-time.After(100 * time.Millisecond):
-		return Environ{}, context.Cause(ctx)
-	}
-}
-
-// build leaves out what is envdrift's alone before anything is evaluated: a file
+// Build decrypts the files and adds their values to those of the process.
+// What is envdrift's alone is left out before anything is evaluated: a file
 // could pass it on under another name.
-func build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
+func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
 	user, err := config.LoadUser(w.Getenv)
 	if err != nil {
 		return Environ{}, err
