@@ -161,6 +161,13 @@ func TestStagedConflict(t *testing.T) {
 	if !repo.Merging() {
 		t.Error("Merging = false; want true")
 	}
+	c, err := repo.Conflict(t.Context(), "a.env", 1<<20)
+	if err != nil || c == nil || string(c.Base) != "A=1\nB=1\n" || string(c.Ours) != "A=ours\n" || string(c.Theirs) != "A=theirs\n" {
+		t.Errorf("Conflict = %+v, %v; want the base and both sides", c, err)
+	}
+	if c, err := repo.Conflict(t.Context(), "b.env", 1<<20); c != nil || err != nil {
+		t.Errorf("Conflict of another file = %+v, %v; want none", c, err)
+	}
 }
 
 func TestBlobs(t *testing.T) {

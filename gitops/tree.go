@@ -260,3 +260,31 @@ func parseStages(out []byte) ([]File, error) {
 	}
 	return files, nil
 }
+
+// A Conflict is a file that a merge could not resolve: its version before, and
+// those of both sides. A nil version does not exist.
+type Conflict struct{ Base, Ours, Theirs []byte }
+
+// Conflict returns the versions of a file that is in conflict in the index, or
+// nil.
+func (r *Repo) Conflict(ctx context.Context, path string, limit int64) (*Conflict, error) {
+	out, err := r.run(ctx, nil, "ls-files", "--unmerged", "-z", "--full-name", "--", path)
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	c := &Conflict{}
+	sides := map[string]*[]byte{"1": &c.Base, "2": &c.Ours, "3": &c.Theirs}
+	for _, record := range parseList(out) {
+		header, _, _ := strings.Cut(record, "\t")
+		words := strings.Fields(header)
+		if len(words) != 3 || sides[words[2]] == nil || !OID(words[1]).valid() {
+			return nil, outputError("ls-files", []byte(record))
+		}
+		blobs, err := r.Blobs(ctx, []OID{OID(words[1])}, limit)
+		if err != nil {
+			return nil, err
+		}
+		*sides[words[2]] = blobs[0]
+	}
+	return c, nil
+}
