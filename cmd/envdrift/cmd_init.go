@@ -48,7 +48,7 @@ func (c *cli) initialize(ctx context.Context) error {
 		c.say("There is no env file to map yet. When there is one: %s", c.commandLine("add FILE"))
 	}
 	if provider == "age" {
-		if err := c.initAge(); err != nil {
+		if err := c.initAge(ctx); err != nil {
 			return err
 		}
 	}
@@ -62,25 +62,14 @@ func (c *cli) initialize(ctx context.Context) error {
 	return c.offerHooks(ctx)
 }
 
-// initAge creates the user's identity and adds it to the recipients.
-func (c *cli) initAge() error {
-	identity, err := age.IdentityFile(c.getenv)
-	if err != nil {
-		return err
-	}
-	recipient, created, err := age.EnsureIdentity(identity)
-	if err != nil {
-		return err
-	}
+// initAge adds the user to the recipients, with an identity that may be new.
+func (c *cli) initAge(ctx context.Context) error {
+	identity, created, added, err := c.work.JoinAgeVault(ctx)
 	if created {
 		c.add(report.Row{Status: report.Status(drift.Created), File: identity, Note: "your identity: whoever has this file can read the vault; keep a copy in a safe place"})
-	}
-	added, err := age.AddRecipient(c.work.Root(), age.DefaultRecipients, recipient, c.work.UserName())
-	if err != nil {
-		return err
 	}
 	if added {
 		c.add(report.Row{Status: report.Status(drift.Created), File: age.DefaultRecipients, Note: "colleagues who may read the vault; commit it"})
 	}
-	return nil
+	return err
 }

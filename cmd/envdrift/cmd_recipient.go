@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -14,79 +14,126 @@ import (
 
 func (c *cli) addRecipient(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("recipient", "Show or change who can read the age vault of this repository.")
+	name := cmd.Flag("vault", "An age vault of [vault.named], instead of the default vault.").PlaceHolder("NAME").String()
+	who, label := new([]string), new(string)
 	show := cmd.Command("show", "Print your recipient, for a teammate to add; creates your identity if you have none.").HelpLong(`
+An SSH key of yours that age can use counts as an identity.
+
 Statuses: 0 printed · 1 could not · 2 wrong usage
 Example:  envdrift recipient show`)
-	commands[show.FullCommand()] = func(context.Context) error { return c.showRecipient() }
+	commands[show.FullCommand()] = func(ctx context.Context) error { return c.showRecipient(ctx, *name) }
 
-	add := cmd.Command("add", "Give a teammate access to the age vault: add a recipient and re-encrypt every secret.").HelpLong(`
+	list := cmd.Command("list", "Print who can read the age vaults.").HelpLong(`
+Statuses: 0 printed · 1 could not · 2 wrong usage or configuration
+Example:  envdrift recipient list`)
+	commands[list.FullCommand()] = func(ctx context.Context) error { return c.listRecipients(ctx, *name) }
+
+	change := func(verb, help, long string, run func(context.Context, *age.Store) (age.Change, error)) *kingpin.CmdClause {
+		clause := cmd.Command(verb, help).HelpLong(long)
+		commands[clause.FullCommand()] = func(ctx context.Context) error { return c.changeRecipients(ctx, *name, run) }
+		return clause
+	}
+	add := change("add", "Give a teammate access to the age vault: add a recipient and re-encrypt every secret.", `
 Review and commit what it changes. The recipient can read every secret of the
-vault. To remove one, delete the line, re-encrypt, and rotate the keys.
+vault. For one who is there already, --label changes only the label.
 
 Statuses: 0 added, or already a recipient · 1 could not · 2 wrong usage · 3 the vault
 could not be read
-Example:  envdrift recipient add age1… --label ben@example.com`)
-	recipient := add.Arg("RECIPIENT", "age1…, or an SSH public key in quotes.").Required().String()
-	label := add.Flag("label", "Whose it is, as a comment in the file.").PlaceHolder("TEXT").String()
-	commands[add.FullCommand()] = func(ctx context.Context) error { return c.newRecipient(ctx, *recipient, *label) }
+Example:  envdrift recipient add age1… --label ben@example.com`,
+		func(ctx context.Context, s *age.Store) (age.Change, error) {
+			return s.AddReader(ctx, strings.Join(*who, " "), *label)
+		})
+	add.Arg("RECIPIENT", "age1…, an SSH public key, or the path of its .pub file.").Required().StringsVar(who)
+	add.Flag("label", "Whose it is, as a comment in the file.").PlaceHolder("TEXT").StringVar(label)
+
+	change("remove", "Take a recipient away and re-encrypt every secret for the others.", `
+Who was removed keeps every secret that they could read, also in the history of
+git: replace those keys and values.
+
+Statuses: 0 removed · 1 could not · 2 wrong usage · 3 the vault could not be read
+Example:  envdrift recipient remove ben@example.com`,
+		func(ctx context.Context, s *age.Store) (age.Change, error) {
+			return s.RemoveReader(ctx, strings.Join(*who, " "))
+		}).Arg("RECIPIENT", "A recipient, its label, or the beginning of it.").Required().StringsVar(who)
+
+	change("sync", "Re-encrypt every secret for the recipients as the file names them, as after a merge.", `
+Resolves the conflicts of a merge in the age vault: both sides' recipients count,
+and a secret that is the same on both sides is re-encrypted for them.
+
+Statuses: 0 re-encrypted · 1 could not · 2 wrong usage or configuration · 3 the vault
+could not be read
+Example:  envdrift recipient sync`,
+		func(ctx context.Context, s *age.Store) (age.Change, error) {
+			return s.SyncReaders(ctx, c.work.AgeConflict(ctx))
+		})
 }
 
-func (c *cli) showRecipient() error {
-	file, err := age.IdentityFile(c.getenv)
-	if err != nil {
+func (c *cli) showRecipient(ctx context.Context, vault string) error {
+	if err := c.open(); err != nil {
 		return err
 	}
-	recipient, created, err := age.EnsureIdentity(file)
+	recipient, identity, created, err := c.work.OwnRecipient(ctx, vault)
 	if err != nil {
 		return err
 	}
 	if created {
-		c.say("created %s: whoever has this file can read the vault; keep a copy in a safe place", file)
+		c.say("created %s: whoever has this file can read the vault; keep a copy in a safe place", identity)
 	}
 	if c.json {
-		c.report.Data = map[string]string{"recipient": recipient, "identity": file}
+		c.report.Data = map[string]string{"recipient": recipient, "identity": identity}
 		return nil
 	}
 	_, err = fmt.Fprintln(c.stdout, recipient)
 	return err
 }
 
-func (c *cli) newRecipient(ctx context.Context, recipient, label string) error {
+func (c *cli) listRecipients(ctx context.Context, vault string) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	cfg := c.work.Config.Vault
-	if cfg.Provider != "age" {
-		return &usageError{err: fmt.Errorf("the vault of this configuration is %s, not age", cfg.Provider), command: "recipient add"}
+	lists, err := c.work.ReadersOf(ctx, vault)
+	if c.json {
+		c.report.Data = lists
+		return err
 	}
-	cfg.Getenv = c.getenv
-	store, err := age.Open(ctx, cfg)
+	for _, l := range lists {
+		for _, r := range l.Readers {
+			you := ""
+			if r.You {
+				you = "  (you)"
+			}
+			fmt.Fprintf(c.stdout, "%s  %s  %s%s\n", report.Clean(l.Vault), report.Clean(r.Key), report.Clean(r.Label), you)
+		}
+	}
+	return err
+}
+
+func (c *cli) changeRecipients(ctx context.Context, vault string, change func(context.Context, *age.Store) (age.Change, error)) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	store, err := c.work.AgeVault(ctx, vault)
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(c.work.Config.Dir)
-	if err != nil {
-		return err
+	done, err := c.work.ChangeReaders(ctx, store, change)
+	for _, group := range []struct {
+		verb    string
+		readers []age.Reader
+	}{{"added ", done.Added}, {"removed ", done.Removed}, {"label of ", done.Relabeled}} {
+		for _, r := range group.readers {
+			c.add(report.Row{Status: report.Status(drift.Updated), File: store.RecipientsFile(), Note: strings.TrimSpace(group.verb + r.Key + " " + r.Label)})
+		}
 	}
-	defer func() { _ = root.Close() }()
-	unlock, err := c.work.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unlock() }()
-	file := store.RecipientsFile()
-	added, err := age.AddRecipient(root, file, recipient, label)
-	if err != nil {
-		return &usageError{err: err, command: "recipient add"}
-	}
-	if !added {
-		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "already a recipient"})
-	} else {
-		c.add(report.Row{Status: report.Status(drift.Updated), File: file})
-	}
-	names, err := store.Rewrap(ctx)
-	for _, name := range names {
+	for _, name := range done.Secrets {
 		c.add(report.Row{Status: report.Status(drift.Updated), Secret: name, Vault: store.String(), Note: name + " re-encrypted"})
+	}
+	switch {
+	case err != nil:
+	case len(c.report.Rows) == 0:
+		c.add(report.Row{Status: report.Status(drift.Unchanged), File: store.RecipientsFile(), Note: "already a recipient"})
+	case len(done.Removed) > 0:
+		c.report.Summary = "who was removed keeps every secret that they could read, also in git's history: replace these keys and the values (docs/team.md)"
 	}
 	return err
 }

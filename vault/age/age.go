@@ -56,6 +56,7 @@ const maxFile = 1 << 20
 
 // A Store is a directory of age files.
 type Store struct {
+	name       string // of a named vault; "" for the default one
 	base       string // absolute; the directory of the configuration
 	dir        string // of the secrets, with slashes, below base
 	recipients string // file, with slashes, below base
@@ -68,6 +69,8 @@ type Store struct {
 	// Only one Put at a time. The clone's lock, which commands hold while
 	// they write, excludes other processes.
 	mu sync.Mutex
+
+	conflict ConflictFunc // while [Store.SyncReaders] runs
 }
 
 var _ vault.FileStore = (*Store)(nil)
@@ -76,6 +79,7 @@ var _ vault.FileStore = (*Store)(nil)
 // [vault.ErrConfig].
 func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 	s := &Store{
+		name:       cfg.Name,
 		base:       cfg.Dir,
 		dir:        slashed(cmp.Or(cfg.VaultDir, DefaultDir)),
 		recipients: slashed(cmp.Or(cfg.Recipients, DefaultRecipients)),
@@ -201,28 +205,6 @@ func (s *Store) replace(root *os.Root, name, file string, data []byte, base stri
 	return version(data), nil
 }
 
-// Rewrap re-encrypts every secret, to the recipients that the file names now,
-// and returns the names of those that it could. An error concerns the others.
-func (s *Store) Rewrap(ctx context.Context) (names []string, err error) {
-	all, err := s.names()
-	if err != nil {
-		return nil, s.unreadable("put", "", err)
-	}
-	var errs []error
-	for _, name := range all {
-		held, err := s.Get(ctx, name)
-		if err == nil {
-			_, err = s.Put(ctx, name, held.Value, held.Version)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		names = append(names, name)
-	}
-	return names, errors.Join(errs...)
-}
-
 // names returns the names of the secrets, in order.
 func (s *Store) names() (names []string, err error) {
 	root, err := os.OpenRoot(s.base)
@@ -264,15 +246,23 @@ func (s *Store) admit(ctx context.Context, op, name string) (file string, err er
 
 // encrypt returns the content of a secret's file.
 func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte, error) {
-	recipients, err := s.readRecipients(root)
+	_, readers, err := s.readRecipients(root)
 	if err != nil {
-		return nil, s.fail("put", name, vault.ErrConfig, err.Error(), `envdrift recipient add "$(envdrift recipient show)"`)
+		return nil, err
 	}
+	return s.encryptTo(readers, name, value)
+}
+
+func (s *Store) encryptTo(readers []Reader, name string, value secret.Value) ([]byte, error) {
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)
-	w, err := age.Encrypt(armored, recipients...)
-	if err != nil { // post-quantum recipients together with others
-		return nil, s.fail("put", name, vault.ErrConfig, s.recipients+": "+err.Error(), "")
+	var w io.WriteCloser
+	err := s.pluginsOf(readers)
+	if err == nil {
+		w, err = age.Encrypt(armored, recipientsOf(readers)...)
+	}
+	if err != nil {
+		return nil, s.fail("put", name, vault.ErrConfig, s.recipients+": "+incompatible(readers, err), "")
 	}
 	_, err = io.WriteString(w, value.Reveal())
 	if err := errors.Join(err, w.Close(), armored.Close()); err != nil {
@@ -286,6 +276,9 @@ func (s *Store) encrypt(root *os.Root, name string, value secret.Value) ([]byte,
 
 // decrypt decrypts the content of a secret's file, armored or not.
 func (s *Store) decrypt(op, name string, data []byte) (secret.Value, error) {
+	if hasMarkers(data) {
+		return secret.Value{}, s.fail(op, name, vault.ErrMalformed, "its file has a merge conflict", s.command("recipient sync"))
+	}
 	identities, err := s.identities()
 	if len(identities) == 0 {
 		return secret.Value{}, s.unauthenticated(op, name, err)
@@ -357,13 +350,19 @@ func (s *Store) unwritable(name string, err error) error {
 	return s.fail("put", name, kind, err.Error(), "")
 }
 
-// newIdentity tells users without a usable identity what to do.
-const newIdentity = "envdrift recipient show   makes one; a colleague then runs envdrift recipient add with what it prints"
+// newIdentity tells users without a usable identity what to do. In CI nobody can
+// be asked, and a new identity would be lost with the job.
+func (s *Store) newIdentity() string {
+	if s.getenv("CI") == "true" {
+		return "set ENVDRIFT_AGE_KEY to an identity for CI; pull requests from forks do not get it"
+	}
+	return "envdrift recipient show   makes one; a colleague then runs " + s.command("recipient add") + " with what it prints"
+}
 
 // unauthenticated reports that there is no identity to try. err is the reason,
 // with a remedy if it is an [*identityError].
 func (s *Store) unauthenticated(op, name string, err error) error {
-	remedy := newIdentity
+	remedy := s.newIdentity()
 	if e := (*identityError)(nil); errors.As(err, &e) && e.remedy != "" {
 		remedy = e.remedy
 	}
@@ -376,7 +375,7 @@ func (s *Store) denied(op, name, recipient string, unused error) error {
 	if unused != nil {
 		detail += "; " + oneLine(unused)
 	}
-	return s.fail(op, name, vault.ErrDenied, detail, "ask a teammate to run: envdrift recipient add "+shellWord(recipient))
+	return s.fail(op, name, vault.ErrDenied, detail, "ask a teammate to run: "+s.command("recipient add "+shellWord(recipient)))
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -2,9 +2,9 @@ package age_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -73,14 +72,12 @@ func (r repo) join() (recipient string) {
 
 func (r repo) add(recipient string) {
 	r.Helper()
-	root, err := os.OpenRoot(r.dir)
-	if err != nil {
+	file := filepath.Join(r.dir, agevault.DefaultRecipients)
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		r.Fatal(err)
 	}
-	defer func() { _ = root.Close() }()
-	if _, err := agevault.AddRecipient(root, agevault.DefaultRecipients, recipient, ""); err != nil {
-		r.Fatal(err)
-	}
+	r.write(file, string(old)+recipient+"\n", 0o644)
 }
 
 func (r repo) file(name string) string {
@@ -299,7 +296,7 @@ func TestPutNeedsRecipients(t *testing.T) {
 	r.write(file, "# nobody yet\n", 0o644)
 	r.wantErr(put(), vault.ErrConfig, "lists no recipient")
 	r.write(file, "\nage1nonsense\n", 0o644)
-	r.wantErr(put(), vault.ErrConfig, "line 2 is neither")
+	r.wantErr(put(), vault.ErrConfig, "line 2 begins like an age recipient", "edit that line of .envdrift/recipients")
 	if _, err := os.Stat(r.file("key")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("key.age: %v; want it not to exist", err)
 	}
@@ -343,59 +340,6 @@ func TestReadOnly(t *testing.T) {
 	r.wantText(s, "key", text)
 }
 
-func TestRewrap(t *testing.T) {
-	t.Parallel()
-	r := newRepo(t)
-	r.join()
-	mine := r.open(nil)
-	r.put(mine, "a", text+"a", "")
-	r.put(mine, "team/b", text+"b", "")
-
-	colleague := newRepo(t)
-	colleague.dir = r.dir
-	recipient, _, err := agevault.EnsureIdentity(colleague.identityFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := colleague.open(nil)
-	_, err = theirs.Get(t.Context(), "a")
-	r.wantErr(err, vault.ErrDenied, recipient)
-
-	r.add(recipient)
-	names, err := mine.Rewrap(t.Context())
-	if err != nil || !slices.Equal(names, []string{"a", "team/b"}) {
-		t.Errorf("Rewrap = %q, %v; want a and team/b", names, err)
-	}
-	r.wantText(theirs, "team/b", text+"b")
-	r.wantText(mine, "a", text+"a")
-
-	r.write(r.file("damaged"), "x", 0o644)
-	names, err = mine.Rewrap(t.Context())
-	if !errors.Is(err, vault.ErrMalformed) || len(names) != 2 {
-		t.Errorf("Rewrap beside a damaged file = %q, %v; want the two others", names, err)
-	}
-}
-
-func TestRewrapNothing(t *testing.T) {
-	t.Parallel()
-	if names, err := newRepo(t).open(nil).Rewrap(t.Context()); err != nil || len(names) != 0 {
-		t.Errorf("Rewrap of no vault = %q, %v; want nothing", names, err)
-	}
-}
-
-func TestRewrapCancelled(t *testing.T) {
-	t.Parallel()
-	r := newRepo(t)
-	r.join()
-	s := r.open(nil)
-	r.put(s, "a", text, "")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if names, err := s.Rewrap(ctx); !errors.Is(err, context.Canceled) || len(names) != 0 {
-		t.Errorf("Rewrap = %q, %v; want cancelled", names, err)
-	}
-}
-
 // sshKey returns an ed25519 key pair as ssh-keygen writes it.
 func sshKey(t *testing.T, passphrase string) (private, public string) {
 	t.Helper()
@@ -415,6 +359,22 @@ func sshKey(t *testing.T, passphrase string) (private, public string) {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(block)), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshPub)))
+}
+
+const pluginIdentity = "AGE-PLUGIN-MADE-1VYSX6CTYV5KH2UPQD9JX2MN5D968JEMKRXW"
+
+// rsaKey returns an RSA key as ssh-keygen writes it.
+func rsaKey(t *testing.T, bits int) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(block))
 }
 
 func TestIdentities(t *testing.T) {
@@ -454,6 +414,12 @@ func TestIdentities(t *testing.T) {
 		{name: "open to others", recipient: public, files: map[string]string{ssh: private}, perm: 0o644, kind: vault.ErrUnauthenticated, words: []string{"other users", "chmod 600 "}},
 		{name: "named file missing", recipient: public, env: map[string]string{"ENVDRIFT_AGE_IDENTITY": "~/none"}, kind: vault.ErrUnauthenticated, words: []string{"none cannot be read"}},
 		{name: "configured file missing", recipient: public, files: map[string]string{ssh: private}, identity: "~/none", kind: vault.ErrUnauthenticated, words: []string{"none cannot be read"}},
+		{name: "the identity instead of its path", recipient: public, env: map[string]string{"ENVDRIFT_AGE_IDENTITY": id.String()}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_IDENTITY holds the identity itself", "ENVDRIFT_AGE_KEY"}},
+		{name: "the identity in the configuration", recipient: public, identity: id.String(), kind: vault.ErrUnauthenticated, words: []string{"holds the identity itself"}},
+		{name: "a plugin's identity beside it", recipient: id.Recipient().String(), files: map[string]string{".config/envdrift/identity.txt": pluginIdentity + "\n" + id.String()}},
+		{name: "only a plugin's identity", recipient: public, files: map[string]string{".config/envdrift/identity.txt": pluginIdentity}, kind: vault.ErrUnauthenticated, words: []string{"age-plugin-made is not in the PATH"}},
+		{name: "RSA key that is too short", recipient: public, files: map[string]string{".ssh/id_rsa": rsaKey(t, 1024)}, kind: vault.ErrUnauthenticated, words: []string{"2048 bits"}},
+		{name: "in CI", recipient: public, env: map[string]string{"CI": "true"}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_KEY", "forks"}},
 		{name: "damaged", recipient: public, env: map[string]string{"ENVDRIFT_AGE_KEY": strings.Replace(id.String(), "1", "1Q", 1)}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_KEY holds no age identity"}},
 		{name: "damaged SSH key", recipient: public, files: map[string]string{ssh: private[:len(private)/2] + private[len(private)/2+9:]}, kind: vault.ErrUnauthenticated, words: []string{"is no SSH key"}},
 	}

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
+	"filippo.io/age/plugin"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -22,7 +24,8 @@ import (
 // An identity decrypts what is encrypted to its recipient.
 type identity struct {
 	age.Identity
-	recipient string // a line of a recipients file
+	recipient string // a line of a recipients file; "" if a plugin's file does not say it
+	origin    string // the file or variable that holds it
 }
 
 // An identityError reports why a file or variable has no usable identity.
@@ -42,7 +45,7 @@ var errNoIdentity = errors.New("you have no identity")
 // or ~/.config, on Windows in %AppData%.
 func IdentityFile(getenv func(string) string) (string, error) {
 	if file := getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
-		return file, nil
+		return file, notSecret("ENVDRIFT_AGE_IDENTITY", file)
 	}
 	config := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(config) && runtime.GOOS == "windows" {
@@ -55,6 +58,15 @@ func IdentityFile(getenv func(string) string) (string, error) {
 		return "", errors.New("neither XDG_CONFIG_HOME nor HOME names a directory for your identity")
 	}
 	return filepath.Join(config, "envdrift", "identity.txt"), nil
+}
+
+// notSecret returns an error, without the value, if what should be a path is an
+// identity.
+func notSecret(origin, value string) error {
+	if isPrivate(value) {
+		return &identityError{origin, "holds the identity itself, not a path", "move it to ENVDRIFT_AGE_KEY", nil}
+	}
+	return nil
 }
 
 func home(getenv func(string) string) string {
@@ -91,16 +103,65 @@ func EnsureIdentity(file string) (recipient string, created bool, err error) {
 	return id.Recipient().String(), err == nil, errors.Join(err, root.Close())
 }
 
+// OwnRecipient returns the user's recipient: one that can read the vault, if
+// there is, else that of any identity, else that of a new identity. origin is
+// the file or variable with the identity.
+func (s *Store) OwnRecipient() (recipient, origin string, created bool, err error) {
+	identities, err := s.identities()
+	identities = slices.DeleteFunc(slices.Clone(identities), func(id identity) bool { return id.recipient == "" })
+	readers, _ := s.Readers() // without them any identity will do
+	for _, id := range identities {
+		if _, reads := find(readers, id.recipient); reads {
+			return id.recipient, id.origin, false, nil
+		}
+	}
+	if len(identities) > 0 {
+		return identities[0].recipient, identities[0].origin, false, nil
+	}
+	if s.getenv("ENVDRIFT_AGE_KEY") != "" || s.identity != "" {
+		return "", "", false, err
+	}
+	if origin, err = IdentityFile(s.getenv); err != nil {
+		return "", "", false, err
+	}
+	recipient, created, err = EnsureIdentity(origin)
+	return recipient, origin, created, err
+}
+
 // readIdentities returns all identities that may be tried. The error, if any,
 // reports those that could not be used: all, or some besides those returned.
 func (s *Store) readIdentities() ([]identity, error) {
+	found, err := s.findIdentities()
+	errs := []error{err}
+	found = slices.DeleteFunc(found, func(id identity) bool {
+		p, ok := id.Identity.(*plugin.Identity)
+		if !ok {
+			return false
+		}
+		err := s.allowPlugin(p.Name())
+		if err != nil {
+			err = &identityError{id.origin, "cannot be used: " + err.Error(), "", err}
+		}
+		errs = append(errs, err)
+		return err != nil
+	})
+	return found, errors.Join(errs...)
+}
+
+func (s *Store) findIdentities() ([]identity, error) {
 	if text := s.getenv("ENVDRIFT_AGE_KEY"); text != "" {
 		return parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
 	}
 	if file := s.getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
+		if err := notSecret("ENVDRIFT_AGE_IDENTITY", file); err != nil {
+			return nil, err
+		}
 		return identitiesOf(file)
 	}
 	if s.identity != "" {
+		if err := notSecret("identity in [vault.age]", s.identity); err != nil {
+			return nil, err
+		}
 		return identitiesOf(s.identity)
 	}
 	var files []string
@@ -174,26 +235,57 @@ func parseIdentities(origin string, data []byte) ([]identity, error) {
 	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
 		return parseSSH(origin, data)
 	}
-	parsed, err := age.ParseIdentities(bytes.NewReader(data))
-	if err != nil {
+	var identities []identity
+	for _, line := range splitLines(data) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		id, err := parseIdentity(line, data)
+		if err != nil {
+			return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY-1…) and no SSH private key", "", nil}
+		}
+		id.origin = origin
+		identities = append(identities, id)
+	}
+	if len(identities) == 0 {
 		return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY-1…) and no SSH private key", "", nil}
 	}
-	var identities []identity
-	for _, id := range parsed {
-		switch id := id.(type) {
-		case *age.X25519Identity:
-			identities = append(identities, identity{id, id.Recipient().String()})
-		case *age.HybridIdentity:
-			identities = append(identities, identity{id, id.Recipient().String()})
-		}
-	}
 	return identities, nil
+}
+
+// parseIdentity parses one line of a file. The recipient of a plugin's identity
+// is in a comment of the file, if it is known.
+func parseIdentity(line string, file []byte) (identity, error) {
+	if strings.HasPrefix(line, "AGE-PLUGIN-") {
+		id, err := plugin.NewIdentity(line, noQuestions)
+		if err != nil {
+			return identity{}, err
+		}
+		for _, word := range strings.Fields(string(file)) {
+			if name, _, err := plugin.ParseRecipient(word); err == nil && name == id.Name() {
+				return identity{Identity: id, recipient: word}, nil
+			}
+		}
+		return identity{Identity: id}, nil
+	}
+	parsed, err := age.ParseIdentities(strings.NewReader(line))
+	if err != nil {
+		return identity{}, err
+	}
+	switch id := parsed[0].(type) {
+	case *age.X25519Identity:
+		return identity{Identity: id, recipient: id.Recipient().String()}, nil
+	case *age.HybridIdentity:
+		return identity{Identity: id, recipient: id.Recipient().String()}, nil
+	}
+	return identity{}, errIdentity
 }
 
 func parseSSH(origin string, data []byte) ([]identity, error) {
 	key, err := ssh.ParseRawPrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		return nil, &identityError{origin, "has a passphrase, which envdrift does not ask for; use an identity of its own", newIdentity, nil}
+		return nil, &identityError{origin, "has a passphrase, which envdrift does not ask for; use an identity of its own", "", nil}
 	}
 	var id age.Identity
 	if err == nil {
@@ -205,14 +297,17 @@ func parseSSH(origin string, data []byte) ([]identity, error) {
 		}
 	}
 	if err != nil || id == nil {
-		return nil, &identityError{origin, "is no SSH key that age can use (ed25519 or rsa)", newIdentity, nil}
+		return nil, &identityError{origin, "is no SSH key that age can use (ed25519 or rsa)", "", nil}
 	}
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
-		return nil, &identityError{origin, "is no usable SSH key", newIdentity, nil}
+		return nil, &identityError{origin, "is no usable SSH key", "", nil}
 	}
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
-	return []identity{{id, line}}, nil
+	if _, err := parseReader(line); err != nil { // nobody could encrypt to it
+		return nil, &identityError{origin, "is no SSH key that age can use: an RSA key needs 2048 bits or more", "", nil}
+	}
+	return []identity{{id, line, origin}}, nil
 }
 
 func ageIdentities(identities []identity) []age.Identity {

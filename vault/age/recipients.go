@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
+	"slices"
 	"strings"
 	"unicode"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
-
-	"github.com/envdrift/envdrift/internal/atomicfile"
+	"filippo.io/age/plugin"
 )
 
 const recipientsHead = `# Who may read the secrets in the age vault: a recipient (age1…) or an SSH
@@ -21,129 +18,163 @@ const recipientsHead = `# Who may read the secrets in the age vault: a recipient
 # last written.
 `
 
-// RecipientsFile returns the path of the recipients, relative to the
-// configuration.
-func (s *Store) RecipientsFile() string { return s.recipients }
+// A Reader is a recipient of a vault: one line of its recipients file.
+type Reader struct {
+	Key   string `json:"recipient"`       // age1…, or the type and the key of an SSH public key
+	Label string `json:"label,omitempty"` // whose it is: the comment above it or behind it; may be ""
+	You   bool   `json:"you,omitempty"`   // the user has its identity
 
-// readRecipients returns the team's recipients, at least one.
-func (s *Store) readRecipients(root *os.Root) ([]age.Recipient, error) {
-	data, err := read(root.FS(), s.recipients)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s", s.recipients)
-	}
-	if err != nil {
-		return nil, err
-	}
-	lines, err := parseRecipients(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.recipients, err)
-	}
-	if len(lines) == 0 {
-		return nil, fmt.Errorf("%s lists no recipient", s.recipients)
-	}
-	var recipients []age.Recipient
-	for _, l := range lines {
-		recipients = append(recipients, l.Recipient)
-	}
-	return recipients, nil
+	recipient age.Recipient
+	line      int // in the file, from 0
+	first     int // the line of its label, if that is above it, else line
 }
 
-// A recipient is one line of a recipients file.
-type recipient struct {
-	age.Recipient
-	key string // the line without its comment
-}
-
-// parseRecipients parses a recipients file, in the form of the age command;
-// "age1… # Ben" is accepted as well.
-func parseRecipients(data []byte) ([]recipient, error) {
-	var recipients []recipient
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		text := strings.TrimSpace(string(line))
+// parseReaders parses a recipients file, in the form of the age command; "age1…
+// # Ben" is accepted as well.
+func parseReaders(data []byte) ([]Reader, error) {
+	var readers []Reader
+	comment := "" // the line above
+	for n, line := range splitLines(data) {
+		text := strings.TrimSpace(line)
 		if text == "" || text[0] == '#' {
+			comment = text
 			continue
 		}
-		r, err := parseRecipient(text)
+		r, err := parseReader(text)
 		if err != nil {
-			return nil, fmt.Errorf("line %d %w", n, err)
+			return nil, &lineError{n + 1, err}
 		}
-		recipients = append(recipients, r)
+		r.line, r.first = n, n
+		if comment != "" && !strings.Contains(recipientsHead, comment) {
+			r.first, r.Label = n-1, strings.TrimSpace(strings.TrimLeft(comment, "#"))
+		}
+		readers, comment = append(readers, r), ""
 	}
-	return recipients, nil
+	return readers, nil
 }
+
+// splitLines returns the lines of a text with their ends.
+func splitLines(data []byte) []string {
+	return slices.Collect(strings.Lines(string(data)))
+}
+
+// A lineError reports a line of a recipients file that is no recipient.
+type lineError struct {
+	line int
+	err  error
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d %v", e.line, e.err) }
+func (e *lineError) Unwrap() error { return e.err }
 
 // These errors never include the line: it may contain a private key.
 var (
 	errIdentity  = errors.New("is an identity, which is secret; a recipient begins with age1 or ssh-")
 	errRecipient = errors.New("is neither an age recipient (age1…) nor an SSH public key (ssh-ed25519, ssh-rsa)")
+	errCut       = errors.New("begins like an age recipient but is cut short or mistyped")
+	errSSH       = errors.New("is no SSH key that age can use: a whole line ssh-ed25519 …, or ssh-rsa … of 2048 bits or more")
 )
 
-func parseRecipient(line string) (recipient, error) {
+func parseReader(line string) (Reader, error) {
 	words := strings.Fields(line)
 	switch {
 	case strings.ContainsAny(line, "\r\n") || len(words) == 0:
-		return recipient{}, errRecipient
-	case strings.Contains(strings.ToUpper(line), "AGE-SECRET-KEY"), strings.Contains(line, "PRIVATE KEY"):
-		return recipient{}, errIdentity
-	case strings.HasPrefix(line, "ssh-") && len(words) > 1:
+		return Reader{}, errRecipient
+	case isPrivate(line):
+		return Reader{}, errIdentity
+	case strings.HasPrefix(line, "ssh-"), strings.HasPrefix(line, "ecdsa-"), strings.HasPrefix(line, "sk-"):
 		r, err := agessh.ParseRecipient(line)
-		if err != nil {
-			return recipient{}, errRecipient
+		if err != nil || len(words) < 2 {
+			return Reader{}, errSSH
 		}
-		return recipient{r, words[0] + " " + words[1]}, nil
-	case len(words) > 1 && words[1][0] != '#':
-		return recipient{}, errRecipient
+		return Reader{Key: words[0] + " " + words[1], Label: strings.Join(words[2:], " "), recipient: r}, nil
+	case !strings.HasPrefix(line, "age1"), len(words) > 1 && words[1][0] != '#':
+		return Reader{}, errRecipient
 	}
-	parsed, err := age.ParseRecipients(strings.NewReader(words[0]))
+	r, err := parseAge(words[0])
 	if err != nil {
-		return recipient{}, errRecipient
+		return Reader{}, errCut
 	}
-	return recipient{parsed[0], words[0]}, nil
+	_, label, _ := strings.Cut(line, "#")
+	return Reader{Key: words[0], Label: strings.TrimSpace(label), recipient: r}, nil
 }
 
-// AddRecipient adds a recipient to a file below root, under a comment with its
-// owner. It creates the file if necessary. It returns false if the recipient is
-// already there.
-func AddRecipient(root *os.Root, file, line, label string) (added bool, err error) {
-	line = strings.TrimSpace(line)
-	r, err := parseRecipient(line)
-	if err != nil {
-		return false, fmt.Errorf("the recipient %w", err)
+// isPrivate reports whether text is what nobody else may have.
+func isPrivate(text string) bool {
+	return strings.Contains(strings.ToUpper(text), "AGE-SECRET-KEY") || strings.Contains(text, "PRIVATE KEY")
+}
+
+// parseAge parses age1…: a recipient that age knows, or one of a plugin.
+func parseAge(word string) (age.Recipient, error) {
+	if r, err := age.ParseRecipients(strings.NewReader(word)); err == nil {
+		return r[0], nil
 	}
-	data, err := read(root.FS(), file)
-	old := bytes.Clone(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		data, err = []byte(recipientsHead), atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
+	return plugin.NewRecipient(word, noQuestions)
+}
+
+// incompatible says why nothing can be encrypted to all of the readers: age does
+// not weaken post-quantum recipients by others.
+func incompatible(readers []Reader, err error) string {
+	quantum := func(r Reader) bool { return strings.HasPrefix(r.Key, "age1pq1") }
+	if n := len(slices.DeleteFunc(slices.Clone(readers), quantum)); n > 0 && n < len(readers) {
+		return "post-quantum recipients (age1pq1…) do not go together with others: all of them must be, or none"
 	}
-	if err != nil {
-		return false, err
+	return err.Error()
+}
+
+func recipientsOf(readers []Reader) []age.Recipient {
+	var recipients []age.Recipient
+	for _, r := range readers {
+		recipients = append(recipients, r.recipient)
 	}
-	there, err := parseRecipients(data)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", file, err)
+	return recipients
+}
+
+// find returns the reader with the key.
+func find(readers []Reader, key string) (Reader, bool) {
+	i := slices.IndexFunc(readers, func(r Reader) bool { return r.Key == key })
+	if i < 0 {
+		return Reader{}, false
 	}
-	for _, t := range there {
-		if t.key == r.key {
-			return false, nil
-		}
-	}
+	return readers[i], true
+}
+
+// The following return the text of a recipients file with one change.
+
+// withReader appends a reader, and a comment with its label.
+func withReader(data []byte, line, label string) []byte {
+	data = bytes.Clone(data)
 	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
 		data = append(data, '\n')
 	}
-	if label = strings.Map(printable, label); label != "" {
+	if label = printable(label); label != "" {
 		data = append(data, "# "+label+"\n"...)
 	}
-	if err := atomicfile.Replace(root, file, old, append(data, line+"\n"...), 0o644, false); err != nil {
-		return false, fmt.Errorf("%s: %w", file, err)
-	}
-	return true, nil
+	return append(data, line+"\n"...)
 }
 
-func printable(r rune) rune {
-	if !unicode.IsPrint(r) {
-		return -1
+// withoutReader takes away the lines of a key, and the labels above them.
+func withoutReader(data []byte, readers []Reader, key string) []byte {
+	lines := splitLines(data)
+	for _, r := range slices.Backward(readers) {
+		if r.Key == key {
+			lines = slices.Delete(lines, r.first, r.line+1)
+		}
 	}
-	return r
+	return []byte(strings.Join(lines, ""))
+}
+
+// withLabel changes the label above a reader.
+func withLabel(data []byte, r Reader, label string) []byte {
+	return []byte(strings.Join(slices.Replace(splitLines(data), r.first, r.line, "# "+printable(label)+"\n"), ""))
+}
+
+// printable returns label without what is not printed, such as line ends.
+func printable(label string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, label))
 }

@@ -1,0 +1,84 @@
+package age
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// A Conflict is a file that a merge could not resolve: its version before, and
+// those of both sides. A nil version does not exist.
+type Conflict struct{ Base, Ours, Theirs []byte }
+
+// A ConflictFunc returns what git holds of a file in conflict, whose path is
+// relative to the configuration; nil if it holds nothing.
+type ConflictFunc func(file string) (*Conflict, error)
+
+// hasMarkers reports whether text holds conflict markers.
+func hasMarkers(text []byte) bool {
+	_, marked := splitMarkers(text)
+	return marked
+}
+
+// splitMarkers returns the two sides of a text with conflict markers. What was
+// before is not known from it.
+func splitMarkers(text []byte) (c Conflict, marked bool) {
+	const both, ours, base, theirs = 0, 1, 2, 3
+	part := both
+	for line := range bytes.Lines(text) {
+		switch word, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " "); {
+		case isMarker(word, '<'):
+			part, marked = ours, true
+			continue
+		case part == ours && isMarker(word, '|'):
+			part = base
+			continue
+		case part != both && isMarker(word, '='):
+			part = theirs
+			continue
+		case isMarker(word, '>'):
+			part, marked = both, true
+			continue
+		}
+		if part == both || part == ours {
+			c.Ours = append(c.Ours, line...)
+		}
+		if part == both || part == theirs {
+			c.Theirs = append(c.Theirs, line...)
+		}
+	}
+	return c, marked
+}
+
+func isMarker(word string, c byte) bool {
+	return len(word) >= 7 && strings.Trim(word, string(c)) == ""
+}
+
+var errNoBase = errors.New("has conflict markers, and git no longer holds the versions: edit it")
+
+// merge returns the recipients file of a merge: ours, with what the other side
+// added and without what it took away.
+func (c Conflict) merge() ([]byte, error) {
+	var sides [3][]Reader
+	for i, data := range [][]byte{c.Base, c.Ours, c.Theirs} {
+		var err error
+		if sides[i], err = parseReaders(data); err != nil {
+			return nil, err
+		}
+	}
+	base, ours, theirs := sides[0], sides[1], sides[2]
+	merged := c.Ours
+	for _, r := range base {
+		if _, kept := find(theirs, r.Key); !kept {
+			readers, _ := parseReaders(merged) // ours, with fewer lines
+			merged = withoutReader(merged, readers, r.Key)
+		}
+	}
+	for _, r := range theirs {
+		_, old := find(base, r.Key)
+		if _, there := find(ours, r.Key); !old && !there {
+			merged = withReader(merged, r.Key, r.Label)
+		}
+	}
+	return merged, nil
+}
