@@ -78,6 +78,11 @@ type Setting struct {
 	Harmless bool   // has no influence on where a credential goes
 	Names    bool   // a user who sets it by Flag or Env has named the vault
 	Diverts  bool   // sends the credential to another address than Names says
+
+	// Vendor reports whether a credential that goes where value says reaches
+	// nobody but the vendor. If it is nil, that is so unless the setting is a
+	// URL or Diverts.
+	Vendor func(value string) bool
 }
 
 // Of returns the setting's value in cfg, or "".

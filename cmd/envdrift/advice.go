@@ -104,7 +104,13 @@ func (c *cli) advice(err error) []string {
 			"always: allow = [\"" + e.Variable.Name + "\"] in [exec] of " + cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")}
 	}
 	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
+		if e.Setting != "" {
+			return []string{"if that is right, in the settings of the CI job: " + e.Setting}
+		}
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
+	}
+	if e := (*workspace.AgreementError)(nil); errors.As(err, &e) && !e.Expected {
+		return []string{"ask who changed it; if that is right: " + c.commandLine("trust")}
 	}
 	if e := (*workspace.OverwriteError)(nil); errors.As(err, &e) {
 		return []string{"check first: envdrift verify; then the same command with --force overwrites it"}

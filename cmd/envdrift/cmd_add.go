@@ -107,7 +107,7 @@ func (c *cli) encryptAndPush(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{t})[0], false)
+	return c.push(ctx, p, c.work.FetchToCheck(ctx, []mapping.Target{t})[0], false)
 }
 
 // toCommit lists what belongs to the commit of added files.

@@ -19,9 +19,6 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
-	"github.com/envdrift/envdrift/internal/trust"
-	"github.com/envdrift/envdrift/internal/workspace"
-	"github.com/envdrift/envdrift/vault"
 )
 
 func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
@@ -187,30 +184,9 @@ func (c *cli) keysFiles() []string {
 }
 
 // examineTrust reports which vaults hooks may not contact yet.
-func (c *cli) examineTrust(ctx context.Context) []diagnosis {
-	endpoints, err := c.work.Endpoints(func(vault.Config) bool { return true })
-	if err != nil || len(endpoints) == 0 {
-		return nil // a wrong vault is reported with the configuration
-	}
-	pins, err := trust.At(c.getenv)
-	if err != nil {
-		return []diagnosis{{what: "trust", err: err}}
-	}
-	repository, err := c.work.RepositoryID(ctx)
-	if err != nil {
-		return []diagnosis{{what: "trust", err: err}}
-	}
-	pinned, err := pins.Of(repository)
-	if err != nil {
-		return []diagnosis{{what: "trust", err: err}}
-	}
-	var list []diagnosis
-	for _, e := range endpoints {
-		d := diagnosis{what: "trust", detail: string(e)}
-		if !slices.Contains(pinned, e) {
-			d.err = &workspace.TrustError{Endpoint: e, Pinned: pinned}
-		}
-		list = append(list, d)
+func (c *cli) examineTrust(ctx context.Context) (list []diagnosis) {
+	for endpoint, err := range c.work.Trusted(ctx) {
+		list = append(list, diagnosis{what: "trust", detail: string(endpoint), err: err})
 	}
 	return list
 }

@@ -209,7 +209,7 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 		return &usageError{err: err, command: "hook run"}
 	}
 	o := c.workspaceOptions()
-	if o.Consent != workspace.Given {
+	if o.Consent != workspace.CI {
 		o.Consent = workspace.Never
 	}
 	if asked {

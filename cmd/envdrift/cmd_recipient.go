@@ -98,11 +98,7 @@ func (c *cli) listRecipients(ctx context.Context, vault string) error {
 	}
 	for _, l := range lists {
 		for _, r := range l.Readers {
-			you := ""
-			if r.You {
-				you = "  (you)"
-			}
-			fmt.Fprintf(c.stdout, "%s  %s  %s%s\n", report.Clean(l.Vault), report.Clean(r.Key), report.Clean(r.Label), you)
+			fmt.Fprintln(c.stdout, report.Clean(l.Vault+"  "+r.String()))
 		}
 	}
 	return err
@@ -117,22 +113,16 @@ func (c *cli) changeRecipients(ctx context.Context, vault string, change func(co
 		return err
 	}
 	done, err := c.work.ChangeReaders(ctx, store, change)
-	for _, group := range []struct {
-		verb    string
-		readers []age.Reader
-	}{{"added ", done.Added}, {"removed ", done.Removed}, {"label of ", done.Relabeled}} {
-		for _, r := range group.readers {
-			c.add(report.Row{Status: report.Status(drift.Updated), File: store.RecipientsFile(), Note: strings.TrimSpace(group.verb + r.Key + " " + r.Label)})
-		}
+	for _, note := range done.Notes() {
+		c.add(report.Row{Status: report.Status(drift.Updated), File: store.RecipientsFile(), Note: note})
 	}
 	for _, name := range done.Secrets {
 		c.add(report.Row{Status: report.Status(drift.Updated), Secret: name, Vault: store.String(), Note: name + " re-encrypted"})
 	}
 	switch {
-	case err != nil:
-	case len(c.report.Rows) == 0:
+	case err == nil && len(c.report.Rows) == 0:
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: store.RecipientsFile(), Note: "already a recipient"})
-	case len(done.Removed) > 0:
+	case err == nil && len(done.Removed) > 0:
 		c.report.Summary = "who was removed keeps every secret that they could read, also in git's history: replace these keys and the values (docs/team.md)"
 	}
 	return err

@@ -20,12 +20,12 @@ type trustFlags struct {
 
 func (c *cli) addTrust(app *kingpin.Application) (string, command) {
 	var f trustFlags
-	cmd := app.Command("trust", "Allow this repository's vaults to receive your credentials.").HelpLong(`
-The configuration is in the repository, so a branch can name another vault. The
-vaults that you trust are remembered outside of it; no other vault is contacted.
-The first command in a clone trusts the vaults that it names, or asks on a
-terminal. A changed vault is asked about on a terminal, else it needs this
-command.
+	cmd := app.Command("trust", "Allow this repository's vaults to receive your credentials, and agree to its public keys.").HelpLong(`
+A branch can name another vault, or encrypt a file for another key. The vaults
+that you trust, and the vault and key of each env file, are remembered outside of
+the repository; no other is used. The first command in a clone trusts what it
+finds, or asks on a terminal. A change is asked about there, else it needs this
+command. A CI job trusts what its environment names: see docs/team.md.
 
 Statuses: 0 done · 1 could not · 2 wrong usage or configuration
 Example:  envdrift trust --list`)
@@ -60,28 +60,30 @@ func (c *cli) trust(ctx context.Context, f trustFlags) error {
 		return pins.Move(ctx, f.move, repository)
 	}
 	endpoints, err := c.work.Endpoints(func(vault.Config) bool { return true })
+	if err == nil {
+		err = pins.Pin(ctx, repository, endpoints...)
+	}
 	if err != nil {
 		return err
 	}
+	files, err := c.work.TrustKeys(ctx)
 	for _, e := range endpoints {
-		c.add(report.Row{Status: "trusted", Note: string(e)})
+		c.add(report.Row{Status: report.Trusted, Note: string(e)})
 	}
-	return pins.Pin(ctx, repository, endpoints...)
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		c.add(report.Row{Status: report.Trusted, File: file, Note: files[file].String()})
+	}
+	return err
 }
 
 func (c *cli) listTrust(pins trust.Pins) error {
-	all, err := pins.All()
-	if err != nil {
+	lines, data, err := pins.List()
+	if c.json {
+		c.report.Data = data
 		return err
 	}
-	if c.json {
-		c.report.Data = all
-		return nil
+	for _, line := range lines {
+		fmt.Fprintln(c.stdout, report.Clean(line))
 	}
-	for _, repository := range slices.Sorted(maps.Keys(all)) {
-		for _, e := range all[repository] {
-			fmt.Fprintf(c.stdout, "%s  %s\n", report.Clean(repository), report.Clean(string(e)))
-		}
-	}
-	return nil
+	return err
 }

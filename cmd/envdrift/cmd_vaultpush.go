@@ -63,7 +63,7 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	return c.push(ctx, p, c.work.Fetch(ctx, []mapping.Target{p.Target})[0], f.options.Force)
+	return c.push(ctx, p, c.work.FetchToCheck(ctx, []mapping.Target{p.Target})[0], f.options.Force)
 }
 
 // preparePush finds the key that is to be stored.
@@ -115,10 +115,10 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 		pushes, asked = append(pushes, p), append(asked, t)
 	}
 	stored := map[[2]string]bool{}
-	for i, held := range c.work.Fetch(ctx, asked) {
+	for i, held := range c.work.FetchToCheck(ctx, asked) {
 		name := [2]string{held.Vault, asked[i].Mapping.SecretName}
 		if stored[name] { // a secret that several mappings share
-			held = c.work.Fetch(ctx, asked[i:i+1])[0]
+			held = c.work.FetchToCheck(ctx, asked[i:i+1])[0]
 		}
 		stored[name] = true
 		if err := c.push(ctx, pushes[i], held, f.options.Force); err != nil {

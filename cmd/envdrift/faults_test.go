@@ -275,7 +275,7 @@ func (v *faultyVault) command(ctx context.Context, dir string, f vaultFault, arg
 	cmd := exec.CommandContext(ctx, "envdrift", args...)
 	cmd.Dir = dir
 	// The command is alone in PATH: no az, no credential helper.
-	cmd.Env = []string{"PATH=" + filepath.Dir(cmd.Path), "HOME=" + dir, "CI=true", "GORACE=" + noRaceSleep, "GODEBUG=netdns=go",
+	cmd.Env = []string{"PATH=" + filepath.Dir(cmd.Path), "HOME=" + dir, "CI=true", "ENVDRIFT_TRUST=1", "GORACE=" + noRaceSleep, "GODEBUG=netdns=go",
 		// What the SDKs would log is searched for secrets too.
 		"AZURE_SDK_GO_LOGGING=all", "GOOGLE_SDK_GO_LOGGING_LEVEL=debug", "GRPC_GO_LOG_SEVERITY_LEVEL=info", "GRPC_GO_LOG_VERBOSITY_LEVEL=99",
 		"AWS_LOG_LEVEL=debug", "VAULT_LOG_LEVEL=trace"}

@@ -24,7 +24,7 @@ func (c *cli) workspaceOptions() workspace.Options {
 	}
 	switch {
 	case c.ci:
-		o.Consent = workspace.Given
+		o.Consent = workspace.CI
 	case c.tty && c.format.Name != report.JSON.Name:
 		o.Consent = workspace.Ask
 	}

@@ -139,6 +139,10 @@ func (c *Check) repair(ctx context.Context) error {
 		if !drift.IsDrift(f.Err) {
 			continue
 		}
+		if changed := f.Workspace.MayRepair(ctx, f.Target, f.Keys); changed != nil {
+			f.Err = changed // nobody agreed to the vault's key: nothing is encrypted for it
+			continue
+		}
 		f.Owners = c.owners(f)
 		if f.Workspace.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
 			if f.plan(); f.Repair.Err == nil {

@@ -173,7 +173,7 @@ func (h *history) trial(seed int) string {
 }
 
 func (h *history) workspace() (*workspace.Workspace, error) {
-	o := workspace.Options{Dir: h.dir, Env: h.env, Consent: workspace.Given}
+	o := workspace.Options{Dir: h.dir, Env: h.env, Consent: workspace.CI}
 	o.Overrides.Providers = all.Providers()
 	o.OpenVault = all.Open
 	return workspace.Open(o)

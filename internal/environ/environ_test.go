@@ -70,7 +70,7 @@ func (p *place) write(name, text string) {
 func (p *place) open(cwd string) *workspace.Workspace {
 	p.t.Helper()
 	o := workspace.Options{
-		Dir: filepath.Join(p.dir, cwd), Env: p.env, Profile: p.profile, Consent: workspace.Given,
+		Dir: filepath.Join(p.dir, cwd), Env: p.env, Profile: p.profile, Consent: workspace.CI,
 		OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return p.store, nil },
 	}
 	o.Overrides.Providers = all.Providers()

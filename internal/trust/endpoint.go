@@ -2,7 +2,9 @@ package trust
 
 import (
 	"cmp"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/envdrift/envdrift/vault"
 )
@@ -14,17 +16,22 @@ type Endpoint string
 // EndpointOf describes the vault of cfg. It is empty for a vault that is sent
 // no credential, and only the name for an unknown provider.
 func EndpointOf(known vault.Providers, cfg vault.Config) Endpoint {
-	p, _ := known.Find(cfg.Provider)
-	if p.Local {
+	if p, _ := known.Find(cfg.Provider); p.Local {
 		return ""
 	}
+	return Endpoint(Place(known, cfg))
+}
+
+// Place describes where the vault of cfg keeps its secrets.
+func Place(known vault.Providers, cfg vault.Config) string {
+	p, _ := known.Find(cfg.Provider)
 	words := []string{cfg.Provider}
 	for _, s := range p.Settings {
 		if value := s.Of(cfg); value != "" && !s.Harmless {
 			words = append(words, strings.TrimSpace(label(s)+" "+value))
 		}
 	}
-	return Endpoint(strings.Join(words, ", "))
+	return strings.Join(words, ", ")
 }
 
 // label returns the text before a setting's value. The vault's own address
@@ -54,15 +61,56 @@ func NamedByUser(known vault.Providers, cfg vault.Config, stated, getenv func(st
 	return named
 }
 
+// AddressOf returns the address that a credential for the vault of cfg is sent
+// to, if the configuration says it.
+func AddressOf(known vault.Providers, cfg vault.Config) string {
+	p, _ := known.Find(cfg.Provider)
+	address := ""
+	for _, s := range p.Settings {
+		value := s.Of(cfg)
+		if s.Diverts && value != "" {
+			return value
+		}
+		if s.Names {
+			address = value
+		}
+	}
+	return address
+}
+
+// Listed reports whether the address of the vault of cfg is one of a list with
+// commas or blanks.
+func Listed(known vault.Providers, cfg vault.Config, list string) bool {
+	address := AddressOf(known, cfg)
+	return slices.ContainsFunc(strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }), func(word string) bool {
+		return same(word, address)
+	})
+}
+
+// AtVendor reports whether a credential for the vault of cfg can only reach the
+// vendor itself, whatever the configuration says.
+func AtVendor(known vault.Providers, cfg vault.Config) bool {
+	p, ok := known.Find(cfg.Provider)
+	for _, s := range p.Settings {
+		value := s.Of(cfg)
+		switch {
+		case value == "":
+		case s.Vendor != nil:
+			ok = ok && s.Vendor(value)
+		case s.Kind == vault.URL, s.Diverts:
+			return false
+		}
+	}
+	return ok
+}
+
 // TokenForOtherAddress returns the variable and the address that the user's
-// token belongs to, if that is another address than the one in cfg.
+// token belongs to, if that is another address than the one in cfg. The token
+// may be in a variable or where the vault's own login keeps it.
 func TokenForOtherAddress(known vault.Providers, cfg vault.Config, getenv func(string) string) string {
 	p, _ := known.Find(cfg.Provider)
 	for _, s := range p.Settings {
-		if s.Token == "" || getenv(s.Token) == "" {
-			continue
-		}
-		if address := getenv(s.Env); address != "" && !same(address, s.Of(cfg)) {
+		if address := getenv(s.Env); s.Token != "" && address != "" && !same(address, s.Of(cfg)) {
 			return s.Env + " " + address
 		}
 	}

@@ -100,13 +100,66 @@ func TestTokenForOtherAddress(t *testing.T) {
 	}{
 		{"another address", cfg, other, "VAULT_ADDR https://other.example.com"},
 		{"the same address", cfg, map[string]string{"VAULT_ADDR": cfg.URL + "/", "VAULT_TOKEN": "t"}, ""},
-		{"no token", cfg, map[string]string{"VAULT_ADDR": "https://other.example.com"}, ""},
+		{"the token of its login", cfg, map[string]string{"VAULT_ADDR": "https://other.example.com"}, "VAULT_ADDR https://other.example.com"},
 		{"no address", cfg, map[string]string{"VAULT_TOKEN": "t"}, ""},
 		{"another provider", azure, other, ""},
 	}
 	for _, tt := range tests {
 		if got := trust.TokenForOtherAddress(all.Providers(), tt.cfg, lookup(tt.env)); got != tt.want {
 			t.Errorf("%s: TokenForOtherAddress = %q; want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestListed(t *testing.T) {
+	t.Parallel()
+	cfg := vault.Config{Provider: "hashicorp", URL: "https://vault.example.com/"}
+	diverted := vault.Config{Provider: "gcp", ProjectID: "p", Endpoint: "e:443"}
+	tests := []struct {
+		cfg  vault.Config
+		list string
+		want bool
+	}{
+		{cfg, "https://vault.example.com", true},
+		{cfg, "https://a.example, https://vault.example.com/\n", true},
+		{cfg, "https://vault.example.com.evil.example", false},
+		{cfg, "", false},
+		{cfg, "*", false},
+		{diverted, "p", false},
+		{diverted, "e:443", true},
+		{vault.Config{Provider: "aws"}, "aws", false},
+		{vault.Config{Provider: "age"}, "", false},
+	}
+	for _, tt := range tests {
+		if got := trust.Listed(all.Providers(), tt.cfg, tt.list); got != tt.want {
+			t.Errorf("Listed(%+v, %q) = %t; want %t", tt.cfg, tt.list, got, tt.want)
+		}
+	}
+}
+
+func TestAtVendor(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		cfg  vault.Config
+		want bool
+	}{
+		{vault.Config{Provider: "aws", Region: "eu-central-1", Profile: "ci"}, true},
+		{vault.Config{Provider: "aws"}, true},
+		{vault.Config{Provider: "aws", Region: "evil.example/x"}, false},
+		{vault.Config{Provider: "aws", Endpoint: "https://evil.example"}, false},
+		{vault.Config{Provider: "azure", URL: "https://my-vault.vault.azure.net/"}, true},
+		{vault.Config{Provider: "azure", URL: "https://my-vault.vault.usgovcloudapi.net"}, true},
+		{vault.Config{Provider: "azure", URL: "https://my-vault.vault.azure.net.evil.example"}, false},
+		{vault.Config{Provider: "azure", URL: "https://evil.example/x.vault.azure.net/"}, false},
+		{vault.Config{Provider: "azure", URL: "https://vault.azure.net:444/"}, false},
+		{vault.Config{Provider: "gcp", ProjectID: "p"}, true},
+		{vault.Config{Provider: "gcp", ProjectID: "p", Endpoint: "evil.example:443"}, false},
+		{vault.Config{Provider: "hashicorp", URL: "https://vault.example.com"}, false},
+		{vault.Config{Provider: "unheard-of"}, false},
+	}
+	for _, tt := range tests {
+		if got := trust.AtVendor(all.Providers(), tt.cfg); got != tt.want {
+			t.Errorf("AtVendor(%+v) = %t; want %t", tt.cfg, got, tt.want)
 		}
 	}
 }

@@ -151,7 +151,7 @@ func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	}
 	for i, answer := range fetch(asking, ask, c.memo) {
 		f := ask[i]
-		f.decide(answer)
+		f.decide(ctx, answer)
 		f.unstagedVault(ctx, c.work)
 		if !c.strict {
 			f.excuse()

@@ -62,7 +62,7 @@ func TestCheckWithoutGit(t *testing.T) {
 		return doc.Bytes()
 	}
 	store := &one{ecies.Keys{right}.Reveal()}
-	o := workspace.Options{Dir: dir, Env: map[string]string{"HOME": dir}, Consent: workspace.Given, OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return store, nil }}
+	o := workspace.Options{Dir: dir, Env: map[string]string{"HOME": dir}, Consent: workspace.CI, OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return store, nil }}
 	o.Overrides.Providers = all.Providers()
 	w, err := workspace.Open(o)
 	if err != nil {

@@ -174,10 +174,26 @@ func (f *File) checkAlone() {
 }
 
 // decide decides on a file when the vault has answered.
-func (f *File) decide(answer keyring.Answer) {
+func (f *File) decide(ctx context.Context, answer keyring.Answer) {
 	f.Vault, f.Keys, f.Err = answer.Vault, answer.Keys, answer.Err
 	if f.Err == nil {
 		f.prove()
+		f.compareAgreed(ctx)
+	}
+}
+
+// compareAgreed warns if the vault or the public key is not the one that this
+// clone agreed to, although the proof holds. It is an error if the environment
+// demands a key.
+func (f *File) compareAgreed(ctx context.Context) {
+	if !f.Verified {
+		return
+	}
+	err := f.Workspace.AgreedHeader(ctx, f.Target)
+	if changed := (*workspace.AgreementError)(nil); errors.As(err, &changed) && !changed.Expected {
+		f.Warnings = append(f.Warnings, changed.Error())
+	} else if err != nil {
+		f.Err, f.Verified = err, false
 	}
 }
 

@@ -384,7 +384,7 @@ func (r *run) prove(ctx context.Context, files []*File) []*File {
 			f.Vault = answers[i].Vault
 			continue
 		}
-		f.decide(answers[i])
+		f.decide(ctx, answers[i])
 		if r.scope.Staged {
 			f.unstagedVault(ctx, r.work)
 		}
@@ -437,7 +437,7 @@ func fetch(ctx context.Context, files []*File, memo map[string]keyring.Answer) [
 		for n, i := range places {
 			targets[n] = files[i].Target
 		}
-		for n, a := range w.Fetch(ctx, targets) {
+		for n, a := range w.FetchToCheck(ctx, targets) {
 			memo[ids[places[n]]] = a
 		}
 	}

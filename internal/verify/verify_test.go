@@ -95,7 +95,7 @@ func (d *desk) encrypted(key *ecies.PrivateKey, text string) string {
 
 func (d *desk) open() *workspace.Workspace {
 	d.t.Helper()
-	o := workspace.Options{Dir: d.dir, Env: d.env, Consent: workspace.Given, OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return d.store, nil }}
+	o := workspace.Options{Dir: d.dir, Env: d.env, Consent: workspace.CI, OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return d.store, nil }}
 	o.Overrides.Providers = all.Providers()
 	w, err := workspace.Open(o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -21,8 +22,10 @@ const (
 	Ask
 	// Never agrees to nothing new, as in a hook.
 	Never
-	// Given agrees to all, as with --ci.
-	Given
+	// CI agrees to what the job itself names, and asks nothing: a branch can
+	// change the configuration, but not the job's environment. A vault that
+	// only the vendor serves gets no credential that it could misuse.
+	CI
 )
 
 // RepositoryID returns what all working trees of a clone share. Pins are kept
@@ -55,13 +58,51 @@ func (w *Workspace) Endpoints(include func(vault.Config) bool) ([]trust.Endpoint
 	return slices.Compact(endpoints), nil
 }
 
+// Trusted yields each of the Endpoints, and a [*TrustError] for one that was not
+// agreed to in this clone.
+func (w *Workspace) Trusted(ctx context.Context) iter.Seq2[trust.Endpoint, error] {
+	return func(yield func(trust.Endpoint, error) bool) {
+		endpoints, err := w.Endpoints(func(vault.Config) bool { return true })
+		if err != nil || len(endpoints) == 0 {
+			return // a wrong vault is reported with the configuration
+		}
+		pinned, err := w.pinned(ctx)
+		for _, e := range endpoints {
+			problem := err
+			if err == nil && !slices.Contains(pinned, e) {
+				problem = &TrustError{Endpoint: e, Pinned: pinned}
+			}
+			if !yield(e, problem) {
+				return
+			}
+		}
+	}
+}
+
+// pinned returns what this clone agreed to.
+func (w *Workspace) pinned(ctx context.Context) ([]trust.Endpoint, error) {
+	pins, err := trust.At(w.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	repository, err := w.RepositoryID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return pins.Of(repository)
+}
+
 // A TrustError reports a vault that the user did not agree to.
 type TrustError struct {
 	Endpoint trust.Endpoint
 	Pinned   []trust.Endpoint // what the user agreed to
+	Setting  string           // the variable that a CI job needs; "" elsewhere
 }
 
 func (e *TrustError) Error() string {
+	if e.Setting != "" {
+		return fmt.Sprintf("not contacted: this CI job names no vault, only the repository does: %s", e.Endpoint)
+	}
 	if len(e.Pinned) == 0 {
 		return fmt.Sprintf("not contacted: you have not trusted %s in this clone", e.Endpoint)
 	}
@@ -72,8 +113,8 @@ func (e *TrustError) Error() string {
 	return fmt.Sprintf("not contacted: this repository names %s, but you trusted %s", e.Endpoint, strings.Join(words, "; "))
 }
 
-// TrustAll agrees to every vault of the configuration, as far as a typed
-// command does.
+// TrustAll agrees to every vault of the configuration, and to the keys of those in
+// the repository, as far as a typed command does.
 func (w *Workspace) TrustAll(ctx context.Context) error {
 	for _, m := range w.Config.Mappings {
 		cfg, err := w.Config.VaultOf(m)
@@ -84,7 +125,7 @@ func (w *Workspace) TrustAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return w.trustLocal(ctx)
 }
 
 // trusts returns nil if the user agreed that the vault gets credentials, or
@@ -106,18 +147,25 @@ func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
 	if err != nil || slices.Contains(pinned, endpoint) {
 		return err
 	}
-	refused := &TrustError{endpoint, pinned}
+	refused := &TrustError{Endpoint: endpoint, Pinned: pinned}
 	elsewhere := w.tokenForOtherAddress(cfg)
 	if elsewhere != "" {
 		refused.Pinned = append(refused.Pinned, trust.Endpoint(elsewhere))
 	}
 	switch {
+	case w.options.Consent == CI:
+		if trust.AtVendor(w.options.Overrides.Providers, cfg) {
+			return nil
+		}
+		refused.Setting = "ENVDRIFT_TRUST=" + trust.AddressOf(w.options.Overrides.Providers, cfg)
+		return refused
 	case w.options.Consent == Never:
 		return refused
 	case w.options.Consent == Ask:
 		if !w.options.UI.Confirm(ctx, fmt.Sprintf("This repository's configuration sends your vault credentials to:\n  %s\nAgree?", endpoint)) {
 			return cmp.Or(ctx.Err(), error(refused))
 		}
+		w.agreed.granted[string(endpoint)] = true
 	case len(refused.Pinned) > 0:
 		return refused
 	default:
@@ -145,7 +193,8 @@ func (w *Workspace) firstUse(ctx context.Context, pins trust.Pins, repository st
 // userNamedVault reports that the user, or the platform of a CI job, named the vault,
 // not the repository. A flag names one vault, not those that mappings route to.
 func (w *Workspace) userNamedVault(cfg vault.Config) bool {
-	if w.options.Consent == Given || w.options.Env["ENVDRIFT_TRUST"] == "1" {
+	list := w.Getenv("ENVDRIFT_TRUST")
+	if list == "1" || trust.Listed(w.options.Overrides.Providers, cfg, list) {
 		return true
 	}
 	return trust.NamedByUser(w.options.Overrides.Providers, cfg, w.options.Overrides.Stated, w.Getenv)

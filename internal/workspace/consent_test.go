@@ -90,6 +90,7 @@ func TestConsent(t *testing.T) {
 	never := "not contacted: you have not trusted remote, https://a.example in this clone"
 	changed := "not contacted: this repository names remote, https://a.example, but you trusted remote, https://old.example"
 	elsewhere := "not contacted: this repository names remote, https://a.example, but you trusted REMOTE_ADDR https://mine.example"
+	inCI := "not contacted: this CI job names no vault, only the repository does: remote, https://a.example"
 	ofOther := map[string]string{"REMOTE_ADDR": "https://mine.example", "REMOTE_TOKEN": "t"}
 	old := []trust.Endpoint{"remote, https://old.example"}
 
@@ -110,7 +111,7 @@ func TestConsent(t *testing.T) {
 		{name: "first use, agreed before", before: []trust.Endpoint{endpointA}, after: []trust.Endpoint{endpointA}},
 		{name: "first use, another address than before", before: old, want: changed, after: old},
 		{name: "first use, the token is for another address", env: ofOther, want: elsewhere},
-		{name: "first use, an address without a token", env: map[string]string{"REMOTE_ADDR": "https://mine.example"}, after: []trust.Endpoint{endpointA, endpointB}, notices: []string{noticeA, noticeB}},
+		{name: "first use, an address without a token", env: map[string]string{"REMOTE_ADDR": "https://mine.example"}, want: elsewhere},
 		{name: "ask, yes", consent: workspace.Ask, agrees: true, after: []trust.Endpoint{endpointA}, questions: []string{question}},
 		{name: "ask, no", consent: workspace.Ask, want: never, questions: []string{question}},
 		{name: "ask, agreed before", consent: workspace.Ask, before: []trust.Endpoint{endpointA}, after: []trust.Endpoint{endpointA}},
@@ -120,8 +121,13 @@ func TestConsent(t *testing.T) {
 		{name: "never", consent: workspace.Never, agrees: true, want: never},
 		{name: "never, agreed before", consent: workspace.Never, before: []trust.Endpoint{endpointA}, after: []trust.Endpoint{endpointA}},
 		{name: "never, another address than before", consent: workspace.Never, before: old, want: changed, after: old},
-		{name: "given", consent: workspace.Given},
-		{name: "given, the token is for another address", consent: workspace.Given, env: ofOther},
+		{name: "CI, only the repository names it", consent: workspace.CI, agrees: true, want: inCI},
+		{name: "CI, the job names another address", consent: workspace.CI, env: ofOther, want: inCI},
+		{name: "CI, the job names it", consent: workspace.CI, env: map[string]string{"REMOTE_ADDR": "https://a.example", "REMOTE_TOKEN": "t"}},
+		{name: "CI, the job trusts it", consent: workspace.CI, env: map[string]string{"ENVDRIFT_TRUST": "https://x.example https://a.example"}},
+		{name: "CI, the job trusts another", consent: workspace.CI, env: map[string]string{"ENVDRIFT_TRUST": "https://x.example"}, want: inCI},
+		{name: "CI, named by a flag", consent: workspace.CI, flag: "https://a.example"},
+		{name: "CI, agreed before", consent: workspace.CI, before: []trust.Endpoint{endpointA}, after: []trust.Endpoint{endpointA}},
 		{name: "ENVDRIFT_TRUST=1", consent: workspace.Never, env: map[string]string{"ENVDRIFT_TRUST": "1"}},
 		{name: "ENVDRIFT_TRUST=0", consent: workspace.Never, env: map[string]string{"ENVDRIFT_TRUST": "0"}, want: never},
 		{name: "named by the environment", consent: workspace.Never, env: map[string]string{"REMOTE_ADDR": "https://a.example/"}},
@@ -239,8 +245,8 @@ func TestTrustAll(t *testing.T) {
 	if got, want := p.pinned(p.dir), []trust.Endpoint{endpointA, endpointB}; !reflect.DeepEqual(got, want) {
 		t.Errorf("trusted %q; want %q", got, want)
 	}
-	if len(p.vaults.opened) > 0 {
-		t.Errorf("TrustAll opened %q; want none", p.vaults.opened)
+	if want := []string{""}; !reflect.DeepEqual(p.vaults.opened, want) {
+		t.Errorf("TrustAll opened %q; want only the one that gets no credential", p.vaults.opened)
 	}
 }
 
@@ -350,7 +356,8 @@ func TestRepositoryThatGitRefuses(t *testing.T) {
 func TestFetch(t *testing.T) {
 	t.Parallel()
 	p := newRemote(t)
-	w := p.open(func(o *workspace.Options) { o.Consent = workspace.Given })
+	p.env["ENVDRIFT_TRUST"] = "1"
+	w := p.open()
 	all := targets(t, w)
 	answers := w.Fetch(t.Context(), all)
 	_ = w.Fetch(t.Context(), all[:1])

@@ -102,8 +102,31 @@ func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, co
 		if p.Err == nil && p.FromFile {
 			p.Err = w.ownKeys(ctx, path.Dir(q.File))
 		}
+		if p.Err == nil && q.Mapped() {
+			p.Err = w.agreedPair(ctx, q.Target, p.Pair)
+		}
 	}
 	return pairs
+}
+
+// agreedPair returns an error if a file would be encrypted for a key that was not
+// agreed to. A key of which the user has the private half is theirs; and a vault
+// outside the repository may have the key.
+func (w *Workspace) agreedPair(ctx context.Context, t mapping.Target, p keyring.Pair) error {
+	keys := []ecies.PublicKey{p.Public}
+	changed := w.Agreed(ctx, t, keys)
+	if changed == nil {
+		return nil
+	}
+	if p.Keys.Find(p.Public) != nil && w.ownKeys(ctx, path.Dir(t.File)) == nil {
+		return w.expected(t, keys)
+	}
+	if !w.isLocal(t) {
+		if answer := w.Fetch(ctx, []mapping.Target{t})[0]; answer.Err != nil || answer.Keys.Find(p.Public) != nil {
+			return answer.Err
+		}
+	}
+	return w.mayUse(ctx, t, keys)
 }
 
 // ownKeys returns an error if git tracks the keys file of a folder: whoever

@@ -101,7 +101,7 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 	case held.Err != nil && !unreadable:
 		return false, "", held.Err
 	case held.Keys.Reveal() == p.Keys.Reveal():
-		return false, "", nil
+		return false, "", w.repin(ctx, p.Target, p.Keys)
 	case !force:
 		return false, "", &OverwriteError{held.Vault, name, held.Keys, held.Err}
 	}
@@ -120,7 +120,7 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 	if got, err := keyring.ParseKey(back, store.String(), []string{p.Name}); err != nil || got.Reveal() != p.Keys.Reveal() {
 		return false, "", &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
 	}
-	return true, version, nil
+	return true, version, w.repin(ctx, p.Target, p.Keys)
 }
 
 // An OverwriteError reports another key, or another text, under the name.

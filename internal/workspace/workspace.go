@@ -74,6 +74,7 @@ type Workspace struct {
 	others  []keyring.LocalKey     // what AllLocalKeys found beside the mapped files
 	parsed  *sync.Map              // keys files by path: deriving public keys takes long
 	stores  map[string]openedStore
+	agreed  *agreements
 
 	near     map[string][]config.Mapping // by the folder in which they may name a file
 	resolved map[string][]mapping.Target // near, resolved: only of a tree that does not change
@@ -88,7 +89,7 @@ func Open(o Options) (*Workspace, error) {
 	if o.UI == nil {
 		o.UI = silent{}
 	}
-	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}}
+	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
 	w.options.Overrides.Getenv = w.Getenv
 	file, err := w.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
@@ -462,8 +463,36 @@ type openedStore struct {
 }
 
 // Fetch asks the vaults for the keys of targets, in the order of these, and
-// shows that it does if it takes long.
+// shows that it does if it takes long. A key that this clone did not agree to is
+// an [*AgreementError].
 func (w *Workspace) Fetch(ctx context.Context, targets []mapping.Target) []keyring.Answer {
+	answers := make([]keyring.Answer, len(targets))
+	var ask []mapping.Target
+	var asked []int
+	for i, t := range targets {
+		_, err := w.Vault(ctx, t) // that may ask for trust, before anything is shown
+		if err == nil {
+			err = w.mayUse(ctx, t, nil)
+		}
+		if answers[i].Err = err; err == nil {
+			ask, asked = append(ask, t), append(asked, i)
+		}
+	}
+	for n, answer := range w.FetchToCheck(ctx, ask) {
+		if answer.Err == nil {
+			if err := w.mayUseKeys(ctx, ask[n], answer.Keys); err != nil {
+				answer = keyring.Answer{Vault: answer.Vault, Err: err}
+			}
+		}
+		answers[asked[n]] = answer
+	}
+	w.firstUses(ctx, targets, answers)
+	return answers
+}
+
+// FetchToCheck is Fetch for keys that nothing is decrypted or encrypted with,
+// as in a proof: they need no agreement.
+func (w *Workspace) FetchToCheck(ctx context.Context, targets []mapping.Target) []keyring.Answer {
 	// Opened before anything is shown: that may ask for trust. What went wrong
 	// is remembered, and told by the fetch.
 	for _, t := range targets {

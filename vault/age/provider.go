@@ -8,6 +8,6 @@ func Provider() vault.Provider {
 		{Key: "dir", Kind: vault.Path, Field: func(c *vault.Config) *string { return &c.VaultDir }},
 		{Key: "recipients", Kind: vault.Path, Example: DefaultRecipients, Field: func(c *vault.Config) *string { return &c.Recipients }},
 		// The identity file is the user's own and may be anywhere.
-		{Key: "identity", Field: func(c *vault.Config) *string { return &c.Identity }},
+		{Key: "identity", Harmless: true, Field: func(c *vault.Config) *string { return &c.Identity }},
 	}}
 }

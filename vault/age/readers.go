@@ -23,6 +23,19 @@ type Change struct {
 	Secrets []string // re-encrypted
 }
 
+// Notes says who was added, removed and relabeled.
+func (c Change) Notes() (notes []string) {
+	for _, group := range []struct {
+		verb    string
+		readers []Reader
+	}{{"added ", c.Added}, {"removed ", c.Removed}, {"label of ", c.Relabeled}} {
+		for _, r := range group.readers {
+			notes = append(notes, strings.TrimSpace(group.verb+r.Key+" "+r.Label))
+		}
+	}
+	return notes
+}
+
 // RecipientsFile returns the path of the recipients, relative to the
 // configuration.
 func (s *Store) RecipientsFile() string { return s.recipients }

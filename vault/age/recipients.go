@@ -29,6 +29,15 @@ type Reader struct {
 	first     int // the line of its label, if that is above it, else line
 }
 
+// String returns the key and whose it is.
+func (r Reader) String() string {
+	text := strings.TrimSpace(r.Key + "  " + r.Label)
+	if r.You {
+		text += "  (you)"
+	}
+	return text
+}
+
 // parseReaders parses a recipients file, in the form of the age command; "age1…
 // # Ben" is accepted as well.
 func parseReaders(data []byte) ([]Reader, error) {

@@ -1,13 +1,19 @@
 package aws
 
-import "github.com/envdrift/envdrift/vault"
+import (
+	"regexp"
+
+	"github.com/envdrift/envdrift/vault"
+)
 
 // Provider describes AWS Secrets Manager and its settings.
 func Provider() vault.Provider {
 	return vault.Provider{Name: "aws", Open: opener(), Settings: []vault.Setting{
 		{
 			Key: "region", Flag: "--region", Example: "eu-central-1",
-			Field: func(c *vault.Config) *string { return &c.Region },
+			// Part of a host's name: nothing that could end it.
+			Vendor: label.MatchString,
+			Field:  func(c *vault.Config) *string { return &c.Region },
 		},
 		{Key: "profile", Field: func(c *vault.Config) *string { return &c.Profile }},
 		{
@@ -16,3 +22,5 @@ func Provider() vault.Provider {
 		},
 	}}
 }
+
+var label = regexp.MustCompile(`^[a-z0-9-]+$`)

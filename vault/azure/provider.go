@@ -15,7 +15,8 @@ func Provider() vault.Provider {
 		{
 			Key: "vault_url", Kind: vault.URL, Required: true, Names: true,
 			Flag: "--vault-url", Example: "https://my-keyvault.vault.azure.net/", ByName: addressOf,
-			Field: func(c *vault.Config) *string { return &c.URL },
+			Vendor: microsoft.MatchString,
+			Field:  func(c *vault.Config) *string { return &c.URL },
 		},
 		{
 			Key: "credential", Kind: vault.Enum, Values: []string{"auto", "cli", "environment", "workload", "managed", "devcli"},
@@ -23,6 +24,9 @@ func Provider() vault.Provider {
 		},
 	}}
 }
+
+// microsoft matches the addresses at which Microsoft serves vaults.
+var microsoft = regexp.MustCompile(`^https://[A-Za-z0-9-]+\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/?$`)
 
 var vaultName = regexp.MustCompile(`^[A-Za-z0-9-]{3,24}$`)
 
