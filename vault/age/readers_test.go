@@ -188,6 +188,68 @@ func TestAddReaderCancelled(t *testing.T) {
 	}
 }
 
+// stoppingAfter is cancelled when it was asked n times.
+type stoppingAfter struct {
+	context.Context
+	n *int
+}
+
+func (c stoppingAfter) Err() error {
+	if *c.n--; *c.n < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Wherever a change stops, everyone whom the recipients file names, and who is to
+// stay, can read every secret; and the same command completes it.
+func TestStoppedChange(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"add", "remove"} {
+		for n := 0; ; n++ {
+			r := twoSecrets(t)
+			ben, benKey := r.colleague()
+			eva, evaKey := r.colleague()
+			s := r.open(nil)
+			if _, err := s.AddReader(t.Context(), evaKey, "eva"); err != nil {
+				t.Fatal(err)
+			}
+			change := func(ctx context.Context) error {
+				_, err := s.AddReader(ctx, benKey, "ben")
+				return err
+			}
+			if verb == "remove" {
+				if err := change(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				change = func(ctx context.Context) error {
+					_, err := s.RemoveReader(ctx, "ben")
+					return err
+				}
+			}
+			asked := n
+			err := change(stoppingAfter{t.Context(), &asked})
+			for _, user := range []repo{r, eva, ben} {
+				if listed := strings.Contains(r.recipients(), benKey); user == ben && (!listed || verb == "remove") {
+					continue
+				}
+				user.wantText(user.open(nil), "a", text+"a")
+				user.wantText(user.open(nil), "team/b", text+"b")
+			}
+			if err == nil {
+				break
+			}
+			if err := change(t.Context()); err != nil {
+				t.Errorf("%s, stopped after %d, again: %v", verb, n, err)
+			}
+			eva.wantText(eva.open(nil), "team/b", text+"b")
+			if _, err := ben.open(nil).Get(t.Context(), "team/b"); (err == nil) != (verb == "add") {
+				t.Errorf("%s, stopped after %d, again: ben reads: %v", verb, n, err)
+			}
+		}
+	}
+}
+
 // A plugin in the repository, which a branch brought, is not started.
 func TestPluginInRepository(t *testing.T) {
 	if runtime.GOOS == "windows" {
