@@ -229,6 +229,7 @@ func (s *Store) change(ctx context.Context, plan func(*os.Root) (Change, []byte,
 		return Change{}, s.unreadable("put", "", err)
 	}
 	defer func() { _ = root.Close() }()
+	before, _ := read(root.FS(), s.recipients) // plan reports why it cannot be read
 	c, text, err := plan(root)
 	if err != nil || text == nil {
 		return c, err
@@ -238,7 +239,10 @@ func (s *Store) change(ctx context.Context, plan func(*os.Root) (Change, []byte,
 			return Change{Secrets: c.Secrets}, err
 		}
 	}
-	if now, err := read(root.FS(), s.recipients); err == nil && string(now) == string(text) {
+	switch now, _ := read(root.FS(), s.recipients); {
+	case !bytes.Equal(now, before):
+		return c, s.fail("put", "", vault.ErrConflict, s.recipients+" was edited meanwhile, and stays as it is", s.command("recipient sync"))
+	case bytes.Equal(now, text):
 		return c, nil
 	}
 	if err := root.MkdirAll(path.Dir(s.recipients), 0o755); err != nil {

@@ -250,6 +250,35 @@ func TestStoppedChange(t *testing.T) {
 	}
 }
 
+// editing edits the recipients file when it is asked for the n-th time.
+type editing struct {
+	context.Context
+	n    *int
+	edit func()
+}
+
+func (c editing) Err() error {
+	if *c.n--; *c.n == 0 {
+		c.edit()
+	}
+	return nil
+}
+
+// An editor's save that comes while secrets are re-encrypted is not lost.
+func TestEditedMeanwhile(t *testing.T) {
+	t.Parallel()
+	r := twoSecrets(t)
+	_, recipient := r.colleague()
+	edited, n := r.recipients()+"# a note\n", 3
+	_, err := r.open(nil).AddReader(editing{t.Context(), &n, func() {
+		r.write(filepath.Join(r.dir, agevault.DefaultRecipients), edited, 0o644)
+	}}, recipient, "")
+	r.wantErr(err, vault.ErrConflict, "was edited meanwhile", "envdrift recipient sync")
+	if got := r.recipients(); got != edited {
+		t.Errorf("recipients = %q; want the edited %q", got, edited)
+	}
+}
+
 // A plugin in the repository, which a branch brought, is not started.
 func TestPluginInRepository(t *testing.T) {
 	if runtime.GOOS == "windows" {
