@@ -17,6 +17,7 @@ import (
 	"github.com/envdrift/envdrift/internal/coredump"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/runner"
 	"github.com/envdrift/envdrift/runner/terminal"
 )
@@ -165,8 +166,7 @@ func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
 // exportGitHub passes the values to the later steps of a GitHub job, after
 // making the job's log mask them.
 func (c *cli) exportGitHub(env environ.Environ) error {
-	name := c.env["GITHUB_ENV"]
-	if name == "" {
+	if c.env["GITHUB_ENV"] == "" {
 		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: c.name}
 	}
 	delimiter := "envdrift_" + rand.Text()
@@ -182,7 +182,7 @@ func (c *cli) exportGitHub(env environ.Environ) error {
 	if err := writeMasks(c.stdout, env.Secrets()); err != nil {
 		return err
 	}
-	return appendFile(name, lines)
+	return appendFile("GITHUB_ENV", c.env["GITHUB_ENV"], lines)
 }
 
 // writeMasks tells GitHub what to mask, line by line as its log is. Short texts
@@ -200,10 +200,10 @@ func writeMasks(w io.Writer, secrets []string) error {
 	return err
 }
 
-func appendFile(name string, data []byte) (err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+func appendFile(setting, name string, data []byte) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		return err
+		return secret.HidePath(setting, name, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	_, err = f.Write(data)

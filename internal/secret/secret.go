@@ -3,8 +3,9 @@
 // logger and encoder. Only [Value.Reveal] returns the text, and is called only
 // where the secret leaves the program.
 //
-// The package also keeps the list of the variables that contain secrets:
-// [ClassOf].
+// The package also keeps the list of the variables that contain secrets,
+// [ClassOf]; removes secrets from the texts of others, [Redact]; and reads the
+// files that variables name, [ReadFile].
 package secret
 
 import (

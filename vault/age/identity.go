@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // An identity decrypts what is encrypted to its recipient.
@@ -35,8 +36,10 @@ type identityError struct {
 	err             error  // may be nil
 }
 
-func (e *identityError) Error() string { return e.origin + " " + e.problem }
+func (e *identityError) Error() string { return strings.TrimSpace(e.origin + " " + e.problem) }
 func (e *identityError) Unwrap() error { return e.err }
+
+const identityVariable = "ENVDRIFT_AGE_IDENTITY"
 
 var errNoIdentity = errors.New("you have no identity")
 
@@ -44,8 +47,8 @@ var errNoIdentity = errors.New("you have no identity")
 // ENVDRIFT_AGE_IDENTITY names, else envdrift/identity.txt in $XDG_CONFIG_HOME
 // or ~/.config, on Windows in %AppData%.
 func IdentityFile(getenv func(string) string) (string, error) {
-	if file := getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
-		return file, notSecret("ENVDRIFT_AGE_IDENTITY", file)
+	if file := getenv(identityVariable); file != "" {
+		return file, secret.CheckPath(identityVariable, file)
 	}
 	config := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(config) && runtime.GOOS == "windows" {
@@ -60,15 +63,6 @@ func IdentityFile(getenv func(string) string) (string, error) {
 	return filepath.Join(config, "envdrift", "identity.txt"), nil
 }
 
-// notSecret returns an error, without the value, if what should be a path is an
-// identity.
-func notSecret(origin, value string) error {
-	if isPrivate(value) {
-		return &identityError{origin, "holds the identity itself, not a path", "move it to ENVDRIFT_AGE_KEY", nil}
-	}
-	return nil
-}
-
 func home(getenv func(string) string) string {
 	if h := getenv("HOME"); h != "" || runtime.GOOS != "windows" {
 		return h
@@ -79,7 +73,7 @@ func home(getenv func(string) string) string {
 // EnsureIdentity creates an identity in file, readable by the user only, unless
 // there is one. It returns the recipient to encrypt to.
 func EnsureIdentity(file string) (recipient string, created bool, err error) {
-	identities, err := identitiesOf(file)
+	identities, err := identitiesOf("", file)
 	if err == nil {
 		return identities[0].recipient, false, nil
 	}
@@ -152,17 +146,11 @@ func (s *Store) findIdentities() ([]identity, error) {
 	if text := s.getenv("ENVDRIFT_AGE_KEY"); text != "" {
 		return parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
 	}
-	if file := s.getenv("ENVDRIFT_AGE_IDENTITY"); file != "" {
-		if err := notSecret("ENVDRIFT_AGE_IDENTITY", file); err != nil {
-			return nil, err
-		}
-		return identitiesOf(file)
+	if file := s.getenv(identityVariable); file != "" {
+		return identitiesOf(identityVariable, file)
 	}
 	if s.identity != "" {
-		if err := notSecret("identity in [vault.age]", s.identity); err != nil {
-			return nil, err
-		}
-		return identitiesOf(s.identity)
+		return identitiesOf("identity in [vault.age]", s.identity)
 	}
 	var files []string
 	file, nowhere := IdentityFile(s.getenv)
@@ -189,7 +177,7 @@ func identitiesAmong(files []string) ([]identity, error) {
 	var identities []identity
 	var errs []error
 	for _, file := range files {
-		found, err := identitiesOf(file)
+		found, err := identitiesOf("", file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -202,22 +190,33 @@ func identitiesAmong(files []string) ([]identity, error) {
 }
 
 // identitiesOf reads a file. It is as strict as ssh: a key that others can read
-// is refused.
-func identitiesOf(file string) ([]identity, error) {
+// is refused. setting is what names the file, and then the path is not shown,
+// or "".
+func identitiesOf(setting, file string) ([]identity, error) {
+	origin := file
+	if setting != "" {
+		origin = "the file that " + setting + " names"
+	}
 	info, err := os.Stat(file)
+	var data []byte
+	if err == nil && info.Mode().IsRegular() && info.Size() <= maxFile {
+		data, err = os.ReadFile(file)
+	}
 	switch {
+	case err != nil && setting != "":
+		remedy, hidden := "", secret.HidePath(setting, file, err)
+		if e, ok := errors.AsType[*secret.PathError](hidden); ok && e.Itself {
+			remedy = "put the identity into a file of mode 600, or in CI into ENVDRIFT_AGE_KEY"
+		}
+		return nil, &identityError{"", hidden.Error(), remedy, hidden}
 	case err != nil:
 		return nil, &identityError{file, "cannot be read: " + reason(err), "", err}
 	case !info.Mode().IsRegular() || info.Size() > maxFile:
-		return nil, &identityError{file, "is no identity file", "", nil}
+		return nil, &identityError{origin, "is no identity file", "", nil}
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return nil, &identityError{file, "can be read by other users", "chmod 600 " + shellWord(file), nil}
+		return nil, &identityError{origin, "can be read by other users", "chmod 600 " + shellWord(file), nil}
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &identityError{file, "cannot be read: " + reason(err), "", err}
-	}
-	return parseIdentities(file, data)
+	return parseIdentities(origin, data)
 }
 
 // reason removes the path from an error that is shown together with it.

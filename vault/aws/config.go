@@ -22,18 +22,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
+
+// pathVariables name files that the SDK opens. It quotes their paths.
+var pathVariables = []string{"AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}
 
 // configure makes the client that cfg describes.
 func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
 	if !isPrintable(cfg.Profile) {
 		return vault.NewProblem(vault.ErrConfig, "the profile's name has a character that does not print", "")
 	}
+	for _, name := range pathVariables {
+		if err := secret.CheckPath(name, cfg.Getenv(name)); err != nil {
+			return vault.NewProblem(vault.ErrConfig, err.Error(), "")
+		}
+	}
 	loaded, err := config.LoadDefaultConfig(ctx, options(cfg)...)
 	if err != nil {
-		return loadProblem(err, cfg.Profile)
+		return loadProblem(err, cfg)
 	}
 	if err := checkRegion(loaded.Region); err != nil {
 		return err
@@ -157,10 +166,10 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-func loadProblem(err error, profile string) error {
+func loadProblem(err error, cfg vault.Config) error {
 	if _, ok := errors.AsType[config.AssumeRoleTokenProviderNotSetError](err); ok {
-		remedy := `eval "$(aws configure export-credentials --format env` + profileFlag(profile) + `)"`
-		if profile != "" {
+		remedy := `eval "$(aws configure export-credentials --format env` + profileFlag(cfg.Profile) + `)"`
+		if cfg.Profile != "" {
 			remedy += ", and leave profile out of [vault.aws]"
 		}
 		return vault.NewProblem(vault.ErrUnauthenticated, "the role of the profile wants a second factor (MFA)", remedy)
@@ -169,5 +178,6 @@ func loadProblem(err error, profile string) error {
 		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("there is no profile %q in ~/.aws/config", e.Profile),
 			"aws configure sso"+profileFlag(e.Profile)+", or choose another with profile in [vault.aws] or AWS_PROFILE")
 	}
-	return vault.NewProblem(vault.ErrConfig, err.Error(), "check ~/.aws/config and the AWS_ variables of the environment")
+	text := secret.NameSettings(err.Error(), cfg.Getenv, pathVariables...)
+	return vault.NewProblem(vault.ErrConfig, text, "check ~/.aws/config and the AWS_ variables of the environment")
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -64,9 +64,9 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 	transport := vaulthttp.Transport()
 	if file := getenv("SSL_CERT_FILE"); file != "" {
 		// crypto/x509 follows the variable on some systems only.
-		pem, err := os.ReadFile(file)
+		pem, err := secret.ReadFile("SSL_CERT_FILE", file)
 		if err != nil {
-			return nil, vault.NewProblem(vault.ErrConfig, "SSL_CERT_FILE: "+err.Error(), "")
+			return nil, vault.NewProblem(vault.ErrConfig, err.Error(), "")
 		}
 		roots, err := x509.SystemCertPool()
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -69,8 +69,8 @@ func newSignIn(cfg vault.Config, web *http.Client) (*signIn, error) {
 	if _, ok := errors.AsType[vault.Problem](err); err != nil && !ok {
 		err = vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the AZURE_ variables of the environment")
 	}
-	if secret := cfg.Getenv("AZURE_CLIENT_SECRET"); secret != "" {
-		s.secrets = append(s.secrets, secret)
+	if password := cfg.Getenv("AZURE_CLIENT_SECRET"); password != "" {
+		s.secrets = append(s.secrets, password)
 	}
 	return s, err
 }
@@ -140,8 +140,8 @@ func (b *builder) environment() (source, error) {
 	}
 	tenant, client := b.getenv("AZURE_TENANT_ID"), b.getenv("AZURE_CLIENT_ID")
 	var err error
-	if secret := b.getenv("AZURE_CLIENT_SECRET"); secret != "" {
-		s.cred, err = azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{
+	if password := b.getenv("AZURE_CLIENT_SECRET"); password != "" {
+		s.cred, err = azidentity.NewClientSecretCredential(tenant, client, password, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
 		})
 		return s, err
@@ -149,14 +149,13 @@ func (b *builder) environment() (source, error) {
 	if err := b.need("AZURE_CLIENT_CERTIFICATE_PATH"); err != nil {
 		return s, vault.NewProblem(vault.ErrConfig, "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set", "")
 	}
-	file := b.getenv("AZURE_CLIENT_CERTIFICATE_PATH")
-	pem, err := os.ReadFile(file)
+	pem, err := secret.ReadFile("AZURE_CLIENT_CERTIFICATE_PATH", b.getenv("AZURE_CLIENT_CERTIFICATE_PATH"))
 	if err != nil {
-		return s, vault.NewProblem(vault.ErrConfig, "AZURE_CLIENT_CERTIFICATE_PATH: "+err.Error(), "")
+		return s, vault.NewProblem(vault.ErrConfig, err.Error(), "")
 	}
 	certs, key, err := azidentity.ParseCertificates(pem, []byte(b.getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
-		return s, vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s holds no certificate with its key, or AZURE_CLIENT_CERTIFICATE_PASSWORD is not its password", file), "")
+		return s, vault.NewProblem(vault.ErrConfig, "the file that AZURE_CLIENT_CERTIFICATE_PATH names holds no certificate with its key, or AZURE_CLIENT_CERTIFICATE_PASSWORD is not its password", "")
 	}
 	s.cred, err = azidentity.NewClientCertificateCredential(tenant, client, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
@@ -173,10 +172,14 @@ func (b *builder) workload() (source, error) {
 		return s, err
 	}
 	var err error
-	s.cred, err = azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-		ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
-		TenantID: b.getenv("AZURE_TENANT_ID"), ClientID: b.getenv("AZURE_CLIENT_ID"), TokenFilePath: b.getenv("AZURE_FEDERATED_TOKEN_FILE"),
-	})
+	// The SDK's credential for this would quote the path.
+	s.cred, err = azidentity.NewClientAssertionCredential(b.getenv("AZURE_TENANT_ID"), b.getenv("AZURE_CLIENT_ID"),
+		func(context.Context) (string, error) {
+			token, err := secret.ReadFile("AZURE_FEDERATED_TOKEN_FILE", b.getenv("AZURE_FEDERATED_TOKEN_FILE"))
+			return string(token), err
+		}, &azidentity.ClientAssertionCredentialOptions{
+			ClientOptions: b.options, AdditionallyAllowedTenants: b.tenants, DisableInstanceDiscovery: b.local,
+		})
 	return s, err
 }
 

@@ -169,14 +169,15 @@ func (s *session) userToken() (secret.Value, error) {
 	if !filepath.IsAbs(home) {
 		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_TOKEN; HOME is not set, so ~/.vault-token was not looked at", s.remedy())
 	}
-	token, err := readToken(filepath.Join(home, ".vault-token"))
-	if errors.Is(err, os.ErrNotExist) || err == nil && token.IsEmpty() {
+	data, err := os.ReadFile(filepath.Join(home, ".vault-token"))
+	token := strings.TrimSpace(string(data))
+	if errors.Is(err, os.ErrNotExist) || err == nil && token == "" {
 		return secret.Value{}, none
 	}
 	if err != nil {
 		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), s.remedy())
 	}
-	return token, nil
+	return secret.New(token), nil
 }
 
 // credentials returns the body of the sign-in request, and the secret in it.
@@ -206,22 +207,17 @@ func (s *session) jwt() (secret.Value, error) {
 		return secret.New(jwt), nil
 	}
 	file := vaulthttp.FirstOf(s.getenv("VAULT_JWT_FILE"))
+	read := func() ([]byte, error) { return secret.ReadFile("VAULT_JWT_FILE", file) }
 	if file == "" && s.auth == "kubernetes" {
-		file = serviceAccountToken
-	}
-	if file == "" {
+		read = func() ([]byte, error) { return os.ReadFile(serviceAccountToken) }
+	} else if file == "" {
 		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, "no token in VAULT_JWT, and no file in VAULT_JWT_FILE", s.remedy())
 	}
-	jwt, err := readToken(file)
+	data, err := read()
 	if err != nil {
 		return secret.Value{}, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), s.remedy())
 	}
-	return jwt, nil
-}
-
-func readToken(file string) (secret.Value, error) {
-	data, err := os.ReadFile(file)
-	return secret.New(strings.TrimSpace(string(data))), err
+	return secret.New(strings.TrimSpace(string(data))), nil
 }
 
 // refusal explains why the server refused the sign-in.

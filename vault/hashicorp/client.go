@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -107,12 +109,22 @@ func configureTLS(conf *api.Config, getenv func(string) string) error {
 	if skip := getenv(api.EnvVaultSkipVerify); skip != "" {
 		var err error
 		if t.Insecure, err = strconv.ParseBool(skip); err != nil {
-			return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("VAULT_SKIP_VERIFY is %q, not true or false", skip), "")
+			return vault.NewProblem(vault.ErrConfig, "VAULT_SKIP_VERIFY is neither true nor false", "")
+		}
+	}
+	files := []string{api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultClientCert, api.EnvVaultClientKey}
+	for _, name := range files {
+		file := getenv(name)
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil { // which the SDK would quote
+			return vault.NewProblem(vault.ErrConfig, secret.HidePath(name, file, err).Error(), "")
 		}
 	}
 	if err := conf.ConfigureTLS(t); err != nil {
-		return vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()),
-			"check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY")
+		return vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(secret.NameSettings(err.Error(), getenv, files...)),
+			"check "+strings.Join(files, ", "))
 	}
 	return nil
 }
