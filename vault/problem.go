@@ -1,6 +1,10 @@
 package vault
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/envdrift/envdrift/internal/secret"
+)
 
 // A Problem is a failure whose kind a provider knows where it happens. The
 // failed operation turns it into an [*Error], with [Problem.Of].
@@ -30,7 +34,8 @@ func orNone(version string) string {
 
 func (p Problem) Error() string { return p.Detail }
 
-// Of returns the error of an operation that failed because of p.
+// Of returns the error of an operation that failed because of p. What has the
+// form of a secret is removed: servers and libraries quote what they were sent.
 func (p Problem) Of(op, vault, name string) *Error {
-	return &Error{Op: op, Vault: vault, Name: name, Err: p.Kind, Detail: p.Detail, Remedy: p.Remedy}
+	return &Error{Op: op, Vault: vault, Name: name, Err: p.Kind, Detail: secret.Redact(p.Detail), Remedy: secret.Redact(p.Remedy)}
 }

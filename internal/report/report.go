@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/fatih/color"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // A Status is the first column of a row: what became of a file, or what it is.
@@ -102,6 +104,7 @@ type Printer struct {
 // Print prints a report: in the format that was asked for on standard output,
 // and, unless that is JSON, as text on the stream that is left for it.
 func (p *Printer) Print(r Report) error {
+	r.redact()
 	var err error
 	to, colour := p.Stderr, p.Colour
 	if p.Format.write != nil {
@@ -127,6 +130,27 @@ func (p *Printer) Print(r Report) error {
 	return errors.Join(err, textErr)
 }
 
+// redact is the last line of defence, for all formats: it removes what has the
+// form of a secret from the texts that may quote what others wrote.
+func (r *Report) redact() {
+	r.Rows = slices.Clone(r.Rows)
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		row.Note, row.Error, row.Hints = secret.Redact(row.Note), secret.Redact(row.Error), redactAll(row.Hints)
+	}
+	if r.Failure != nil {
+		r.Failure = &Fault{secret.Redact(r.Failure.Error), redactAll(r.Failure.Hints)}
+	}
+}
+
+func redactAll(texts []string) []string {
+	texts = slices.Clone(texts)
+	for i, text := range texts {
+		texts[i] = secret.Redact(text)
+	}
+	return texts
+}
+
 // PrintFault prints an error and what helps.
 func (p *Printer) PrintFault(f Fault) {
 	for _, line := range strings.Split(f.Error, "\n") {
@@ -140,7 +164,7 @@ func (p *Printer) PrintFault(f Fault) {
 // Say prints a line for the user, unless Quiet.
 func (p *Printer) Say(format string, args ...any) {
 	if !p.Quiet && !p.Format.Alone {
-		fmt.Fprintln(p.Stderr, Clean(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(p.Stderr, Clean(secret.Redact(fmt.Sprintf(format, args...))))
 	}
 }
 

@@ -13,11 +13,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
 	"unicode"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -118,11 +120,15 @@ func TooMany(retryAfter, words string) string {
 	return "too many requests; it asks to wait " + OneLine(retryAfter) + " s"
 }
 
-// Redact removes secrets from a server's message.
+const redacted = "[redacted]"
+
+// Redact removes the secrets of a request from a server's message. One that is
+// very short is no secret, and its letters are in every word.
 func Redact(text string, secrets ...string) string {
+	const shortest = 4
 	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "[redacted]")
+		if len(s) >= shortest {
+			text = strings.ReplaceAll(text, s, redacted)
 		}
 	}
 	return text
@@ -139,7 +145,13 @@ func FirstOf(values ...string) string {
 	return ""
 }
 
+// longWord is longer than any word of a message; it may be a token of a form
+// that nobody has heard of.
+var longWord = regexp.MustCompile(`[\w+=~-]{80,}`)
+
 // OneLine makes the message of a server or a library safe to print on one line.
+// It removes what looks like a secret before it cuts a long text, because half a
+// secret has no form.
 func OneLine(s string) string {
 	const limit = 300
 	s = strings.Map(func(r rune) rune {
@@ -148,6 +160,7 @@ func OneLine(s string) string {
 		}
 		return r
 	}, strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " "))
+	s = longWord.ReplaceAllString(secret.Redact(s), redacted)
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

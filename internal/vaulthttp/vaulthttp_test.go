@@ -112,12 +112,15 @@ func TestOneLine(t *testing.T) {
 		"a\n\tb  c\r\n":          "a b c",
 		"red\x1b[31m\u202e\xff":  "red[31m",
 		strings.Repeat("é", 200): strings.Repeat("é", 150) + "…",
+		strings.Repeat("a ", 140) + strings.Repeat("0a", 32):                            strings.Repeat("a ", 140) + "[redacted]", // not cut to half a key
+		"a key \u200b" + strings.Repeat("0a", 16) + "\u200b" + strings.Repeat("0a", 16): "a key [redacted]",
+		"unknown form " + strings.Repeat("xY-_", 20):                                    "unknown form [redacted]",
 	} {
 		if got := vaulthttp.OneLine(in); got != want {
 			t.Errorf("OneLine(%q) = %q; want %q", in, got, want)
 		}
 	}
-	if got := vaulthttp.Redact("token t0ken, id t0", "t0ken", "", "t0"); got != "token [redacted], id [redacted]" {
+	if got := vaulthttp.Redact("token t0ken, id t0k3, a", "t0ken", "", "t0k3", "a"); got != "token [redacted], id [redacted], a" {
 		t.Errorf("Redact = %q", got)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -191,10 +191,10 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 		UseSelfSignedJWT: true, // a service account's key needs no token server
 		Logger:           slog.New(slog.DiscardHandler),
 	}
-	file, chosen := l.credentialsFile()
-	data, err := os.ReadFile(file)
+	setting, file := l.credentialsFile()
+	data, err := secret.ReadFile(setting, file)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !chosen:
+	case errors.Is(err, fs.ErrNotExist) && setting != chosenFile:
 		if !metadata.OnGCEWithContext(ctx) {
 			missing := "there are no Application Default Credentials (gcloud auth login makes none)"
 			if file == "" {
@@ -204,7 +204,7 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 		}
 		c, err := credentials.DetectDefault(options)
 		if err != nil {
-			return nil, vault.NewProblem(vault.ErrUnauthenticated, scrub(err.Error()), l.remedy())
+			return nil, vault.NewProblem(vault.ErrUnauthenticated, err.Error(), l.remedy())
 		}
 		return c, nil
 	case err != nil:
@@ -216,35 +216,38 @@ func (l *link) detect(ctx context.Context) (*auth.Credentials, error) {
 	_ = json.Unmarshal(data, &head)
 	c, err := credentials.NewCredentialsFromJSON(head.Type, data, options)
 	if err != nil { // its text may quote the file
-		return nil, vault.NewProblem(vault.ErrUnauthenticated, file+" holds no credentials that can be used", l.remedy())
+		return nil, vault.NewProblem(vault.ErrUnauthenticated, "the file that "+setting+" names holds no credentials that can be used", l.remedy())
 	}
 	return c, nil
 }
 
-// credentialsFile returns the path of the credentials, and whether the user set
-// it; "" if no variable says where the user's are.
-func (l *link) credentialsFile() (file string, chosen bool) {
-	if file := l.getenv("GOOGLE_APPLICATION_CREDENTIALS"); file != "" {
-		return file, true
+// chosenFile is the variable by which a user chooses the credentials.
+const chosenFile = "GOOGLE_APPLICATION_CREDENTIALS"
+
+// credentialsFile returns the path of the credentials, and the variable or
+// program that determines it; file is "" if no variable says where the user's are.
+func (l *link) credentialsFile() (setting, file string) {
+	if file := l.getenv(chosenFile); file != "" {
+		return chosenFile, file
 	}
-	folder := l.getenv("CLOUDSDK_CONFIG")
+	setting, folder := "CLOUDSDK_CONFIG", l.getenv("CLOUDSDK_CONFIG")
 	switch {
 	case folder != "":
 	case runtime.GOOS == "windows":
-		folder = filepath.Join(l.getenv("APPDATA"), "gcloud")
+		setting, folder = "gcloud", filepath.Join(l.getenv("APPDATA"), "gcloud")
 	default:
-		folder = filepath.Join(l.getenv("HOME"), ".config", "gcloud")
+		setting, folder = "gcloud", filepath.Join(l.getenv("HOME"), ".config", "gcloud")
 	}
 	if !filepath.IsAbs(folder) { // relative to the repository, whose author could set what is run
-		return "", false
+		return setting, ""
 	}
-	return filepath.Join(folder, "application_default_credentials.json"), false
+	return setting, filepath.Join(folder, "application_default_credentials.json")
 }
 
 // remedy says how to sign in.
 func (l *link) remedy() string {
 	const login = "gcloud auth application-default login"
-	if _, chosen := l.credentialsFile(); chosen {
+	if setting, _ := l.credentialsFile(); setting == chosenFile {
 		return "check the file that GOOGLE_APPLICATION_CREDENTIALS names, or unset that and run: " + login
 	}
 	return login
@@ -263,10 +266,10 @@ func (l *link) signIn(ctx context.Context, c *auth.Credentials) error {
 		return ctx.Err()
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return vault.NewProblem(vault.ErrUnavailable, "no answer from the token server: "+scrub(e.Err.Error()), "")
+		return vault.NewProblem(vault.ErrUnavailable, "no answer from the token server: "+e.Err.Error(), "")
 	}
 	if e, ok := errors.AsType[*auth.Error](err); ok && e.Temporary() {
 		return vault.NewProblem(vault.ErrUnavailable, "the token server answers with status "+e.Response.Status, "")
 	}
-	return vault.NewProblem(vault.ErrUnauthenticated, scrub(err.Error()), l.remedy())
+	return vault.NewProblem(vault.ErrUnauthenticated, err.Error(), l.remedy())
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error 
 		p = s.statusProblem(op, name, code, status.Convert(err).Message(), err)
 	}
 	for _, v := range secrets {
-		p.Detail = strings.ReplaceAll(p.Detail, v.Reveal(), "[redacted]")
+		p.Detail = vaulthttp.Redact(p.Detail, v.Reveal())
 	}
 	p.Detail = vaulthttp.OneLine(p.Detail)
 	return p.Of(op, s.String(), name)
@@ -43,7 +42,7 @@ func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error 
 // statusProblem returns the kind of problem for a server's refusal.
 func (s *Store) statusProblem(op, name string, code codes.Code, text string, err error) vault.Problem {
 	r, _ := parse(name) // it was good enough to be sent
-	text = scrub(plain(text))
+	text = plain(text)
 	switch code {
 	case codes.NotFound:
 		return vault.NewProblem(vault.ErrNotFound, text, "")
@@ -125,10 +124,4 @@ func retryAfter(err error) time.Duration {
 		return -1
 	}
 	return e.Details().RetryInfo.GetRetryDelay().AsDuration()
-}
-
-// scrub removes from a server's message what looks like a token: a JSON web
-// token, one of Google's, or any word that is very long.
-func scrub(text string) string {
-	return regexp.MustCompile(`(eyJ|ya29\.|1//|GOCSPX-)[\w./+=~-]*|[\w+=~-]{80,}`).ReplaceAllString(text, "[redacted]")
 }
