@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/envdrift/envdrift/vault"
@@ -106,5 +107,23 @@ func TestSetLeavesCopiesAlone(t *testing.T) {
 	s.Set(&b, "b")
 	if s.Of(a) != "a" || s.Of(b) != "b" {
 		t.Errorf("after Set in a copy: %q and %q; want a and b", s.Of(a), s.Of(b))
+	}
+}
+
+// Libraries that print requests are stopped before the first one.
+func TestOpenWithDebugVariable(t *testing.T) {
+	local := vault.Provider{Name: "local", Local: true, Open: vault.Opener(func(context.Context, vault.Config) (*store, error) { return &store{}, nil })}
+	providers := append(known(), local)
+	for name, content := range map[string]string{"GODEBUG": "gctrace=0,http2debug=2", "AZURE_SDK_GO_LOGGING": "all"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, content)
+			s, err := providers.Open(t.Context(), vault.Config{Provider: "first", URL: "u"})
+			if s != nil || !errors.Is(err, vault.ErrConfig) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "unset it") {
+				t.Errorf("Open = %v, %v; want that it be unset", s, err)
+			}
+			if _, err := providers.Open(t.Context(), vault.Config{Provider: "local"}); err != nil {
+				t.Errorf("Open of a local vault = %v; want nil: it sends nothing", err)
+			}
+		})
 	}
 }
