@@ -22,7 +22,8 @@ type Request struct {
 // fetched once. Secrets are fetched in batches if the store is a [BatchStore].
 //
 // ErrUnavailable is retried twice, after a moment, unless the store's own
-// deadline was exceeded, since that time is gone already. If a store is down,
+// deadline was exceeded or the request has waited for a throttled vault, since
+// that time is gone already. If a store is down,
 // the remaining names fail as the first did, without a request: 200 of them
 // take no longer than one. When ctx ends, requests without a result fail with
 // its error.
@@ -144,7 +145,7 @@ func (o *outages) note(j *job) {
 }
 
 func worthRetry(err error) bool {
-	return errors.Is(err, ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrThrottled)
 }
 
 func ask(ctx context.Context, s Store, names []string) map[string]Result {

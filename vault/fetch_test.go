@@ -168,6 +168,7 @@ func TestFetchRetries(t *testing.T) {
 		{"away, then denied", []error{unavailable, vault.ErrDenied}, vault.ErrDenied, 2},
 		{"denied", []error{vault.ErrDenied}, vault.ErrDenied, 1},
 		{"not found", []error{vault.ErrNotFound}, vault.ErrNotFound, 1},
+		{"throttled", []error{vault.ErrThrottled}, vault.ErrUnavailable, 1},
 		{"out of time", []error{errors.Join(vault.ErrUnavailable, context.DeadlineExceeded)}, vault.ErrUnavailable, 1},
 	}
 	for _, tt := range tests {

@@ -157,23 +157,12 @@ func (ps Providers) Open(ctx context.Context, cfg Config) (Store, error) {
 	case p.Open == nil:
 		return nil, notOpened(cfg.Provider, "left out of this build by the tag no_"+cfg.Provider)
 	}
-	if chatty := debugVariable(); chatty != "" && !p.Local {
-		return nil, notOpened(cfg.Provider, chatty+" would print tokens and keys; unset it")
+	// net/http and gRPC read this when the process starts, before anything
+	// could unset it.
+	if !p.Local && strings.Contains(os.Getenv("GODEBUG"), "http2debug=") {
+		return nil, notOpened(cfg.Provider, "GODEBUG=http2debug would print tokens and keys; unset it")
 	}
 	return p.Open(ctx, cfg)
-}
-
-// debugVariable returns the variable that makes a library print what it sends
-// and receives, or "". Such a library read it when the process started, before
-// anything could unset it.
-func debugVariable() string {
-	switch {
-	case strings.Contains(os.Getenv("GODEBUG"), "http2debug="): // net/http and gRPC
-		return "GODEBUG=http2debug"
-	case os.Getenv("AZURE_SDK_GO_LOGGING") == "all":
-		return "AZURE_SDK_GO_LOGGING"
-	}
-	return ""
 }
 
 func notOpened(provider, why string) error {

@@ -34,6 +34,10 @@ var (
 // context.DeadlineExceeded too, and [Fetch] does not retry it.
 var ErrTimeout error = timeoutError{}
 
+// ErrThrottled is the ErrUnavailable of a vault that had too many requests for as
+// long as the request could wait. [Fetch] does not retry it either.
+var ErrThrottled = fmt.Errorf("%w", ErrUnavailable)
+
 type timeoutError struct{}
 
 func (timeoutError) Error() string   { return ErrUnavailable.Error() }
@@ -114,6 +118,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Waits says that a request to the vault of that name waits because there were
+// too many.
+func (c Config) Waits(vault string) {
+	if c.Notice != nil {
+		c.Notice(vault + " has too many requests; waiting")
+	}
+}
+
 // A Config describes a vault. Only the fields of its Provider count;
 // docs/configuration.md documents them.
 type Config struct {
@@ -122,7 +134,8 @@ type Config struct {
 	Timeout  time.Duration // of one request; 0 for 10 s
 	Dir      string        // absolute; relative paths of the configuration start here
 	Getenv   func(string) string
-	Files    fs.FS // what a [FileStore] reads instead of the working tree: Dir in the index or a commit
+	Files    fs.FS        // what a [FileStore] reads instead of the working tree: Dir in the index or a commit
+	Notice   func(string) // says that a request waits; may be nil
 
 	URL        string // azure: vault_url; hashicorp: url
 	Credential string // azure: auto, cli, environment, workload, managed, devcli

@@ -147,7 +147,7 @@ func faultyAWS(t *testing.T, key *ecies.PrivateKey) *faultyVault {
 	busy := refuses(400, "ThrottlingException", "Rate exceeded")
 	v.faults = append(v.faults,
 		at("server error", refuses(500, "InternalServiceError", "An error occurred on the server side.")),
-		at("throttled", busy),
+		vaultFault{name: "throttled", config: fmt.Sprintf(strings.Replace(v.config, patient, impatient, 1), servertest.Web(t, busy))},
 		at("throttled, then not", servertest.First(busy, holds(key.Reveal()))),
 		vaultFault{name: "no credentials", at: servertest.Web(t, holds("")), env: signedOut},
 		at("credentials have expired", refuses(400, "ExpiredTokenException", "The security token included in the request is expired")),

@@ -30,15 +30,6 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Transport returns a transport for as many requests at a time as there may be
-// workers.
-func Transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 32
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	return t
-}
-
 // A RedirectError reports a response that redirects the client to another
 // server.
 type RedirectError struct{ From, To string }
@@ -99,6 +90,9 @@ func (c Client) Explain(err error) (detail, remedy string, kind error) {
 	if e, ok := errors.AsType[*RedirectError](err); ok {
 		detail = e.Error()
 	}
+	if e, ok := errors.AsType[*TooLongError](err); ok {
+		detail = e.Error()
+	}
 	return OneLine(detail), remedy, vault.ErrUnavailable
 }
 
@@ -109,7 +103,7 @@ func IsTimeout(err error) bool {
 }
 
 // FewerWorkers is the remedy against throttling.
-const FewerWorkers = "lower max_workers in [vault.sync], or try again later"
+const FewerWorkers = "raise timeout in [vault], within which a request waits, or lower max_workers in [vault.sync]"
 
 // TooMany returns the detail of being throttled: how long to wait according to
 // the response's header, or else the server's message.

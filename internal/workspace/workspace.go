@@ -392,7 +392,7 @@ func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, e
 			return nil, err
 		}
 	}
-	cfg.Getenv = w.Getenv
+	cfg.Getenv, cfg.Notice = w.Getenv, func(text string) { w.options.UI.Notice("%s", text) }
 	var o openedStore
 	if o.err = w.trusts(ctx, cfg); o.err == nil {
 		o.store, o.err = w.options.OpenVault(ctx, cfg)

@@ -3,10 +3,13 @@
 package aws
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,7 +54,7 @@ func (s *Store) configure(ctx context.Context, cfg vault.Config) error {
 	s.login = newLogin(loaded)
 	s.client = secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
 		o.Credentials = s.login
-		o.HTTPClient = newHTTPClient(loaded)
+		o.HTTPClient = newHTTPClient(loaded, func() { cfg.Waits(s.String()) })
 		if endpoint := configuredEndpoint(cfg); endpoint != "" {
 			o.BaseEndpoint = &endpoint
 		}
@@ -137,7 +140,7 @@ func isPrintable(s string) bool {
 // newHTTPClient returns the client that the SDK would use, including
 // AWS_CA_BUNDLE, except that it follows no redirects: they would carry the
 // session token and the secret to any host.
-func newHTTPClient(cfg aws.Config) *http.Client {
+func newHTTPClient(cfg aws.Config, waiting func()) *http.Client {
 	built, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		built = awshttp.NewBuildableClient()
@@ -145,15 +148,38 @@ func newHTTPClient(cfg aws.Config) *http.Client {
 	transport := built.GetTransport()
 	transport.MaxIdleConnsPerHost = 32 // the maximum number of workers
 	return &http.Client{
-		Transport:     transport,
+		Transport:     vaulthttp.NewPatient(transport, isThrottled, waiting),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// newRetryer allows one more attempt after throttling, where AWS may say how
-// long to wait, and with a wrong clock, which the SDK corrects. The caller
-// retries what else is worth it. A laptop does not wait for the metadata
-// service of EC2.
+// isThrottled reports whether AWS has too many requests: it says so in the body,
+// with status 400.
+func isThrottled(resp *http.Response) bool {
+	const longest = 64 << 10
+	if resp.StatusCode < 400 {
+		return false
+	}
+	head, err := io.ReadAll(io.LimitReader(resp.Body, longest))
+	if err != nil {
+		return false
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	var refusal struct {
+		Type string `json:"__type"`
+	}
+	_ = json.Unmarshal(head, &refusal)
+	code := refusal.Type[strings.LastIndex(refusal.Type, "#")+1:]
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	return throttled
+}
+
+// newRetryer allows one more attempt with a wrong clock, which the SDK corrects.
+// vaulthttp.Patient waits for AWS, and the caller retries what else is worth it.
+// A laptop does not wait for the metadata service of EC2.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 2
@@ -161,7 +187,6 @@ func newRetryer() aws.Retryer {
 		o.Retryables = []retry.IsErrorRetryable{
 			retry.NoRetryCanceledError{},
 			retry.RetryableError{}, // the SDK's code for a wrong clock
-			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
 		}
 	})
 }

@@ -77,7 +77,7 @@ func (s *Store) apiProblem(op, name string, e smithy.APIError, err error) vault.
 		return foreignProblem(err)
 	}
 	if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled || statusOf(err) == http.StatusTooManyRequests {
-		return vault.NewProblem(vault.ErrUnavailable, code+": "+text, vaulthttp.FewerWorkers)
+		return vault.NewProblem(vault.ErrThrottled, code+": "+text, vaulthttp.FewerWorkers)
 	}
 	if isOverload(code, statusOf(err)) {
 		return vault.NewProblem(vault.ErrUnavailable, code+": "+text, outages)

@@ -23,10 +23,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/envdrift/envdrift/internal/secret"
@@ -46,12 +48,17 @@ type Store struct {
 
 var _ vault.Store = (*Store)(nil)
 
+// silence turns off what AZURE_SDK_GO_LOGGING turns on: the SDK prints the body
+// of a refusal, in which a server may quote a secret.
+var silence = sync.OnceFunc(func() { log.SetListener(nil) })
+
 // Open returns the store that cfg describes. It sends nothing: a wrong address
 // or a missing sign-in shows with the first Get. Errors wrap [vault.ErrConfig].
 func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
 	}
+	silence()
 	s := &Store{timeout: cfg.Timeout, first: make(chan struct{}, 1)}
 	if s.timeout <= 0 {
 		s.timeout = 10 * time.Second
@@ -67,7 +74,7 @@ func (s *Store) open(cfg vault.Config) error {
 	if err != nil {
 		return err
 	}
-	web, err := newHTTPClient(cfg.Getenv)
+	web, err := newHTTPClient(cfg.Getenv, func() { cfg.Waits(s.String()) })
 	if err != nil {
 		return err
 	}
@@ -75,7 +82,7 @@ func (s *Store) open(cfg vault.Config) error {
 		return err
 	}
 	s.host = host
-	s.client, err = newClient(host, web, s.signIn, s.timeout)
+	s.client, err = newClient(host, web, s.signIn)
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -19,12 +18,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-func newClient(host string, web *http.Client, credential azcore.TokenCredential, timeout time.Duration) (*azsecrets.Client, error) {
+func newClient(host string, web *http.Client, credential azcore.TokenCredential) (*azsecrets.Client, error) {
 	options := &azsecrets.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
 			Transport:        web,
 			Telemetry:        policy.TelemetryOptions{ApplicationID: "envdrift"},
-			Retry:            policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Millisecond, MaxRetryDelay: timeout, ShouldRetry: mayWait},
+			Retry:            policy.RetryOptions{MaxRetries: -1}, // vaulthttp.Patient waits, and the caller retries
 			PerRetryPolicies: []policy.Policy{&guard{host}},
 		},
 		// A server on this machine has no name below vault.azure.net
@@ -60,7 +59,7 @@ func checkAddress(address string) (host string, err error) {
 func isLocal(host string) bool { return vaulthttp.IsLoopback((&url.URL{Host: host}).Hostname()) }
 
 // newHTTPClient returns the client for the vault and for the sign-in.
-func newHTTPClient(getenv func(string) string) (*http.Client, error) {
+func newHTTPClient(getenv func(string) string, waiting func()) (*http.Client, error) {
 	transport := vaulthttp.Transport()
 	if file := getenv("SSL_CERT_FILE"); file != "" {
 		// crypto/x509 follows the variable on some systems only.
@@ -75,21 +74,7 @@ func newHTTPClient(getenv func(string) string) (*http.Client, error) {
 		roots.AppendCertsFromPEM(pem)
 		transport.TLSClientConfig.RootCAs = roots
 	}
-	return &http.Client{Transport: transport, CheckRedirect: vaulthttp.CheckRedirect}, nil
-}
-
-// mayWait allows one more attempt if the server says when, and that is before
-// the request's time ends. The caller retries everything else.
-func mayWait(r *http.Response, err error) bool {
-	if err != nil || r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
-		return false
-	}
-	wait, err := time.ParseDuration(r.Header.Get("Retry-After") + "s")
-	if err != nil {
-		return false
-	}
-	deadline, ok := r.Request.Context().Deadline()
-	return ok && wait < time.Until(deadline)
+	return &http.Client{Transport: vaulthttp.NewPatient(transport, nil, waiting), CheckRedirect: vaulthttp.CheckRedirect}, nil
 }
 
 // A transportError is why there is no response.

@@ -78,7 +78,7 @@ func (s *Store) refusal(op, name string, a answer) vault.Problem {
 	at, _ := s.locate(name)
 	switch {
 	case a.status == http.StatusTooManyRequests:
-		return vault.NewProblem(vault.ErrUnavailable, vaulthttp.TooMany(a.retryAfter, strings.TrimSpace("status 429 "+a.text)), vaulthttp.FewerWorkers)
+		return vault.NewProblem(vault.ErrThrottled, vaulthttp.TooMany(a.retryAfter, strings.TrimSpace("status 429 "+a.text)), vaulthttp.FewerWorkers)
 	case a.status == http.StatusRequestTimeout, a.status >= 500:
 		return vault.NewProblem(vault.ErrUnavailable, strings.TrimSpace(fmt.Sprintf("status %d %s", a.status, a.text)), outages)
 	case a.status == http.StatusUnauthorized:

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type link struct {
 	getenv    func(string) string
 	options   []option.ClientOption
 
+	waiting func() // says once that a request waits
+
 	lock chan struct{} // held while dialling; waiting for it ends with the context
 	made atomic.Pointer[connection]
 }
@@ -56,9 +59,11 @@ func newLink(cfg vault.Config) (*link, error) {
 		project: vaulthttp.FirstOf(cfg.ProjectID, cfg.Getenv("GOOGLE_CLOUD_PROJECT"), cfg.Getenv("CLOUDSDK_CORE_PROJECT")),
 		timeout: cfg.Timeout,
 		getenv:  cfg.Getenv,
+		waiting: sync.OnceFunc(func() { cfg.Waits("GCP Secret Manager") }),
 		lock:    make(chan struct{}, 1),
 		// Spans and logs could contain what only the user may see.
-		options: []option.ClientOption{option.WithTelemetryDisabled(), option.WithLogger(slog.New(slog.DiscardHandler))},
+		options: []option.ClientOption{option.WithTelemetryDisabled(), option.WithLogger(slog.New(slog.DiscardHandler)),
+			option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))},
 	}
 	if l.timeout <= 0 {
 		l.timeout = 10 * time.Second
@@ -140,7 +145,7 @@ func (l *link) do(ctx context.Context, r ref,
 		return "", err
 	}
 	deadline, _ := ctx.Deadline()
-	retry := gax.WithRetry(func() gax.Retryer { return &patience{deadline: deadline} })
+	retry := gax.WithRetry(func() gax.Retryer { return &patience{deadline, l.waiting} })
 	return c.project, request(ctx, c.client, c.project, retry)
 }
 

@@ -61,7 +61,7 @@ func (s *Store) statusProblem(op, name string, code codes.Code, text string, err
 		}
 		return vault.NewProblem(vault.ErrName, text, "")
 	case codes.ResourceExhausted:
-		return vault.NewProblem(vault.ErrUnavailable, text, vaulthttp.FewerWorkers)
+		return vault.NewProblem(vault.ErrThrottled, text, vaulthttp.FewerWorkers)
 	case codes.Unimplemented:
 		return vault.NewProblem(vault.ErrConfig, "not an answer of Secret Manager: "+text, "check endpoint in [vault.gcp]")
 	}

@@ -28,11 +28,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/vaulthttp"
 	"github.com/envdrift/envdrift/vault"
 )
 
 // maxSize is the largest payload that Secret Manager accepts, in bytes.
 const maxSize = 64 << 10
+
+// maxAnswer is how many bytes of an answer are read.
+const maxAnswer = 1 << 20
 
 // A Store is the secrets of one project. It signs in with the first request.
 type Store struct {
@@ -213,19 +217,23 @@ func (s *Store) create(ctx context.Context, r ref) error {
 	return err
 }
 
-// A patience allows one more attempt if the server says when, and that is
-// before the request's time ends. The caller retries everything else.
+// A patience waits for a server that has too many requests, as long as that ends
+// before the request's time does. The caller retries everything else.
 type patience struct {
 	deadline time.Time
-	used     bool
+	waiting  func()
 }
 
 // Retry implements [gax.Retryer].
 func (p *patience) Retry(err error) (time.Duration, bool) {
-	wait := retryAfter(err)
-	if p.used || wait < 0 || wait >= time.Until(p.deadline) {
+	asked := retryAfter(err)
+	if asked < 0 && status.Code(err) != codes.ResourceExhausted {
 		return 0, false
 	}
-	p.used = true
-	return wait, true
+	pause := vaulthttp.Pause(asked)
+	if pause >= time.Until(p.deadline) {
+		return 0, false
+	}
+	p.waiting()
+	return pause, true
 }

@@ -262,7 +262,7 @@ func TestFaults(t *testing.T) {
 		{status.Error(codes.FailedPrecondition, "disabled"), vault.ErrNotFound, vault.ErrDenied, "gcloud secrets versions list app"},
 		{status.Error(codes.InvalidArgument, "bad alias"), vault.ErrName, vault.ErrMalformed, ""},
 		{status.Error(codes.Unavailable, "try later"), vault.ErrUnavailable, vault.ErrUnavailable, ""},
-		{status.Error(codes.ResourceExhausted, "quota exceeded"), vault.ErrUnavailable, vault.ErrUnavailable, ""},
+		{status.Error(codes.ResourceExhausted, "quota exceeded"), vault.ErrThrottled, vault.ErrThrottled, ""},
 		{status.Error(codes.DeadlineExceeded, "too slow"), vault.ErrUnavailable, vault.ErrUnavailable, ""},
 		{status.Error(codes.Internal, "internal"), vault.ErrUnavailable, vault.ErrUnavailable, ""},
 		{status.Error(codes.Unknown, "what"), vault.ErrUnavailable, vault.ErrUnavailable, ""},
@@ -273,7 +273,14 @@ func TestFaults(t *testing.T) {
 		t.Run(status.Convert(tt.answer).Message(), func(t *testing.T) {
 			t.Parallel()
 			g := servertest.SecretManager(t)
-			s := open(t, config(t, g.Serve(t, refuse(tt.answer))))
+			open := func(server grpc.UnaryServerInterceptor) *gcp.Store {
+				cfg := config(t, g.Serve(t, server))
+				if tt.get == vault.ErrThrottled {
+					cfg.Timeout = time.Second // which it waits
+				}
+				return open(t, cfg)
+			}
+			s := open(refuse(tt.answer))
 			_, err := s.Get(t.Context(), "app")
 			var e *vault.Error
 			if !errors.As(err, &e) || !errors.Is(err, tt.get) || !strings.Contains(e.Remedy, tt.remedy) {
@@ -282,7 +289,7 @@ func TestFaults(t *testing.T) {
 			if strings.Contains(err.Error(), "payload") {
 				t.Errorf("Get = %v, which holds a token", err)
 			}
-			s = open(t, config(t, g.Serve(t, writesFail(tt.answer))))
+			s = open(writesFail(tt.answer))
 			if _, err := s.Put(t.Context(), "app", secret.New("k"), ""); !errors.Is(err, tt.put) {
 				t.Errorf("Put = %v; want %v", err, tt.put)
 			}
@@ -347,7 +354,7 @@ func TestRetryAfter(t *testing.T) {
 		{"unavailable, soon", throttled(codes.Unavailable, 0), 2, true},
 		{"too late", throttled(codes.ResourceExhausted, time.Hour), 1, false},
 		{"not throttled", throttled(codes.Internal, 0), 1, false},
-		{"no time given", status.Error(codes.ResourceExhausted, "quota exceeded"), 1, false},
+		{"no time given", status.Error(codes.ResourceExhausted, "quota exceeded"), 2, true},
 		{"no time given, unavailable", status.Error(codes.Unavailable, "busy"), 1, false},
 	}
 	for _, tt := range tests {

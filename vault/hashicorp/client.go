@@ -42,9 +42,7 @@ func newClient(cfg vault.Config) (*client, error) {
 	conf := &api.Config{
 		Address:          c.address,
 		DisableRedirects: true, // the SDK would carry the token to any host; vaulthttp.CheckRedirect does not
-		MaxRetries:       1,
-		CheckRetry:       mayWait,
-		Backoff:          func(_, _ time.Duration, _ int, r *http.Response) time.Duration { return retryAfter(r) },
+		MaxRetries:       0,    // vaulthttp.Patient waits, and the caller retries
 	}
 	if conf.HttpClient, err = newHTTPClient(cfg.Getenv); err != nil {
 		return nil, err
@@ -52,6 +50,7 @@ func newClient(cfg vault.Config) (*client, error) {
 	if err := configureTLS(conf, cfg.Getenv); err != nil {
 		return nil, err
 	}
+	conf.HttpClient.Transport = vaulthttp.NewPatient(conf.HttpClient.Transport, nil, func() { cfg.Waits("HashiCorp Vault at " + c.address) })
 	if c.api, err = api.NewClient(conf); err != nil {
 		return nil, vault.NewProblem(vault.ErrConfig, vaulthttp.OneLine(err.Error()), "check the VAULT_ variables of the environment")
 	}
@@ -127,28 +126,6 @@ func configureTLS(conf *api.Config, getenv func(string) string) error {
 			"check "+strings.Join(files, ", "))
 	}
 	return nil
-}
-
-// mayWait allows one more attempt if the server says when, and that is before
-// the request's time ends. The caller retries everything else.
-func mayWait(ctx context.Context, r *http.Response, err error) (bool, error) {
-	if err != nil || retryAfter(r) < 0 {
-		return false, nil
-	}
-	deadline, ok := ctx.Deadline()
-	return ok && retryAfter(r) < time.Until(deadline), nil
-}
-
-// retryAfter returns how long r asks to wait; negative if it does not.
-func retryAfter(r *http.Response) time.Duration {
-	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
-		return -1
-	}
-	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return -1
-	}
-	return time.Duration(seconds) * time.Second
 }
 
 func (c *client) read(ctx context.Context, path string, query map[string][]string) (*api.Secret, error) {

@@ -84,7 +84,7 @@ func (s *Store) fail(op, name string, err error) error {
 func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 	switch {
 	case st.code == http.StatusTooManyRequests:
-		return vault.NewProblem(vault.ErrUnavailable, vaulthttp.TooMany(st.retryAfter, st.Error()), vaulthttp.FewerWorkers)
+		return vault.NewProblem(vault.ErrThrottled, vaulthttp.TooMany(st.retryAfter, st.Error()), vaulthttp.FewerWorkers)
 	case st.foreign:
 		return vault.NewProblem(vault.ErrUnavailable, st.Error(), "check url, VAULT_ADDR and the proxy")
 	case st.code == http.StatusServiceUnavailable && strings.Contains(st.text, "sealed"):

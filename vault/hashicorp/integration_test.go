@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -388,5 +389,31 @@ func TestServerSealed(t *testing.T) {
 	e := wantKind(t, config(b, withToken(b.Token)), "app", vault.ErrUnavailable)
 	if e.Detail != "the server is sealed" || e.Remedy != "vault operator unseal" {
 		t.Errorf("sealed: detail %q, remedy %q", e.Detail, e.Remedy)
+	}
+}
+
+// Two hundred mappings succeed under a quota of twenty requests a second, though
+// the server does not say how long to wait.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	b := servertest.OpenBao(t)
+	seed(t, b, "secret/data/app", map[string]any{"value": "k"})
+	b.Do(t, "PUT", "sys/quotas/rate-limit/few", map[string]any{"rate": 20, "interval": "1s", "path": "secret"})
+	waited := 0
+	cfg := config(b, withToken(b.Token))
+	cfg.Notice = func(string) { waited++ }
+	store := open(t, cfg)
+	var requests []vault.Request
+	for i := range 200 { // each name once: what is asked for twice is fetched once
+		seedName := fmt.Sprintf("app?version=%d", i+1)
+		requests = append(requests, vault.Request{Store: store, Name: seedName})
+	}
+	for i, r := range vault.Fetch(t.Context(), requests, 8) {
+		if want := map[bool]error{true: nil, false: vault.ErrNotFound}[i == 0]; !errors.Is(r.Err, want) {
+			t.Errorf("%s: %v; want %v", requests[i].Name, r.Err, want)
+		}
+	}
+	if waited != 1 {
+		t.Errorf("it was said %d times that requests wait; want once", waited)
 	}
 }
