@@ -84,9 +84,8 @@ func (s *session) signIn(ctx context.Context) (int, error) {
 }
 
 // renew reports whether the client has a newer token than generation, which the
-// server refused. Servers have the same message for a token without a
-// permission and for one that has ended; a token that may look itself up is
-// valid.
+// server refused. A token is valid if it may look itself up, or if only a policy
+// forbids that.
 func (s *session) renew(ctx context.Context, generation int) (bool, error) {
 	if err := s.acquire(ctx); err != nil {
 		return false, err
@@ -95,10 +94,16 @@ func (s *session) renew(ctx context.Context, generation int) (bool, error) {
 	if s.generation > generation || s.failure != nil {
 		return true, s.failure
 	}
-	if _, err := s.client.read(ctx, "auth/token/lookup-self", nil); !isDenied(err) {
+	accepted := s.client.accepted.Load()
+	if _, err := s.client.read(ctx, "auth/token/lookup-self", nil); !isDenied(err) || asStatus(err).isByPolicy() {
 		return false, nil
 	}
-	if s.path == "" {
+	switch {
+	case s.path == "" && accepted:
+		s.failure = vault.NewProblem(vault.ErrUnauthenticated, "the token was accepted and is no longer: it is for one use, as a wrapping token is, or has expired",
+			"get the token that it wraps: vault unwrap -field=token WRAPPING_TOKEN (a new one: this one is used up); for a token of few uses set kv_version in [vault.hashicorp]; or vault login")
+		return false, s.failure
+	case s.path == "":
 		s.failure = vault.NewProblem(vault.ErrUnauthenticated, "the token is not valid: it has expired, was revoked, or is another server's", s.remedy())
 		return false, s.failure
 	}
@@ -223,6 +228,8 @@ func (s *session) jwt() (secret.Value, error) {
 // refusal explains why the server refused the sign-in.
 func (s *session) refusal(st *statusError) error {
 	switch {
+	case st.noNamespace():
+		return s.client.noNamespace()
 	case st.unrouted():
 		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("no auth method is mounted at %q", strings.TrimSuffix(s.path, "/login")), "set auth_mount, or namespace")
 	case st.foreign:

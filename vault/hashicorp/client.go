@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -28,6 +29,7 @@ type client struct {
 	address   string
 	namespace string
 	timeout   time.Duration // of one request, including the wait that the server asks for
+	accepted  atomic.Bool   // the server has accepted the token in a request
 }
 
 func newClient(cfg vault.Config) (*client, error) {
@@ -153,11 +155,16 @@ func (c *client) decode(resp *api.Response, err error, secrets ...string) (*api.
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if refused := (*api.ResponseError)(nil); errors.As(err, &refused) {
-		return nil, newStatusError(refused, resp, append(secrets, c.api.Token()))
+		st := newStatusError(refused, resp, append(secrets, c.api.Token()))
+		if !st.foreign && (!isDenied(st) || st.isByPolicy()) {
+			c.accepted.Store(true)
+		}
+		return nil, st
 	}
 	if err != nil {
 		return nil, err
 	}
+	c.accepted.Store(true)
 	if resp.StatusCode == http.StatusNoContent {
 		return &api.Secret{}, nil
 	}

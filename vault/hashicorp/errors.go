@@ -36,7 +36,16 @@ func (e *statusError) Error() string {
 
 // unrouted reports whether nothing is mounted at the request's path.
 func (e *statusError) unrouted() bool {
-	return strings.Contains(e.text, "no handler for route") || strings.Contains(e.text, "unsupported path")
+	return strings.Contains(e.text, "no handler for route") || strings.Contains(e.text, "unsupported path") || e.noNamespace()
+}
+
+func (e *statusError) noNamespace() bool { return strings.Contains(e.text, "namespace not found") }
+
+// isByPolicy reports whether a policy refuses a token that is valid. That is one
+// error, in a list; for a token that is not, the server has only the words, or
+// two errors.
+func (e *statusError) isByPolicy() bool {
+	return e.code == http.StatusForbidden && strings.HasPrefix(e.text, "1 error occurred")
 }
 
 func asStatus(err error) *statusError {
@@ -96,6 +105,8 @@ func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 		return vault.NewProblem(vault.ErrUnavailable, st.Error(), "vault status, then try again; the server's log tells more")
 	case st.code == http.StatusForbidden:
 		return vault.NewProblem(vault.ErrDenied, st.Error(), s.policyRemedy(op, name))
+	case st.noNamespace():
+		return s.client.noNamespace()
 	case st.code == http.StatusNotFound && st.unrouted():
 		return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("no KV engine is mounted at %q", s.mount), "set mount, or namespace")
 	case st.code == http.StatusNotFound:
@@ -106,6 +117,10 @@ func (s *Store) statusProblem(op, name string, st *statusError) vault.Problem {
 		return vault.NewProblem(vault.ErrMalformed, "too large for the server", "")
 	}
 	return vault.NewProblem(vault.ErrConfig, st.Error(), "")
+}
+
+func (c *client) noNamespace() vault.Problem {
+	return vault.NewProblem(vault.ErrConfig, fmt.Sprintf("the server has no namespace %q", c.namespace), "set namespace in [vault.hashicorp], or VAULT_NAMESPACE")
 }
 
 // policyRemedy returns the line of a policy that would allow op.

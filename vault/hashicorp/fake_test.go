@@ -92,8 +92,14 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case known && path == "auth/token/lookup-self":
 		reply(w, http.StatusOK, map[string]any{"data": map[string]any{}})
-	case !allowed:
+	case !known:
 		refuse(w, http.StatusForbidden, "permission denied")
+	case !allowed:
+		refuse(w, http.StatusForbidden, "1 error occurred:\n\t* permission denied\n\n")
+	case path == "sys/internal/ui/mounts/secret":
+		reply(w, http.StatusOK, map[string]any{"data": map[string]any{"options": map[string]any{"version": strconv.Itoa(f.kv)}}})
+	case f.kv == 2 && path == "secret/config":
+		reply(w, http.StatusOK, map[string]any{"data": map[string]any{"max_versions": 0}})
 	case !strings.HasPrefix(path, "secret/"):
 		refuse(w, http.StatusNotFound, "no handler for route")
 	case f.kv == 1:

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/vault/api"
@@ -182,6 +183,12 @@ func (s *Store) read(ctx context.Context, p path) (record, error) {
 	case 2:
 		return s.readV2(ctx, p)
 	}
+	if p.isAPI() {
+		if err := s.lookUpMount(ctx, p); err != nil {
+			return record{}, err
+		}
+		return s.read(ctx, p)
+	}
 	r, err := s.readV2(ctx, p)
 	if err == nil {
 		s.kv.Store(2)
@@ -200,10 +207,33 @@ func (s *Store) read(ctx context.Context, p path) (record, error) {
 	case errors.Is(err1, errNotV1):
 		s.kv.Store(2)
 		return record{}, err
-	case st != nil && st.code == http.StatusForbidden:
+	case st != nil && st.isByPolicy():
 		return record{}, err // the policy names the path of one version only
 	}
 	return record{}, err1
+}
+
+// lookUpMount asks the server for the engine's version, as the vault command does.
+// A token that has no access to the engine does not learn it, and gets the refusal
+// of version 2.
+func (s *Store) lookUpMount(ctx context.Context, p path) error {
+	answer, err := s.client.read(ctx, "sys/internal/ui/mounts/"+s.mount, nil)
+	switch st := asStatus(err); {
+	case err == nil:
+		options, _ := answer.Data["options"].(map[string]any)
+		s.kv.Store(1)
+		if options["version"] == "2" {
+			s.kv.Store(2)
+		}
+		return nil
+	case st != nil && (st.isByPolicy() || strings.Contains(st.text, "preflight")):
+		if _, err := s.readV2(ctx, p); isDenied(err) {
+			return err
+		}
+	case st == nil || st.code != http.StatusNotFound || st.noNamespace():
+		return err
+	}
+	return vault.NewProblem(vault.ErrConfig, "the server does not say of which version the KV engine is, and the name is a path of both", "set kv_version in [vault.hashicorp]")
 }
 
 // The response of an engine of the other version.

@@ -592,3 +592,109 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+// Names that are paths of version 2's API do not make the engine look like one
+// of version 1, also if there is no secret.
+func TestNamesOfTheAPI(t *testing.T) {
+	t.Parallel()
+	for _, kv := range []int{1, 2} {
+		for _, name := range []string{"data/new", "secret/data/new", "metadata/new", "config", "delete/new"} {
+			f := newFake(t, kv)
+			f.seed("new", map[string]any{"value": "of another name"})
+			s := open(t, f.config(withToken(token)))
+			if got, err := s.Get(t.Context(), name); kv == 2 && name == "secret/data/new" {
+				if got.Value.Reveal() != "of another name" {
+					t.Errorf("KV 2: Get(%q) = %q, %v; want the secret below the mount", name, got.Value.Reveal(), err)
+				}
+				continue
+			} else if !errors.Is(err, vault.ErrNotFound) {
+				t.Errorf("KV %d: Get(%q) = %q, %v; want ErrNotFound", kv, name, got.Value.Reveal(), err)
+			}
+			if got, err := s.Get(t.Context(), "new"); got.Value.Reveal() != "of another name" {
+				t.Errorf("KV %d: Get(new) after %q = %v", kv, name, err)
+			}
+			if _, err := s.Put(t.Context(), name, secret.New("k"), ""); err != nil {
+				t.Errorf("KV %d: Put(%q) = %v", kv, name, err)
+			}
+			if got, err := open(t, f.config(withToken(token))).Get(t.Context(), name); got.Value.Reveal() != "k" {
+				t.Errorf("KV %d: Get(%q) = %q, %v; want what was put", kv, name, got.Value.Reveal(), err)
+			}
+		}
+	}
+}
+
+func TestNoNamespace(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "namespace not found") }))
+	t.Cleanup(server.Close)
+	for _, env := range []map[string]string{withToken(token), {"VAULT_SECRET_ID": "s", "VAULT_ROLE_ID": "r"}} {
+		cfg := vault.Config{URL: server.URL, Namespace: "teams/", Getenv: getenv(env)}
+		if env["VAULT_ROLE_ID"] != "" {
+			cfg.Auth = "approle"
+		}
+		s := open(t, cfg)
+		for _, name := range []string{"a", "data/a"} {
+			_, err := s.Get(t.Context(), name)
+			_, put := s.Put(t.Context(), name, secret.New("k"), "")
+			var e *vault.Error
+			if !errors.As(err, &e) || !errors.Is(err, vault.ErrConfig) || !errors.Is(put, vault.ErrConfig) ||
+				e.Detail != `the server has no namespace "teams"` || !strings.Contains(e.Remedy, "VAULT_NAMESPACE") {
+				t.Errorf("Get = %v, Put = %v; want that there is no such namespace", err, put)
+			}
+		}
+	}
+}
+
+// Servers say in two ways that a token is not valid, and in a third that a policy
+// forbids the request.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	const policy, dead, deadVault = "1 error occurred:\n\t* permission denied\n\n", "permission denied", "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
+	tests := []struct {
+		name           string
+		answers        []string // to the requests in turn; the last one to all further ones
+		kind           error
+		detail, remedy string
+	}{
+		{"policy, without the default one", []string{policy}, vault.ErrDenied, "permission denied", `path "secret/data/a"`},
+		{"dead", []string{dead}, vault.ErrUnauthenticated, "not valid", "vault login"},
+		{"dead, of Vault", []string{deadVault}, vault.ErrUnauthenticated, "not valid", "vault login"},
+		{"wrapping", []string{policy, dead}, vault.ErrUnauthenticated, "a wrapping token", "vault unwrap"},
+		{"one use, KV 1", []string{"404", dead}, vault.ErrUnauthenticated, "one use", "kv_version"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				text := tt.answers[min(n, len(tt.answers)-1)]
+				n++
+				if text == "404" {
+					refuse(w, 404)
+					return
+				}
+				refuse(w, 403, text)
+			}))
+			t.Cleanup(server.Close)
+			_, err := open(t, vault.Config{URL: server.URL, Getenv: getenv(withToken(token))}).Get(t.Context(), "a")
+			var e *vault.Error
+			if !errors.As(err, &e) || !errors.Is(err, tt.kind) || !strings.Contains(e.Detail, tt.detail) || !strings.Contains(e.Remedy, tt.remedy) {
+				t.Errorf("Get = %#v; want %v, %q, %q", err, tt.kind, tt.detail, tt.remedy)
+			}
+		})
+	}
+}
+
+// With kv_version a token of one use is enough.
+func TestOneUse(t *testing.T) {
+	t.Parallel()
+	for _, kv := range []int{1, 2} {
+		f := newFake(t, kv)
+		f.seed("app", map[string]any{"value": "k"})
+		cfg := f.config(withToken(token))
+		cfg.KVVersion = kv
+		if got, err := open(t, cfg).Get(t.Context(), "app"); err != nil || got.Value.Reveal() != "k" || len(f.sent()) != 1 {
+			t.Errorf("KV %d: Get = %v after %q; want one request", kv, err, f.sent())
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package hashicorp_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -77,6 +78,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *servertest.Bao){
 		"deleted and destroyed": testDeleted, "siblings": testSiblings, "policies": testPolicies,
 		"expired token": testExpired, "namespaces": testNamespaces, "mounts": testMounts,
+		"names of the API": testNamesOfTheAPI, "used up": testUsedUp, "no default policy": testNoDefaultPolicy,
 		"approle": testAppRole, "jwt": testJWT, "kubernetes": testKubernetes,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, b) })
@@ -415,5 +417,67 @@ func TestQuota(t *testing.T) {
 	}
 	if waited != 1 {
 		t.Errorf("it was said %d times that requests wait; want once", waited)
+	}
+}
+
+func testNamesOfTheAPI(t *testing.T, b *servertest.Bao) {
+	token := b.Policy(t, "api names", `path "secret/data/*" { capabilities = ["create", "read", "update"] }`)
+	for _, name := range []string{"data/new", "metadata/new", "config"} {
+		s := open(t, config(b, withToken(token)))
+		if _, err := s.Get(t.Context(), name); !errors.Is(err, vault.ErrNotFound) {
+			t.Errorf("Get(%q) = %v; want ErrNotFound", name, err)
+		}
+		if _, err := s.Put(t.Context(), name, secret.New("k"), ""); err != nil {
+			t.Errorf("Put(%q) = %v", name, err)
+		}
+		wantKey(t, config(b, withToken(token)), name, "k")
+	}
+	powerless := b.Policy(t, "api nothing", `path "sys/x" { capabilities = ["read"] }`)
+	wantKind(t, config(b, withToken(powerless)), "data/new", vault.ErrDenied)
+	wantKind(t, config(b, withToken("s.nobody")), "data/new", vault.ErrUnauthenticated)
+	cfg := config(b, withToken(token))
+	cfg.Namespace = "nowhere"
+	if e := wantKind(t, cfg, "app", vault.ErrConfig); !strings.Contains(e.Detail, "namespace") {
+		t.Errorf("Get in no namespace = %v", e)
+	}
+}
+
+func testUsedUp(t *testing.T, b *servertest.Bao) {
+	b.Do(t, "PUT", "kv1/app", map[string]any{"value": "k"})
+	once := map[string]any{"policies": []string{"everything"}, "num_uses": 1}
+	cfg := config(b, withToken(b.NewToken(t, once)))
+	cfg.Mount = "kv1"
+	if e := wantKind(t, cfg, "app", vault.ErrUnauthenticated); !strings.Contains(e.Remedy, "kv_version") {
+		t.Errorf("one use, KV 1: %v, remedy %q; want kv_version", e, e.Remedy)
+	}
+	cfg = config(b, withToken(b.NewToken(t, once)))
+	cfg.Mount, cfg.KVVersion = "kv1", 1
+	wantKey(t, cfg, "app", "k")
+	wantKey(t, config(b, withToken(b.NewToken(t, once))), "app", "k")
+
+	body, _ := json.Marshal(map[string]any{"policies": []string{"everything"}})
+	req, _ := http.NewRequest("POST", b.URL+"/v1/auth/token/create", bytes.NewReader(body))
+	req.Header.Set("X-Vault-Token", b.Token)
+	req.Header.Set("X-Vault-Wrap-TTL", "60s")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var wrapped struct {
+		Info struct{ Token string } `json:"wrap_info"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&wrapped); err != nil || wrapped.Info.Token == "" {
+		t.Fatal("no wrapping token", err)
+	}
+	if e := wantKind(t, config(b, withToken(wrapped.Info.Token)), "app", vault.ErrUnauthenticated); !strings.Contains(e.Remedy, "vault unwrap") {
+		t.Errorf("wrapping token: %v, remedy %q; want vault unwrap", e, e.Remedy)
+	}
+}
+
+func testNoDefaultPolicy(t *testing.T, b *servertest.Bao) {
+	token := b.NewToken(t, map[string]any{"policies": []string{"nothing here"}, "no_default_policy": true})
+	if e := wantKind(t, config(b, withToken(token)), "app", vault.ErrDenied); !strings.Contains(e.Remedy, "policy") {
+		t.Errorf("Get = %v, remedy %q; want a policy", e, e.Remedy)
 	}
 }

@@ -41,6 +41,17 @@ func (s *Store) locate(name string) (path, error) {
 	return p, nil
 }
 
+// isAPI reports whether the path of version 1 is one of version 2's API, so that
+// the response would not show which version the engine is.
+func (p path) isAPI() bool {
+	first, _, _ := strings.Cut(p.plain, "/")
+	switch first {
+	case "data", "metadata", "detailed-metadata", "subkeys", "delete", "undelete", "destroy", "config":
+		return true
+	}
+	return false
+}
+
 // checkPath refuses what an HTTP client would rewrite to another path.
 func checkPath(path string) error {
 	if !isPrintable(path) {
