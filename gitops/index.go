@@ -29,6 +29,10 @@ func (r *Repo) NothingStaged(ctx context.Context) (bool, error) {
 	return err == nil && !r.Merging(), err
 }
 
+// HasGit reports whether there is a git to ask. Without it, what can be known of
+// ignore rules is an approximation.
+func (r *Repo) HasGit() bool { return r.git != "" }
+
 // Tracked returns which of paths are in the index.
 func (r *Repo) Tracked(ctx context.Context, paths []string) (map[string]bool, error) {
 	flags, err := r.flags(ctx, paths)

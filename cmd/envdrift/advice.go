@@ -85,7 +85,7 @@ func (c *cli) advice(err error) []string {
 		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   creates a new key pair"}
 	}
 	if e := (*workspace.TrackedKeysError)(nil); errors.As(err, &e) {
-		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours"}
+		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours; or set env_keys_filename to a name of its own"}
 	}
 	if e := (*workspace.ActivateError)(nil); errors.As(err, &e) {
 		if e.Forceable {

@@ -65,10 +65,19 @@ func (e *UnmappedPlaintextError) Error() string {
 	return "is an env file in plaintext, and no mapping names it"
 }
 
-// A KeysError reports private keys that are about to be committed, or were.
-type KeysError struct{ File string }
+// A KeysError reports private keys that are about to be committed, or were; or a
+// decrypted copy.
+type KeysError struct {
+	File string
+	Copy bool // what activate_to names
+}
 
-func (e *KeysError) Error() string { return "contains private keys and must never be committed" }
+func (e *KeysError) Error() string {
+	if e.Copy {
+		return "is the decrypted copy of an env file (activate_to) and must never be committed"
+	}
+	return "contains private keys and must never be committed"
+}
 
 // A NotAskedError reports that a local key decrypts a file, and that its vault,
 // which decides, could not be asked.
@@ -86,7 +95,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 		return false
 	}
 	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) {
-		f.Err = &KeysError{f.File}
+		f.Err = &KeysError{File: f.File}
 		return false
 	}
 	if f.Err = c.rule(f); f.Err != nil {
@@ -124,6 +133,10 @@ func (c *Changes) inScope(f *File) bool {
 // checkUnmapped decides on an env file that no mapping names and that was never
 // encrypted: it holds plaintext, or nothing.
 func (f *File) checkUnmapped() {
+	if f.Workspace.IsCopy(f.File) && workspace.HoldsPlaintext(f.Doc) {
+		f.Err = &KeysError{File: f.File, Copy: true}
+		return
+	}
 	policy := f.hooks.OnPlaintext
 	if policy == config.Off || !config.MayHoldPlaintext(path.Base(f.File)) || !workspace.HoldsPlaintext(f.Doc) {
 		return

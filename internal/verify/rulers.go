@@ -89,8 +89,10 @@ func (c *Changes) absolute(file string) string {
 func (c *Changes) learn(cfg *config.Config) {
 	c.keysNames = append(c.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
 	for _, m := range cfg.Mappings {
-		if m.EnvFile != "" {
-			c.names[path.Base(m.EnvFile)] = true
+		for _, file := range []string{m.EnvFile, m.ActivateTo} {
+			if file != "" {
+				c.names[path.Base(file)] = true
+			}
 		}
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
@@ -103,6 +105,13 @@ func (w *Workspace) Remember(ctx context.Context, done []drift.Change, also func
 		also(&remembered)
 	}
 	return remembered.Save(dir)
+}
+
+// IsCopy reports whether a mapping writes its decrypted copy to file.
+func (w *Workspace) IsCopy(file string) bool {
+	return slices.ContainsFunc(w.Config.Mappings, func(m config.Mapping) bool {
+		return w.CopyOf(mapping.Target{Mapping: m}) == file
+	})
 }
 
 // CopyOf is the path of a target's decrypted copy for programs, or "".

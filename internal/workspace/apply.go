@@ -179,8 +179,8 @@ func (w *Workspace) WriteFile(name string, old, data []byte, perm fs.FileMode) e
 	return err
 }
 
-// ignorePrivate makes sure that git ignores every private file before it is
-// written.
+// ignorePrivate makes sure that git ignores every private file before anything is
+// written, so that no env file is encrypted whose key cannot be kept.
 func (w *Workspace) ignorePrivate(ctx context.Context, changes []drift.Change) error {
 	var private []string
 	for _, c := range changes {
@@ -191,7 +191,9 @@ func (w *Workspace) ignorePrivate(ctx context.Context, changes []drift.Change) e
 	return w.Ignore(ctx, private)
 }
 
-// Ignore appends to the top .gitignore what git would not ignore yet.
+// Ignore appends to the top .gitignore what git would not ignore yet, and asks git
+// again: another rule may win. Its error is a [*TrackedKeysError] or a
+// [*NotIgnoredError] if git would add one of the files anyway.
 func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
@@ -200,15 +202,22 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if repo == nil || err != nil {
 		return err
 	}
+	tracked, err := repo.Tracked(ctx, files)
+	if err != nil && repo.HasGit() {
+		return err
+	}
 	ignored, err := repo.Ignored(ctx, files)
 	if err != nil {
 		return err
 	}
 	var lines []string
 	for _, file := range files {
-		line := "/" + file
+		if tracked[file] {
+			return &TrackedKeysError{file}
+		}
+		line := "/" + literal(file)
 		if path.Base(file) == w.Config.Sync.EnvKeysFilename {
-			line = path.Base(file) // wherever a service lies
+			line = literal(path.Base(file)) // wherever a service lies
 		}
 		if !ignored[file] && !slices.Contains(lines, line) {
 			lines = append(lines, line)
@@ -224,8 +233,41 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
+	if err := w.WriteFile(".gitignore", old, appendLines(old, lines), 0o644); err != nil {
+		return err
+	}
 	w.options.UI.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
-	return w.WriteFile(".gitignore", old, appendLines(old, lines), 0o644)
+	if !repo.HasGit() {
+		w.options.UI.Notice("not checked whether git ignores it now: there is no git in PATH")
+		return nil
+	}
+	ignored, err = repo.Ignored(ctx, files)
+	for _, file := range files {
+		if err == nil && !ignored[file] {
+			err = &NotIgnoredError{file}
+		}
+	}
+	return err
+}
+
+// literal escapes what .gitignore would read as a pattern.
+func literal(file string) string {
+	var line strings.Builder
+	for i, r := range file {
+		if strings.ContainsRune(`\*?[`, r) || i == 0 && strings.ContainsRune("#!", r) || r == ' ' && i == len(file)-1 {
+			line.WriteByte('\\')
+		}
+		line.WriteRune(r)
+	}
+	return line.String()
+}
+
+// A NotIgnoredError reports a private file that git would add, whatever was added
+// to the top .gitignore.
+type NotIgnoredError struct{ File string }
+
+func (e *NotIgnoredError) Error() string {
+	return e.File + " would be added by git add: another rule, in a .gitignore below the top, takes it back; nothing was written to it"
 }
 
 // appendLines adds lines to a text file in the file's own line ending.

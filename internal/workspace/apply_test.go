@@ -326,6 +326,7 @@ func TestIgnore(t *testing.T) {
 		{name: "ignored already", before: "*.env\n", files: []string{"a/.env"}, want: "*.env\n"},
 		{name: "some ignored already", before: "/a/\n", files: []string{"a/.env", "b/.env"}, want: "/a/\n/b/.env\n", notice: "/b/.env"},
 		{name: "keys files, wherever", files: []string{"a/.env.keys", "b/.env.keys"}, want: ".env.keys\n", notice: ".env.keys"},
+		{name: "characters of patterns", files: []string{"a/[b]/*.env", `a/b\c?`, "#!x "}, want: "/a/\\[b]/\\*.env\n/a/b\\\\c\\?\n/\\#!x\\ \n", notice: `/a/\[b]/\*.env, /a/b\\c\?, /\#!x\ `},
 		{name: "ignored by another file", setup: func(p *place) { p.write("a/.gitignore", ".env\n") }, files: []string{"a/.env"}},
 	}
 	for _, tt := range tests {
@@ -355,6 +356,22 @@ func TestIgnore(t *testing.T) {
 				t.Errorf("shown %q; want %q", p.user.notices, notices)
 			}
 		})
+	}
+}
+
+// What git would add all the same is not written to.
+func TestIgnoreRefuses(t *testing.T) {
+	t.Parallel()
+	p := newClone(t)
+	p.write("a/.gitignore", "!.env\n")
+	p.write("README.md", "x")
+	p.git("add", "README.md")
+	w := p.open()
+	if err := w.Ignore(t.Context(), []string{"a/.env"}); !errors.As(err, new(*workspace.NotIgnoredError)) {
+		t.Errorf("Ignore with a rule that wins = %v; want a *NotIgnoredError", err)
+	}
+	if err := w.Ignore(t.Context(), []string{"README.md"}); !errors.As(err, new(*workspace.TrackedKeysError)) {
+		t.Errorf("Ignore of a tracked file = %v; want a *TrackedKeysError", err)
 	}
 }
 

@@ -148,7 +148,7 @@ func (w *Workspace) ownKeys(ctx context.Context, folder string) error {
 type TrackedKeysError struct{ File string }
 
 func (e *TrackedKeysError) Error() string {
-	return e.File + " is tracked by git, so everyone who has the repository knows its keys"
+	return e.File + " is tracked by git, so everyone who has the repository knows what is in it"
 }
 
 // Encrypt plans the encryption of a file for a pair. Values that HEAD's version

@@ -285,7 +285,7 @@ func TestEncryptionKeysFromTrackedKeysFile(t *testing.T) {
 		want  string // the error; "" for none
 	}{
 		{"not tracked", func(*place) {}, ""},
-		{"tracked", func(p *place) { p.git("add", "api/.env.keys") }, "api/.env.keys is tracked by git, so everyone who has the repository knows its keys"},
+		{"tracked", func(p *place) { p.git("add", "api/.env.keys") }, "api/.env.keys is tracked by git, so everyone who has the repository knows what is in it"},
 		{"no git to ask", func(p *place) { delete(p.env, "PATH") }, gitops.ErrNoGit.Error()},
 	}
 	for _, tt := range tests {
