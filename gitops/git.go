@@ -31,15 +31,11 @@ func (e *GitError) Error() string {
 	return fmt.Sprintf("git %s: %s", e.Command, e.Stderr)
 }
 
-// lookGit finds git in the PATH of environ. It skips relative entries, the
-// current directory among them: that is the repository, which may contain a
-// program called git.
-func lookGit(environ []string) string {
-	for _, dir := range filepath.SplitList(lookup(environ, "PATH")) {
-		if !filepath.IsAbs(dir) {
-			continue
-		}
-		if path, err := exec.LookPath(filepath.Join(dir, "git")); err == nil {
+// lookGit finds git in the PATH of environ, for the repository that dir is in: that
+// may contain a program called git.
+func lookGit(environ []string, dir string) string {
+	for _, entry := range filepath.SplitList(SafePath(lookup(environ, "PATH"), dir)) {
+		if path, err := exec.LookPath(filepath.Join(entry, "git")); err == nil {
 			return path
 		}
 	}

@@ -86,7 +86,7 @@ func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Re
 	if err != nil {
 		return nil, err
 	}
-	r := &Repo{Top: dir, git: lookGit(environ), env: environment(environ), hash: "sha1", answers: a}
+	r := &Repo{Top: dir, git: lookGit(environ, dir), env: environment(environ), hash: "sha1", answers: a}
 	if r.git == "" {
 		return discover(dir)
 	}

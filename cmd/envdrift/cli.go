@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"golang.org/x/term"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
@@ -84,9 +85,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 
 // enter changes to the requested directory.
 func (c *cli) enter() error {
-	if _, ok := c.env["NO_COLOR"]; ok && c.env["NO_COLOR"] != "" {
-		c.noColor = true
-	}
+	c.noColor = c.noColor || c.env["NO_COLOR"] != ""
 	if c.env["CI"] == "true" {
 		c.ci = true
 	}
@@ -102,10 +101,12 @@ func (c *cli) enter() error {
 	if err != nil {
 		return err
 	}
-	// The real path: paths are made relative to the repository's, which git
-	// names by its real path too.
-	c.dir, err = filepath.EvalSymlinks(dir)
-	return err
+	// The real path, as git names the repository.
+	if c.dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return err
+	}
+	// A vault's helper, such as az, is not taken from the repository.
+	return os.Setenv("PATH", gitops.SafePath(os.Getenv("PATH"), c.dir))
 }
 
 // hostSystem returns the system of the process. From then on, keys and vault
