@@ -24,10 +24,10 @@ import (
 func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
 	fix := false
 	cmd := app.Command("doctor", "Find problems of this machine and this clone, and the commands that fix them.").HelpLong(`
-Contacts no vault: status and verify do. With --fix it does what can do no
-harm: it corrects file modes and .gitignore.
+Contacts no vault (status and verify do), but looks at the age identity. With
+--fix it does what can do no harm: it corrects file modes and .gitignore.
 
-Statuses: 0 no problem · 1 a problem · 2 wrong usage
+Statuses: 0 no problem · 1 a problem · 2 wrong usage · 3 no usable identity
 Example:  envdrift doctor --fix`)
 	cmd.Flag("fix", "Fix what can be fixed without harm.").BoolVar(&fix)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.doctor(ctx, fix) }
@@ -69,7 +69,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	return nil
 }
 
-func (c *cli) examineConfig(context.Context) []diagnosis {
+func (c *cli) examineConfig(ctx context.Context) []diagnosis {
 	if c.work.Config.File == "" {
 		return []diagnosis{{what: "configuration", err: config.ErrNoConfig}}
 	}
@@ -82,7 +82,7 @@ func (c *cli) examineConfig(context.Context) []diagnosis {
 		if t.Err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: t.Err})
 		}
-		if _, err := c.work.Config.VaultOf(t.Mapping); err != nil {
+		if err := c.work.CheckVault(ctx, t); err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
 		}
 	}

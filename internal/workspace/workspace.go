@@ -456,6 +456,23 @@ func (w *Workspace) KeyID(ctx context.Context, t mapping.Target) string {
 	return id
 }
 
+// CheckVault reports what is wrong with the configuration of a target's vault or,
+// for one that is on this machine, with the user's identity. It contacts nothing.
+func (w *Workspace) CheckVault(ctx context.Context, t mapping.Target) error {
+	cfg, err := w.Config.VaultOf(t.Mapping)
+	if err != nil {
+		return err
+	}
+	if p, _ := w.options.Overrides.Providers.Find(cfg.Provider); !p.Local {
+		return nil
+	}
+	store, err := w.Vault(ctx, t)
+	if local, ok := store.(interface{ CheckIdentity() error }); ok && err == nil {
+		err = local.CheckIdentity()
+	}
+	return err
+}
+
 // An openedStore is a vault, or why there is none: the user is not asked twice.
 type openedStore struct {
 	store vault.Store

@@ -119,6 +119,14 @@ func (s *Store) expand(file string) string {
 // String names the directory, as in "age vault .envdrift/vault".
 func (s *Store) String() string { return "age vault " + s.dir }
 
+// CheckIdentity reports why there is no identity to decrypt with.
+func (s *Store) CheckIdentity() error {
+	if found, err := s.identities(); len(found) == 0 {
+		return s.unauthenticated("open", "", err)
+	}
+	return nil
+}
+
 // Get decrypts the file of a secret. Its version is the beginning of the
 // file's SHA-256.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
