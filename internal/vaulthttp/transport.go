@@ -111,7 +111,7 @@ func (p *Patient) tooMany(resp *http.Response) bool {
 func (p *Patient) wait(ctx context.Context, asked time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	pause := Pause(asked)
-	if !ok || pause >= time.Until(deadline) {
+	if !ok || !Fits(pause, deadline) {
 		return false
 	}
 	p.waiting()
@@ -129,6 +129,13 @@ func (p *Patient) wait(ctx context.Context, asked time.Duration) bool {
 // requests that were refused together do not come back together.
 func Pause(asked time.Duration) time.Duration {
 	return max(asked, 0) + 100*time.Millisecond + rand.N(500*time.Millisecond)
+}
+
+// Fits reports whether there is time for another request after a pause. One that
+// has no time would turn the refusal into a timeout.
+func Fits(pause time.Duration, deadline time.Time) bool {
+	const request = 300 * time.Millisecond
+	return pause+request < time.Until(deadline)
 }
 
 // retryAfter returns how long resp asks to wait; negative if it does not.

@@ -231,7 +231,7 @@ func (p *patience) Retry(err error) (time.Duration, bool) {
 		return 0, false
 	}
 	pause := vaulthttp.Pause(asked)
-	if pause >= time.Until(p.deadline) {
+	if !vaulthttp.Fits(pause, p.deadline) {
 		return 0, false
 	}
 	p.waiting()
