@@ -100,7 +100,7 @@ func faultyHashicorp(t *testing.T, key *ecies.PrivateKey) *faultyVault {
 		at("throttled", says(429, "Retry-After: 120", busy)),
 		at("throttled, then not", servertest.First(says(429, "Retry-After: 0", busy), holds(key.Reveal()))),
 		vaultFault{name: "no credentials", at: servertest.Web(t, holds("")), env: map[string]string{"VAULT_TOKEN": ""}},
-		at("credentials have expired", denied),
+		at("credentials have expired", says(403, "", `{"errors":["permission denied"]}`)),
 		at("access denied", lookup(true, denied)),
 		at("no such secret", says(404, "", `{"errors":[]}`)),
 		at("deleted", says(404, "", `{"data":{"data":null,"metadata":{"version":3,"deletion_time":"2026-01-01T00:00:00Z","destroyed":false}}}`)),
