@@ -172,8 +172,8 @@ func TestCredentialsFileIsAbsolute(t *testing.T) {
 	t.Parallel()
 	for _, env := range []map[string]string{{}, {"HOME": "here", "APPDATA": "here"}, {"CLOUDSDK_CONFIG": "conf"}} {
 		l := &link{getenv: func(name string) string { return env[name] }}
-		if file, chosen := l.credentialsFile(); file != "" || chosen {
-			t.Errorf("with %v: credentialsFile = %q, %t; want none", env, file, chosen)
+		if setting, file := l.credentialsFile(); file != "" {
+			t.Errorf("with %v: credentialsFile = %q, %q; want none", env, setting, file)
 		}
 	}
 }
