@@ -23,6 +23,9 @@ type Event struct {
 	// amended, or nothing changed.
 	Range func(args []string, getenv func(string) string) (from, to string, ok bool)
 
+	// Switches reports that the two commits may be those of two branches.
+	Switches bool
+
 	// EndsRebase reports that git runs the hook before it has removed the
 	// state of the finished rebase.
 	EndsRebase bool
@@ -34,7 +37,8 @@ type Event struct {
 // events are all events: any other hook is an error everywhere.
 var events = [...]Event{
 	{Name: "pre-commit", Stops: true, texts: preTexts, prefetch: prefetchStaged},
-	{Name: "post-checkout", Range: checkoutRange, texts: checkoutTexts, prefetch: prefetchCheckout},
+	{Name: "pre-merge-commit", Stops: true, texts: preTexts, prefetch: prefetchStaged},
+	{Name: "post-checkout", Range: checkoutRange, Switches: true, texts: checkoutTexts, prefetch: prefetchCheckout},
 	{Name: "post-merge", Range: mergeRange, texts: postTexts},
 	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts},
 }

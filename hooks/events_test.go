@@ -11,12 +11,12 @@ import (
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(hooks.Names(), " "); got != "pre-commit post-checkout post-merge post-rewrite" {
+	if got := strings.Join(hooks.Names(), " "); got != "pre-commit pre-merge-commit post-checkout post-merge post-rewrite" {
 		t.Errorf("Names = %s", got)
 	}
 	for _, name := range hooks.Names() {
 		event, err := hooks.EventNamed(name)
-		if err != nil || event.Name != name || event.Stops != (name == "pre-commit") || (event.Range == nil) != event.Stops {
+		if err != nil || event.Name != name || event.Stops != strings.HasPrefix(name, "pre-") || (event.Range == nil) != event.Stops {
 			t.Errorf("EventNamed(%s) = %+v, %v", name, event, err)
 		}
 	}
@@ -65,7 +65,7 @@ func TestEventPrefetched(t *testing.T) {
 	for _, name := range hooks.Names() {
 		event, _ := hooks.EventNamed(name)
 		got := event.Prefetched([]byte(places+"\n"), []string{strings.Repeat("a", 40), strings.Repeat("b", 40), "1"})
-		if want := slices.Contains([]string{"pre-commit", "post-checkout"}, name); (len(got) > 0) != want {
+		if want := slices.Contains([]string{"pre-commit", "pre-merge-commit", "post-checkout"}, name); (len(got) > 0) != want {
 			t.Errorf("%s: Prefetched = %d answers; want some: %t", name, len(got), want)
 		}
 		if got := event.Prefetched([]byte("sha1\n"), nil); len(got) > 0 {

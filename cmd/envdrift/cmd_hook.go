@@ -46,9 +46,10 @@ Example:  envdrift hook status`)
 	}
 
 	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
-Statuses: pre-commit 0 proven, 1 to 3 as verify; the others always 0
+Statuses: pre-commit and pre-merge-commit 0 proven, 1 to 3 as verify; the others
+always 0
 Example:  envdrift hook run pre-commit`)
-	name := run.Arg("NAME", "The hook: pre-commit, post-checkout, post-merge or post-rewrite.").Required().Enum(hooks.Names()...)
+	name := run.Arg("NAME", "The hook: pre-commit, pre-merge-commit, post-checkout, post-merge or post-rewrite.").Required().Enum(hooks.Names()...)
 	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
@@ -219,14 +220,14 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 		}
 	}
 	if event.Stops {
-		return c.preCommit(ctx, o)
+		return c.preCommit(ctx, o, event.Name == "pre-merge-commit")
 	}
 	c.follow(ctx, o, event, args)
 	return nil
 }
 
-// preCommit checks what is staged.
-func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
+// preCommit checks what is staged, or what a merge is about to commit.
+func (c *cli) preCommit(ctx context.Context, o workspace.Options, merge bool) (err error) {
 	// git runs a hook at the top, but the user is in another directory.
 	o.Cwd = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
 	if c.work, err = workspace.Open(o); err != nil {
@@ -246,7 +247,7 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options) (err error) {
 		return err
 	}
 	defer func() { _ = check.Close() }()
-	c.reportStaged(ctx, check)
+	c.reportStaged(ctx, check, merge)
 	return err
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // reportStaged reports what is wrong, one screen of it at most, and in one line
-// how much was proven.
-func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
+// how much was proven. merge says that git makes the commit by itself.
+func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, merge bool) {
 	const most = 5
 	all := c.verbose || c.json
 	verified, concerned, wrong, repaired := 0, 0, 0, 0
@@ -43,7 +43,10 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check) {
 		return
 	}
 	sum := "envdrift: "
-	if wrong > 0 {
+	switch {
+	case wrong > 0 && merge:
+		sum += "merge stopped (git commit completes it, git merge --abort undoes it): "
+	case wrong > 0:
 		sum += "commit stopped: "
 	}
 	sum += fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
@@ -165,6 +168,13 @@ func (c *cli) updateLine(u *postcheckout.Update) string {
 	}
 	if len(left) > 0 {
 		parts = append(parts, "not done: "+report.JoinFirst(left))
+	}
+	var wrong []string
+	for _, f := range u.Wrong {
+		wrong = append(wrong, c.relPath(f.File)+": "+f.Err.Error())
+	}
+	if len(wrong) > 0 {
+		parts = append(parts, "HEAD is wrong: "+report.JoinFirst(wrong)+" ("+c.commandLine("verify --rev HEAD")+" tells more)")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
+	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
 
@@ -57,8 +58,9 @@ var (
 
 // An Update is the work to do after git changed the working tree.
 type Update struct {
-	Done []Done
-	Left []Left
+	Done  []Done
+	Left  []Left
+	Wrong []*verify.File // what git brought and is no encrypted env file that the team can read
 
 	w       *workspace.Workspace
 	repo    *gitops.Repo
@@ -87,34 +89,47 @@ func Run(ctx context.Context, w *workspace.Workspace, event hooks.Event, args []
 	if u.repo, err = w.Git(ctx); err != nil || u.repo == nil {
 		return u, err
 	}
-	changed, err := changedPaths(ctx, u.repo, from, to)
+	changes, head, err := between(ctx, u.repo, from, to)
+	changed := map[string]bool{}
+	for _, ch := range changes {
+		changed[ch.Path] = true
+	}
 	if err != nil || !concerns(w.Config, changed) || u.operationPending("BISECT_LOG") {
 		return u, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.Config.Hooks.Timeout)
 	defer cancel()
 	u.pending = u.anyOperationPending(event)
-	return u, u.run(ctx, changed)
+	if err := u.run(ctx, changed); err != nil || head == "" {
+		return u, err
+	}
+	return u, u.verify(ctx, head, changes, event.Switches)
 }
 
-// changedPaths lists the paths that differ between two commits; with to empty,
-// those that are staged.
-func changedPaths(ctx context.Context, repo *gitops.Repo, from, to string) (map[string]bool, error) {
-	var changes []gitops.Change
-	var err error
+// verify looks for what no commit should hold: git runs no check before a merge
+// that only moves on, a rebase, a cherry-pick or a pull. What a vault would have
+// to decide that cannot be asked is left to "envdrift verify".
+func (u *Update) verify(ctx context.Context, head gitops.OID, changes []gitops.Change, switched bool) error {
+	arrived, err := verify.Arrived(ctx, u.w, head, changes, switched)
+	if err != nil {
+		return err
+	}
+	arrived.Check(ctx, 0)
+	for _, f := range arrived.Files {
+		if f.Err != nil && !verify.CannotBeAsked(f.Err) {
+			u.Wrong = append(u.Wrong, f)
+		}
+	}
+	return arrived.Close()
+}
+
+// between returns what differs between two commits, and the newer one; with to
+// empty, what is staged.
+func between(ctx context.Context, repo *gitops.Repo, from, to string) ([]gitops.Change, gitops.OID, error) {
 	if to == "" {
-		changes, err = repo.Staged(ctx)
-	} else {
-		changes, err = between(ctx, repo, from, to)
+		changes, err := repo.Staged(ctx)
+		return changes, "", err
 	}
-	paths := map[string]bool{}
-	for _, ch := range changes {
-		paths[ch.Path] = true
-	}
-	return paths, err
-}
-
-func between(ctx context.Context, repo *gitops.Repo, from, to string) ([]gitops.Change, error) {
 	var oids [2]gitops.OID
 	for i, rev := range []string{from, to} {
 		oids[i] = gitops.OID(rev)
@@ -123,12 +138,13 @@ func between(ctx context.Context, repo *gitops.Repo, from, to string) ([]gitops.
 		}
 		var err error
 		if oids[i], err = repo.Resolve(ctx, rev); errors.As(err, new(*gitops.RevisionError)) {
-			return nil, nil
+			return nil, "", nil
 		} else if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return repo.Changed(ctx, oids[0], oids[1])
+	changes, err := repo.Changed(ctx, oids[0], oids[1])
+	return changes, oids[1], err
 }
 
 // concerns is a first look that opens no file: whether a path can be a

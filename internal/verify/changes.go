@@ -37,6 +37,7 @@ type Changes struct {
 	now       map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
 	before    map[string]*workspace.Workspace // likewise, as it was
 	base      []*workspace.Workspace          // whose mappings count too
+	local     bool                            // a local key is enough
 	strict    bool                            // no file passes unproven, and the profile counts
 	memo      map[string]keyring.Answer       // of the vaults, by what was asked
 
@@ -48,6 +49,32 @@ type tree interface {
 	fs.FS
 	File(name string) (gitops.File, bool)
 	Close() error
+}
+
+// Arrived collects, of what differs between two commits, the files that are env
+// files or keys files by name. changes are the differences; to is the newer one.
+// A local key is enough for what arrived. Vaults are asked for the rest, but not for
+// an ephemeral key. With
+// switched the commits are those of two branches, and what the other one said of
+// a file does not count.
+func Arrived(ctx context.Context, w *workspace.Workspace, to gitops.OID, changes []gitops.Change, switched bool) (*Changes, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := newChanges(w, repo)
+	c.rev, c.local, c.strict = to, true, true
+	c.learn(w.Config)
+	for _, ch := range changes {
+		if !c.concernsName(path.Base(ch.Path)) && !isSetup(ch) {
+			continue
+		}
+		if switched {
+			ch.OldMode, ch.OldOID = 0, ""
+		}
+		c.changes = append(c.changes, ch)
+	}
+	return c, c.collect(ctx)
 }
 
 // Staged collects what is staged, and of that the files for which only returns
@@ -139,7 +166,7 @@ func (c *Changes) collect(ctx context.Context) error {
 func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	var ask []*File
 	for _, f := range c.Files {
-		if c.prepare(f) {
+		if c.prepare(f) && !(c.local && (f.proveLocally() || f.Mapping.Ephemeral)) {
 			ask = append(ask, f)
 		}
 	}

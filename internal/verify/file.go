@@ -215,7 +215,7 @@ func (f *File) compareAgreed(ctx context.Context) {
 // wants it so.
 func (f *File) excuse() {
 	err := f.Err
-	if err == nil || !cannotBeAsked(err) {
+	if err == nil || !CannotBeAsked(err) {
 		return
 	}
 	keys := f.Workspace.LocalKeys(f.File).ForProof(f.Request(), f.Theirs)
@@ -231,10 +231,17 @@ func isUnreachable(err error) bool {
 	return errors.Is(err, vault.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// cannotBeAsked reports that a vault gave this user no answer at all.
-func cannotBeAsked(err error) bool {
+// CannotBeAsked reports that a vault gave this user no answer at all.
+func CannotBeAsked(err error) bool {
 	return isUnreachable(err) || errors.Is(err, vault.ErrUnauthenticated) || errors.Is(err, vault.ErrDenied) ||
 		errors.As(err, new(*workspace.TrustError))
+}
+
+// proveLocally reports whether a local key proves the file.
+func (f *File) proveLocally() bool {
+	keys, _, err := f.Workspace.LocalKeys(f.File).ForDecryption(f.Request(), keyring.Auto)
+	f.Verified = err == nil && len(keys) > 0 && drift.Check(f.Doc, f.Head, keys).Err() == nil
+	return f.Verified
 }
 
 // prove proves the file with Keys.
