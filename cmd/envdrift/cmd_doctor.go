@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -50,7 +48,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineKeys, c.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineKeys, c.examineFiles, c.examineTrust,
 	} {
 		found = append(found, examine(ctx)...)
 	}
@@ -131,12 +129,13 @@ var (
 	errBlind   = errors.New("git finds no hooks in this working tree: core.hooksPath is relative and does not exist there")
 	errTracked = errors.New("private keys are tracked by git, so every clone has them")
 	errOpen    = errors.New("private keys are readable by other users of this machine")
+	errHidden  = errors.New("git ignores it, so nobody else gets it")
 	errShown   = errors.New("git does not ignore it: git add would add the private keys")
 )
 
 // examineKeys checks the existing keys files.
 func (c *cli) examineKeys(ctx context.Context) []diagnosis {
-	files := c.keysFiles()
+	files := c.work.KeysFiles()
 	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
 	if repo == nil || len(files) == 0 {
 		return nil
@@ -170,17 +169,26 @@ func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 	return list
 }
 
-// keysFiles returns the keys files beside mapped env files, and at the top.
-func (c *cli) keysFiles() []string {
-	candidates := []string{path.Join(c.work.Base, c.work.Config.Sync.EnvKeysFilename)}
-	for _, m := range c.work.Config.Mappings {
-		candidates = append(candidates, path.Join(c.work.Base, m.Folder, c.work.Config.Sync.EnvKeysFilename))
+// examineFiles looks for files that git ignores and others need, and for plaintext
+// that encryption did not take out of git's history.
+func (c *cli) examineFiles(ctx context.Context) (list []diagnosis) {
+	targets := mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings)
+	hidden, err := c.work.Hidden(ctx, targets)
+	if err != nil {
+		return []diagnosis{{what: "ignored files", err: err}}
 	}
-	slices.Sort(candidates)
-	return slices.DeleteFunc(slices.Compact(candidates), func(file string) bool {
-		_, err := fs.Stat(c.work.Files(), file)
-		return err != nil
-	})
+	for _, file := range hidden {
+		list = append(list, diagnosis{
+			what: c.relPath(file), err: errHidden, hints: []string{c.commandLine("doctor --fix")},
+			mend: func() error { return c.work.Unignore(ctx, []string{file}) },
+		})
+	}
+	for _, t := range targets {
+		if since, err := c.work.PlainSince(ctx, t.File); err == nil && since != "" && t.File != "" {
+			list = append(list, diagnosis{what: c.relPath(t.File), detail: "in plaintext in git's history since " + since + ": see that its values were changed"})
+		}
+	}
+	return list
 }
 
 // examineTrust reports which vaults hooks may not contact yet.

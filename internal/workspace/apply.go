@@ -191,85 +191,6 @@ func (w *Workspace) ignorePrivate(ctx context.Context, changes []drift.Change) e
 	return w.Ignore(ctx, private)
 }
 
-// Ignore appends to the top .gitignore what git would not ignore yet, and asks git
-// again: another rule may win. Its error is a [*TrackedKeysError] or a
-// [*NotIgnoredError] if git would add one of the files anyway.
-func (w *Workspace) Ignore(ctx context.Context, files []string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	repo, err := w.Git(ctx)
-	if repo == nil || err != nil {
-		return err
-	}
-	tracked, err := repo.Tracked(ctx, files)
-	if err != nil && repo.HasGit() {
-		return err
-	}
-	ignored, err := repo.Ignored(ctx, files)
-	if err != nil {
-		return err
-	}
-	var lines []string
-	for _, file := range files {
-		if tracked[file] {
-			return &TrackedKeysError{file}
-		}
-		line := "/" + literal(file)
-		if path.Base(file) == w.Config.Sync.EnvKeysFilename {
-			line = literal(path.Base(file)) // wherever a service lies
-		}
-		if !ignored[file] && !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	old, err := atomicfile.ReadFile(w.root.FS(), ".gitignore")
-	if errors.Is(err, fs.ErrNotExist) {
-		old, err = nil, nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := w.WriteFile(".gitignore", old, appendLines(old, lines), 0o644); err != nil {
-		return err
-	}
-	w.options.UI.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
-	if !repo.HasGit() {
-		w.options.UI.Notice("not checked whether git ignores it now: there is no git in PATH")
-		return nil
-	}
-	ignored, err = repo.Ignored(ctx, files)
-	for _, file := range files {
-		if err == nil && !ignored[file] {
-			err = &NotIgnoredError{file}
-		}
-	}
-	return err
-}
-
-// literal escapes what .gitignore would read as a pattern.
-func literal(file string) string {
-	var line strings.Builder
-	for i, r := range file {
-		if strings.ContainsRune(`\*?[`, r) || i == 0 && strings.ContainsRune("#!", r) || r == ' ' && i == len(file)-1 {
-			line.WriteByte('\\')
-		}
-		line.WriteRune(r)
-	}
-	return line.String()
-}
-
-// A NotIgnoredError reports a private file that git would add, whatever was added
-// to the top .gitignore.
-type NotIgnoredError struct{ File string }
-
-func (e *NotIgnoredError) Error() string {
-	return e.File + " would be added by git add: another rule, in a .gitignore below the top, takes it back; nothing was written to it"
-}
-
 // appendLines adds lines to a text file in the file's own line ending.
 func appendLines(old []byte, lines []string) []byte {
 	eol := "\n"
@@ -300,5 +221,8 @@ func (w *Workspace) AddMapping(ctx context.Context, m config.Mapping) (name stri
 	if err != nil {
 		return "", err
 	}
-	return name, w.WriteFile(name, data, more, 0o644)
+	if err := w.WriteFile(name, data, more, 0o644); err != nil {
+		return "", err
+	}
+	return name, w.Unignore(ctx, []string{path.Join(w.Base, m.Folder, m.EnvFile)})
 }

@@ -69,6 +69,9 @@ func (w *Workspace) JoinAgeVault(ctx context.Context) (identity string, created,
 	c, err := w.ChangeReaders(ctx, store, func(ctx context.Context, store *age.Store) (age.Change, error) {
 		return store.AddReader(ctx, recipient, w.userName())
 	})
+	if err == nil {
+		err = w.Unignore(ctx, []string{path.Join(w.Base, store.RecipientsFile())})
+	}
 	return identity, created, len(c.Added) > 0, err
 }
 
