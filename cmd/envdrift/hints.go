@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"path"
 	"strings"
@@ -40,11 +41,15 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		if staged {
 			restore = "git restore --source=HEAD --staged --worktree " + name
 		}
-		return []string{
+		steps := []string{
 			"1. " + restore + "   (copy your edit first, if there is one)",
 			"2. " + c.keyLine(t, file),
 			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
 		}
+		if t.Mapping.SecretName != "" {
+			steps = append(steps, "or, if the vault's key is wrong: "+c.work.OldSecret(context.Background(), t))
+		}
+		return steps
 	case report.Plaintext:
 		if errors.As(err, new(*verify.UnmappedPlaintextError)) {
 			return []string{
