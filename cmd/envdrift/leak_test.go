@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -208,9 +209,16 @@ func (w *witness) elsewhere(dir string, args []string) *exec.Cmd {
 	return cmd
 }
 
-// spyOnGit puts a git into PATH that records what it is given.
+// spyOnGit puts a git into PATH that records what it is given. The real one is
+// found as envdrift finds it: scripts have false ones in their repositories.
 func (w *witness) spyOnGit(sys *system) {
-	git, err := exec.LookPath("git")
+	cwd, err := os.Getwd()
+	git := ""
+	for _, dir := range filepath.SplitList(gitops.SafePath(sys.env["PATH"], cwd)) {
+		if git, err = exec.LookPath(filepath.Join(dir, "git")); err == nil {
+			break
+		}
+	}
 	if _, no := os.Stat("/bin/sh"); err != nil || no != nil {
 		return
 	}

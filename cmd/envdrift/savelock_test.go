@@ -30,9 +30,9 @@ func TestSaveDuringLock(t *testing.T) {
 	for n := range rounds {
 		b.write(envFile, fmt.Appendf(nil, "A=old %d\nB=1\n", n))
 		want := fmt.Sprint("edit ", n)
-		saved := make(chan error)
+		saved, delay := make(chan error), time.Duration(rand.Int64N(int64(whole)))
 		go func() {
-			time.Sleep(time.Duration(rand.Int64N(int64(whole))))
+			time.Sleep(delay)
 			saved <- save(filepath.Join(b.dir, envFile), "A="+want+"\nB=1\n", n%2 == 0)
 		}()
 		start := time.Now()

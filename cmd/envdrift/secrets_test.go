@@ -227,11 +227,11 @@ func (w *witness) mayHold(name, what string) bool {
 	case "a private key":
 		return isKeysFile(name)
 	case "an identity":
-		return filepath.Base(name) == "identity.txt"
+		return strings.HasSuffix(name, "identity.txt")
 	}
 	switch commandOf(w.args) {
 	case "decrypt", "pull", "hook run", "env": // env writes GITHUB_ENV
-		return isEnvFile(name)
+		return isEnvFile(name) || strings.HasSuffix(name, ".conf") // a copy for a program
 	}
 	return false
 }
