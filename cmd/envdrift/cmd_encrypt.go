@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -96,7 +98,7 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		return err
 	}
 	if len(doc.Plaintext(f.selection)) == 0 {
-		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: "nothing to encrypt"})
+		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: strings.Trim("nothing to encrypt; "+(&drift.UnparsedError{Lines: doc.UnparsedLines()}).Error(), "; ")})
 		return nil
 	}
 	q := c.work.Request(file, doc)
@@ -146,7 +148,7 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) {
 	c.report.OnStdout = true
 	row := report.Row{Status: "encrypted", File: file}
-	if row.Err = drift.CheckWithoutKey(doc, sel); row.Err != nil {
+	if row.Err = cmp.Or(drift.CheckWithoutKey(doc, sel), drift.CheckCiphertexts(doc)); row.Err != nil {
 		row.Status = statusFor(row.Err)
 	}
 	if errors.As(row.Err, new(*drift.PlaintextError)) {

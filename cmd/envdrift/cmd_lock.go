@@ -68,7 +68,7 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 	for _, ch := range plan {
 		c.addChange(ch)
 	}
-	c.report.Summary = countActions(plan)
+	c.report.Summary = drift.CountActions(plan)
 	return c.work.Remember(ctx, plan, nil)
 }
 

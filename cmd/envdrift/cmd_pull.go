@@ -70,7 +70,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	for _, ch := range append(plan, copies...) {
 		c.addChange(ch)
 	}
-	c.report.Summary = synced + cmp.Or(countActions(append(plan, copies...)), "none")
+	c.report.Summary = synced + cmp.Or(drift.CountActions(append(plan, copies...)), "none")
 	return c.work.Remember(ctx, append(plan, copies...), func(last *state.State) { last.Profile = c.profile })
 }
 

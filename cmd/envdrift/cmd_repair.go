@@ -92,7 +92,7 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 		case dry:
 			row.Note, row.Err = "would be "+string(r.Action)+" in the index", errWouldRepair
 		default:
-			row.Note = repairedIn(r) + "; the old version: " + c.underCwd(r.Backup)
+			row.Note = r.Where() + "; the old version: " + c.underCwd(r.Backup)
 		}
 		c.add(row)
 	}

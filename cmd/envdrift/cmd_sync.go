@@ -68,7 +68,7 @@ func (c *cli) sync(ctx context.Context, targets []mapping.Target, f syncFlags) (
 		c.checkKey(ch, targets[i], keys[i], f.checkDecryption)
 		c.addChange(*ch)
 	}
-	c.report.Summary = countActions(changes)
+	c.report.Summary = drift.CountActions(changes)
 	return keys, nil
 }
 
@@ -114,19 +114,4 @@ func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, c
 		}
 		ch.Err = &drift.WrongKeyError{Target: t, File: c.relPath(t.File), Keys: unknown}
 	}
-}
-
-// countActions summarizes a report.
-func countActions(changes []drift.Change) string {
-	counts := map[drift.Action]int{}
-	for _, c := range changes {
-		counts[c.Action]++
-	}
-	var parts []string
-	for _, a := range drift.Actions {
-		if counts[a] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[a], a))
-		}
-	}
-	return strings.Join(parts, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -82,26 +83,36 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 // verifyFiles verifies named files with the vault's key: the named secret, else
 // the one of the file's mapping.
 func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string) error {
-	var targets []mapping.Target
+	var results []*verify.File
 	for _, name := range files {
 		file, err := c.work.Inside(name)
 		if err != nil {
 			return err
 		}
-		t, mapped := c.work.Target(file)
+		w := c.work
+		t, mapped := w.Target(file)
+		if !mapped && secretName == "" { // another configuration may be nearer
+			if w, err = c.work.At(c.work.Files(), path.Dir(file)); err != nil {
+				return err
+			}
+			if t, mapped = w.Target(file); !mapped {
+				return &keyring.UnmappedError{File: file}
+			}
+		}
 		if secretName != "" {
 			t = mapping.ForFile(c.work.Tree, secretName, file, t)
 			if c.overrides.NamesVault() {
 				t.Mapping.VaultName = "" // the command line names the vault
 			}
-		} else if !mapped {
-			return &keyring.UnmappedError{File: file}
 		}
-		targets = append(targets, t)
+		more, err := verify.Targets(ctx, w, []mapping.Target{t})
+		if err != nil {
+			return err
+		}
+		results = append(results, more...)
 	}
-	results, err := verify.Targets(ctx, c.work, targets)
 	c.addResults(results)
-	return err
+	return nil
 }
 
 // addResults adds what was verified to the report.

@@ -32,7 +32,7 @@ const indexLocked = "index.lock': File exists"
 // compare. ENVDRIFT_ROUNDS sets how often.
 func TestEditorBeside(t *testing.T) {
 	t.Parallel()
-	rounds := 24
+	rounds := 8
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_ROUNDS")); err == nil {
 		rounds = n
 	}

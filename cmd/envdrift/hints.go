@@ -84,7 +84,7 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 func (c *cli) keyLine(t mapping.Target, file string) string {
 	if t.Mapping.Line > 0 {
 		line := "sync --force"
-		if t.Mapping.Profile != "" {
+		if t.Mapping.Profile != c.profile { // else commandLine has it
 			line += " --profile " + quote(t.Mapping.Profile)
 		}
 		return c.commandLine(line)

@@ -24,7 +24,7 @@ import (
 // the hook. ENVDRIFT_ROUNDS sets how often.
 func TestInterruptedRepair(t *testing.T) {
 	t.Parallel()
-	rounds := 40
+	rounds := 12
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_ROUNDS")); err == nil {
 		rounds = n
 	}

@@ -102,6 +102,12 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
 	case errors.Is(r.Err, precommit.ErrStaged), errors.Is(r.Err, precommit.ErrStopped):
 		return []string{"not repaired: " + r.Err.Error(), "commit again"}
+	case errors.Is(r.Err, precommit.ErrMerge):
+		return []string{
+			"not repaired: " + r.Err.Error(),
+			"put the other side's key into the environment (DOTENV_PRIVATE_KEY…), " + c.commandLine("repair "+name) + ", git add " + name + " && git commit",
+			"or git merge --abort",
+		}
 	case r.Err != nil && f.Head == nil:
 		return []string{
 			"not repaired: " + r.Err.Error(),
@@ -112,7 +118,7 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		return append([]string{"not repaired: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
 	case r.Action == drift.Restored:
 		return []string{
-			"no local key decrypts this version: HEAD's is restored " + repairedIn(r) + "; yours is kept as " + c.underCwd(r.Backup),
+			"no local key decrypts this version: HEAD's is restored " + r.Where() + "; yours is kept as " + c.underCwd(r.Backup),
 			"1. " + c.keyLine(f.Target, file),
 			"2. make the edit again, " + c.commandLine("encrypt "+name) + " && git add " + name,
 		}
@@ -122,24 +128,13 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		look = "git diff " + name
 	}
 	steps := []string{
-		"encrypted for the vault's key now, " + repairedIn(r) + "; the old version: " + c.underCwd(r.Backup),
+		"encrypted for the vault's key now, " + r.Where() + "; the old version: " + c.underCwd(r.Backup),
 		"review: " + look,
 	}
 	if !r.Tree {
 		steps = append(steps, "your further edits in the working tree are as they were: "+c.commandLine("repair "+name)+" repairs them")
 	}
 	return steps
-}
-
-// repairedIn returns where the repaired version is.
-func repairedIn(r *precommit.Repair) string {
-	switch {
-	case r.Index && r.Tree:
-		return "in the index and in the working tree"
-	case r.Tree:
-		return "in the working tree"
-	}
-	return "in the index"
 }
 
 // underCwd shortens the path of a file below the current directory.

@@ -17,7 +17,7 @@ import (
 // it is not encrypted, lock said so or had ended. ENVDRIFT_ROUNDS sets how often.
 func TestSaveDuringLock(t *testing.T) {
 	t.Parallel()
-	rounds := 60
+	rounds := 15
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_ROUNDS")); err == nil {
 		rounds = n
 	}

@@ -153,7 +153,7 @@ func concerns(cfg *config.Config, changed map[string]bool) bool {
 	for file := range changed {
 		base := path.Base(file)
 		named := func(m config.Mapping) bool { return path.Base(m.EnvFile) == base }
-		if isConfig(file) || config.IsEnvFileName(base) || slices.ContainsFunc(cfg.Mappings, named) {
+		if isConfig(file) || path.Ext(base) == ".age" || config.IsEnvFileName(base) || slices.ContainsFunc(cfg.Mappings, named) {
 			return true
 		}
 	}

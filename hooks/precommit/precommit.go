@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -131,6 +132,9 @@ var (
 	ErrStopped = errors.New("nothing was written to it")
 )
 
+// ErrMerge reports that a merge would lose the edits of one side.
+var ErrMerge = errors.New("no key decrypts all of this merge, and neither side may replace it: the edits of the other one would be lost")
+
 // repair repairs the files that drifted where the configuration wants it. The
 // commit does not go on: the user is to look at it first.
 func (c *Check) repair(ctx context.Context) error {
@@ -145,7 +149,7 @@ func (c *Check) repair(ctx context.Context) error {
 		}
 		f.Owners = c.owners(f)
 		if f.Workspace.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
-			if f.plan(); f.Repair.Err == nil {
+			if c.plan(ctx, f); f.Repair.Err == nil {
 				todo = append(todo, f)
 			}
 		}
@@ -166,6 +170,17 @@ func (c *Check) repair(ctx context.Context) error {
 	return err
 }
 
+// Where says where the repaired version is.
+func (r *Repair) Where() string {
+	switch {
+	case r.Index && r.Tree:
+		return "in the index and in the working tree"
+	case r.Tree:
+		return "in the working tree"
+	}
+	return "in the index"
+}
+
 // settle says why a repair was not made, if it was not: err, or that another
 // version came first.
 func (r *Repair) settle(err error) {
@@ -178,16 +193,42 @@ func (r *Repair) settle(err error) {
 	}
 }
 
-func (f *StagedFile) plan() {
+func (c *Check) plan(ctx context.Context, f *StagedFile) {
 	r := &Repair{}
+	held := f.Workspace.AllLocalKeys(f.Change.Path).Keys()
+	merged := c.changes.Merged()
+	if len(merged) > 0 {
+		held = append(held, c.vaultKeys(ctx, f, append(merged, "HEAD")...)...)
+	}
 	r.Repair, r.Err = drift.Drifted{
-		File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys,
-		Held: f.Workspace.AllLocalKeys(f.Change.Path).Keys(),
+		File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys, Held: held,
 	}.Repair()
+	if r.Err == nil && r.Action == drift.Restored && len(merged) > 0 {
+		r.Err = ErrMerge
+	}
 	if r.Err != nil {
 		r.Action = drift.Failed
 	}
 	f.Repair = r
+}
+
+// vaultKeys returns the keys that the vault holds in some commits, if it is in the
+// repository: after a rotation the sides of a merge have different ones.
+func (c *Check) vaultKeys(ctx context.Context, f *StagedFile, revs ...string) (keys ecies.Keys) {
+	if f.Workspace.VaultFile(ctx, f.Target) == "" {
+		return nil
+	}
+	for _, rev := range revs {
+		tree, err := c.repo.Tree(ctx, rev, workspace.MaxFile)
+		if err != nil {
+			continue // the other one may do
+		}
+		for _, answer := range f.Workspace.WithTree(tree).FetchToCheck(ctx, []mapping.Target{f.Target}) {
+			keys = append(keys, answer.Keys...)
+		}
+		_ = tree.Close()
+	}
+	return keys
 }
 
 // before returns the version that the staged one is an edit of: of the two that

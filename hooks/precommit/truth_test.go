@@ -34,7 +34,7 @@ const secretMark = "m4rked"
 // seed, and ENVDRIFT_TRIAL runs that one alone.
 func TestTruth(t *testing.T) {
 	t.Parallel()
-	trials := 60
+	trials := 30
 	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_TRIALS")); err == nil {
 		trials = n
 	}

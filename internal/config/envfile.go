@@ -39,7 +39,7 @@ func isTemplate(lower string) bool {
 
 // MayHoldPlaintext reports whether a base name is that of an env file, or of a
 // copy of one, in which plaintext is not expected: .env, .env.NAME, NAME.env,
-// .env.bak. Templates such as .env.example, and code such as .env.d.ts, are not.
+// .env.bak, ".env copy", NAME.env~, and .dev.vars. Templates such as .env.example, and code such as .env.d.ts, are not.
 func MayHoldPlaintext(base string) bool {
 	lower := strings.ToLower(base)
 	if isTemplate(lower) || strings.Contains(lower, ".env.keys") {
@@ -50,7 +50,21 @@ func MayHoldPlaintext(base string) bool {
 			return false
 		}
 	}
-	return strings.HasPrefix(lower, ".env.") || strings.HasPrefix(lower, ".env~") || lower == ".env" || strings.HasSuffix(lower, ".env")
+	if lower == ".dev.vars" {
+		return true
+	}
+	at := strings.LastIndex(lower, ".env")
+	if at < 0 {
+		return false
+	}
+	rest := lower[at+len(".env"):]
+	switch {
+	case rest == "", at == 0 && rest[0] == '.':
+		return true
+	case rest[0] == '.': // app.env.yaml is no env file
+		return slices.Contains([]string{".local", ".bak", ".backup", ".old", ".orig", ".save", ".copy", ".tmp"}, rest)
+	}
+	return !('a' <= rest[0] && rest[0] <= 'z' || '0' <= rest[0] && rest[0] <= '9')
 }
 
 // A NoEnvFileError reports a folder without the mapping's env file.

@@ -2,6 +2,7 @@ package dotenv
 
 import (
 	"bytes"
+	"strings"
 )
 
 const (
@@ -21,6 +22,26 @@ func HoldsPrivateKey(data []byte) bool {
 		data = bytes.ReplaceAll(data, []byte{0}, nil)
 	}
 	return holdsDotenvKey(data) || holdsAgeIdentity(data)
+}
+
+// HexKeys returns what has the form of a private key in data, by itself: 64 hex
+// digits, in lower case.
+func HexKeys(data []byte) (keys []string) {
+	for at := 0; at < len(data); {
+		if !isHex(data[at]) {
+			at++
+			continue
+		}
+		end := at
+		for end < len(data) && isHex(data[end]) {
+			end++
+		}
+		if end-at == keyDigits {
+			keys = append(keys, strings.ToLower(string(data[at:end])))
+		}
+		at = end
+	}
+	return keys
 }
 
 func holdsDotenvKey(data []byte) bool {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -160,4 +161,19 @@ func apply(root *os.Root, c *Change, keep BackupFunc) error {
 	}
 	c.Backup = "" // it is only a copy
 	return &ChangedError{c.File}
+}
+
+// CountActions returns how many changes have each action, as in "2 created, 1 failed".
+func CountActions(changes []Change) string {
+	counts := map[Action]int{}
+	for _, c := range changes {
+		counts[c.Action]++
+	}
+	var parts []string
+	for _, a := range Actions {
+		if counts[a] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[a], a))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

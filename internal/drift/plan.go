@@ -54,6 +54,7 @@ func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.
 		c.Action, c.Err = Failed, err
 	case len(names) == 0:
 		c.Action, c.Note = Unchanged, "nothing to encrypt"
+		c.AddNote(unparsed(doc.UnparsedLines()))
 	default:
 		c.Action, c.Names, c.Note = Encrypted, names, unparsed(doc.UnparsedLines())
 		c.Write, c.Old, c.New = true, doc.Bytes(), locked.EndLine().Bytes()

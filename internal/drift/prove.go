@@ -126,6 +126,15 @@ func SelfCheck(doc *dotenv.Document) error {
 	if len(headers) != 1 {
 		return &HeaderError{len(headers)}
 	}
+	return CheckCiphertexts(doc)
+}
+
+// CheckCiphertexts returns a [*dotenv.DecryptError] for the values that no key can
+// decrypt, or why the header is no public key.
+func CheckCiphertexts(doc *dotenv.Document) error {
+	if _, err := doc.PublicKeys(); err != nil {
+		return err
+	}
 	var failures []dotenv.Failure
 	for _, e := range doc.Entries() {
 		if !e.Encrypted() {

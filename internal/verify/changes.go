@@ -32,6 +32,7 @@ type Changes struct {
 	tree      tree                            // what the changes lead to
 	names     map[string]bool                 // base names of env files that mappings name
 	keysNames []string                        // of keys files, in lower case
+	localKeys map[string]bool                 // in lower-case hex, once they were needed
 	deleted   [][]byte                        // encrypted files that the commit takes away
 	old       map[string][]byte               // configurations that the commit changes, as they were
 	now       map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
@@ -200,14 +201,34 @@ func (c *Changes) open(ctx context.Context) (err error) {
 	return err
 }
 
+// Merged returns the commits that are being merged, if what is staged is a merge.
+// In pre-merge-commit there is no MERGE_HEAD yet: git merge names them in its
+// environment, as GITHEAD_<commit>.
+func (c *Changes) Merged() (revs []string) {
+	switch {
+	case c.rev != "":
+		return nil
+	case c.repo.Merging():
+		return []string{"MERGE_HEAD"}
+	}
+	for name := range c.work.Env() {
+		if oid, ok := strings.CutPrefix(name, "GITHEAD_"); ok && len(oid) >= 40 {
+			revs = append(revs, oid)
+		}
+	}
+	slices.Sort(revs)
+	return revs
+}
+
 // collectTheirs reads what a merge brings.
 func (c *Changes) collectTheirs(ctx context.Context) error {
-	if c.rev != "" || len(c.Files) == 0 || !c.repo.Merging() {
+	merged := c.Merged()
+	if len(c.Files) == 0 || len(merged) == 0 {
 		return nil
 	}
 	names := make([]string, len(c.Files))
 	for i, f := range c.Files {
-		names[i] = "MERGE_HEAD:" + f.File
+		names[i] = merged[0] + ":" + f.File
 	}
 	theirs, err := c.repo.Objects(ctx, names, workspace.MaxFile)
 	if err != nil {
@@ -282,7 +303,7 @@ func order(ch gitops.Change) int {
 }
 
 func (c *Changes) concerns(f *File) bool {
-	return c.concernsName(path.Base(f.File)) ||
+	return c.concernsName(path.Base(f.File)) || c.holdsLocalKey(f.Data) ||
 		holdsOurs(f.Data) || holdsOurs(f.old) || f.old == nil && c.renamedFrom(f.Data) != nil
 }
 

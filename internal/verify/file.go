@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -94,7 +95,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	if f.Err != nil {
 		return false
 	}
-	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) {
+	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) || c.holdsLocalKey(f.Data) {
 		f.Err = &KeysError{File: f.File}
 		return false
 	}
@@ -104,6 +105,10 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	f.Doc = dotenv.Parse(f.Data)
 	if f.old != nil {
 		f.Head = dotenv.Parse(f.old)
+	}
+	if f.holdsOwnKey() {
+		f.Err = &KeysError{File: f.File}
+		return false
 	}
 	switch {
 	case !f.Mapped && f.Change.Mode == gitops.Symlink:
@@ -118,7 +123,21 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	if f.Err == nil && !f.Mapped {
 		f.checkAlone()
 	}
-	return f.Err == nil && f.Mapped && (!c.strict || c.inScope(f))
+	if f.Err != nil || !f.Mapped || !c.strict || c.inScope(f) {
+		return f.Err == nil && f.Mapped
+	}
+	if !f.Workspace.Selected(f.Mapping) {
+		f.Unproven = &ProfileError{f.Mapping.Profile}
+	}
+	return false
+}
+
+// A ProfileError reports a file that was not proven because nobody asked for its
+// mapping's profile.
+type ProfileError struct{ Profile string }
+
+func (e *ProfileError) Error() string {
+	return "its mapping has a profile: --profile " + e.Profile + " verifies it"
 }
 
 // inScope reports whether verify proves a file that a mapping names: its profile
@@ -128,6 +147,45 @@ func (c *Changes) inScope(f *File) bool {
 	base := c.work.Base
 	below := base == "." || f.Workspace.Base == base || strings.HasPrefix(f.Workspace.Base, base+"/")
 	return below && f.Workspace.Selected(f.Mapping)
+}
+
+// holdsOwnKey reports whether the file holds the private key of a public key that
+// it, or the version before, declares.
+func (f *File) holdsOwnKey() bool {
+	for _, hex := range dotenv.HexKeys(f.Data) {
+		keys, err := ecies.ParsePrivateKeys(hex)
+		if err != nil {
+			continue
+		}
+		for _, doc := range []*dotenv.Document{f.Doc, f.Head} {
+			if doc == nil {
+				continue
+			}
+			headers, _ := doc.PublicKeys()
+			for _, h := range headers {
+				if keys.Find(h.Key) != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// holdsLocalKey reports whether data holds a key that is local here, whatever
+// stands before it.
+func (c *Changes) holdsLocalKey(data []byte) bool {
+	hexes := dotenv.HexKeys(data)
+	if len(hexes) == 0 {
+		return false
+	}
+	if c.localKeys == nil {
+		c.localKeys = map[string]bool{}
+		for _, key := range c.work.AllLocalKeys(".env").Keys() {
+			c.localKeys[strings.ToLower(key.Reveal())] = true
+		}
+	}
+	return slices.ContainsFunc(hexes, func(hex string) bool { return c.localKeys[hex] })
 }
 
 // checkUnmapped decides on an env file that no mapping names and that was never
@@ -202,7 +260,7 @@ func (f *File) compareAgreed(ctx context.Context) {
 	if !f.Verified {
 		return
 	}
-	err := f.Workspace.AgreedHeader(ctx, f.Target)
+	err := f.Workspace.AgreedHeader(ctx, f.Target, f.Keys)
 	if changed := (*workspace.AgreementError)(nil); errors.As(err, &changed) && !changed.Expected {
 		f.Warnings = append(f.Warnings, changed.Error())
 	} else if err != nil {

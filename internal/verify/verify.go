@@ -355,7 +355,7 @@ func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	})
 	c.Check(ctx, 0)
 	for _, f := range c.Files {
-		if f.Err != nil || f.Verified {
+		if f.Err != nil || f.Verified || errors.As(f.Unproven, new(*ProfileError)) {
 			r.add(ctx, f)
 		}
 	}

@@ -102,10 +102,15 @@ func (w *Workspace) Agreed(ctx context.Context, t mapping.Target, keys []ecies.P
 	return nil
 }
 
-// AgreedHeader is Agreed for every public key that the target's file declares.
-func (w *Workspace) AgreedHeader(ctx context.Context, t mapping.Target) error {
+// AgreedHeader is Agreed for every public key that the target's file declares or,
+// if it declares none, for those of keys, which decrypt it.
+func (w *Workspace) AgreedHeader(ctx context.Context, t mapping.Target, keys ecies.Keys) error {
 	err := w.Agreed(ctx, t, nil)
-	for _, key := range headerKeys(t.Doc) {
+	public := headerKeys(t.Doc)
+	if len(public) == 0 {
+		public = publicKeys(keys)
+	}
+	for _, key := range public {
 		if err == nil {
 			err = w.Agreed(ctx, t, []ecies.PublicKey{key})
 		}
@@ -229,13 +234,18 @@ func (w *Workspace) firstUses(ctx context.Context, targets []mapping.Target, ans
 	}
 }
 
-// repin agrees to keys that the user has stored, and to no other: for the target
-// and for every other mapping with the same secret.
+// repin agrees to keys that the user has stored, besides those agreed to before:
+// older branches have them. It does so for the target and for every other mapping
+// with the same secret.
 func (w *Workspace) repin(ctx context.Context, t mapping.Target, keys ecies.Keys) error {
+	a, err := w.agreements(ctx)
+	if err != nil {
+		return err
+	}
 	files := map[string]trust.Agreement{}
 	for _, other := range append(w.all(), t) {
 		if other.File != "" && other.Mapping.Line > 0 && other.Mapping.SecretName == t.Mapping.SecretName {
-			files[other.File] = trust.Agreement{Vault: w.place(other), Keys: texts(publicKeys(keys))}
+			files[other.File] = trust.Agreement{Vault: w.place(other), Keys: union(a.files[other.File].Keys, texts(publicKeys(keys)))}
 		}
 	}
 	return w.agree(ctx, files)
