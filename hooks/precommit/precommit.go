@@ -4,6 +4,7 @@
 package precommit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,7 @@ func (c *Check) plan(ctx context.Context, f *StagedFile) {
 	r.Repair, r.Err = drift.Drifted{
 		File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys, Held: held,
 	}.Repair()
-	if r.Err == nil && r.Action == drift.Restored && len(merged) > 0 {
+	if r.Err == nil && r.Action == drift.Restored && f.Theirs != nil && (f.Head == nil || !bytes.Equal(f.Theirs.Bytes(), f.Head.Bytes())) {
 		r.Err = ErrMerge
 	}
 	if r.Err != nil {
