@@ -96,7 +96,8 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 				return err
 			}
 			if t, mapped = w.Target(file); !mapped {
-				return &keyring.UnmappedError{File: file}
+				_, err := mapping.ReadEnvFile(c.work.Files(), file)
+				return cmp.Or(err, error(&keyring.UnmappedError{File: file}))
 			}
 		}
 		if secretName != "" {
@@ -117,6 +118,9 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 
 // addResults adds what was verified to the report.
 func (c *cli) addResults(results []*verify.File) {
+	if len(results) == 0 {
+		return // an error says why
+	}
 	verified := 0
 	for _, r := range results {
 		if r.Verified {
