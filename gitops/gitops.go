@@ -80,8 +80,20 @@ func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	return Prefetched(nil).Open(ctx, dir, environ)
 }
 
+// OpenBare is like [Open] for a git directory, as that of a bare repository: the
+// Top is the directory itself.
+func OpenBare(ctx context.Context, dir string, environ []string) (*Repo, error) {
+	bare := slices.Clone(placesCommand[:])
+	bare[slices.Index(bare, "--show-toplevel")] = "--absolute-git-dir"
+	return Prefetched(nil).open(ctx, dir, environ, bare)
+}
+
 // Open is like [Open], but does not ask git for what a contains.
 func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
+	return a.open(ctx, dir, environ, placesCommand[:])
+}
+
+func (a Prefetched) open(ctx context.Context, dir string, environ []string, args []string) (*Repo, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -90,7 +102,6 @@ func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Re
 	if r.git == "" {
 		return discover(dir)
 	}
-	args := placesCommand[:]
 	out, err := r.run(ctx, nil, args...)
 	if hasNoHooks(err) {
 		out, err = r.run(ctx, nil, args[:len(args)-2]...)

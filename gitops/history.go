@@ -25,11 +25,41 @@ func (r *Repo) Commits(ctx context.Context, revisions string) ([]Commit, error) 
 	if err != nil {
 		return nil, err
 	}
-	var commits []Commit
+	commits, _, err := parseCommits(out)
+	return commits, err
+}
+
+// NewCommits returns the commits that are reached from tips but not from known, nor
+// from the refs that an option of rev-list names, such as "--all" or
+// "--remotes=origin": the newest first. The boundary is the commits among the
+// others that they build on.
+func (r *Repo) NewCommits(ctx context.Context, tips, known []OID, refs string) (commits []Commit, boundary []OID, err error) {
+	in := joinLines(tips)
+	for _, oid := range known {
+		in += "^" + string(oid) + "\n"
+	}
+	args := []string{"rev-list", "--parents", "--topo-order", "--boundary", "--stdin"}
+	if refs != "" {
+		args = append(args, "--not", refs)
+	}
+	out, err := r.run(ctx, strings.NewReader(in), args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseCommits(out)
+}
+
+// parseCommits parses what "rev-list --parents --boundary" prints: "OID
+// PARENT…", with a dash before a commit of the boundary.
+func parseCommits(out []byte) (commits []Commit, boundary []OID, err error) {
 	for line := range strings.Lines(string(out)) {
 		oids := strings.Fields(line)
-		if len(oids) == 0 || !OID(oids[0]).valid() {
-			return nil, outputError("rev-list", []byte(line))
+		if len(oids) == 0 || !OID(strings.TrimPrefix(oids[0], "-")).valid() {
+			return nil, nil, outputError("rev-list", []byte(line))
+		}
+		if oid, beyond := strings.CutPrefix(oids[0], "-"); beyond {
+			boundary = append(boundary, OID(oid))
+			continue
 		}
 		c := Commit{OID: OID(oids[0])}
 		if len(oids) > 1 {
@@ -37,7 +67,38 @@ func (r *Repo) Commits(ctx context.Context, revisions string) ([]Commit, error) 
 		}
 		commits = append(commits, c)
 	}
-	return commits, nil
+	return commits, boundary, nil
+}
+
+// An Object is what a name leads to, tags followed.
+type Object struct {
+	OID  OID
+	Type string // "commit", "tree" or "blob"; "" if it is missing
+}
+
+// Peel returns what each of oids leads to.
+func (r *Repo) Peel(ctx context.Context, oids []OID) ([]Object, error) {
+	var in strings.Builder
+	for _, oid := range oids {
+		in.WriteString(string(oid) + "^{}\n")
+	}
+	out, err := r.run(ctx, strings.NewReader(in.String()), "cat-file", "--batch-check=%(objectname) %(objecttype)")
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]Object, 0, len(oids))
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		o := Object{}
+		if len(words) == 2 && OID(words[0]).valid() {
+			o = Object{OID(words[0]), words[1]}
+		}
+		objects = append(objects, o)
+	}
+	if len(objects) != len(oids) {
+		return nil, outputError("cat-file", out)
+	}
+	return objects, nil
 }
 
 // Touching returns the commits of HEAD's history that changed path, the newest

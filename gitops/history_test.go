@@ -2,6 +2,7 @@ package gitops_test
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,73 @@ func TestHolding(t *testing.T) {
 		got, err := s.open().Holding(t.Context(), rev, "needle|n[^x]e[^x]e[^x]d")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("Holding(%q) = %q, %v; want %q", rev, got, err, want)
+		}
+	}
+}
+
+func (s *sandbox) oid(rev string) gitops.OID {
+	s.t.Helper()
+	return gitops.OID(strings.TrimSpace(s.git("rev-parse", rev)))
+}
+
+func TestNewCommits(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	first, known := s.oid("main^"), s.oid("main")
+	s.git("update-ref", "refs/remotes/origin/main", "main")
+	s.git("commit", "-q", "--allow-empty", "-m", "two")
+	two := s.oid("main")
+	s.git("tag", "-a", "-m", "t", "t")
+	repo := s.open()
+	tests := []struct {
+		name     string
+		known    []gitops.OID
+		refs     string
+		commits  []gitops.Commit
+		boundary []gitops.OID
+	}{
+		{name: "all", commits: []gitops.Commit{{OID: two, Parent: known}, {OID: known, Parent: first}, {OID: first}}},
+		{name: "what a remote lacks", refs: "--remotes=origin", commits: []gitops.Commit{{OID: two, Parent: known}}, boundary: []gitops.OID{known}},
+		{name: "no such remote", refs: "--remotes=orig", commits: []gitops.Commit{{OID: two, Parent: known}, {OID: known, Parent: first}, {OID: first}}},
+		{name: "what is known", known: []gitops.OID{known}, commits: []gitops.Commit{{OID: two, Parent: known}}, boundary: []gitops.OID{known}},
+		{name: "what any ref has", refs: "--all"},
+	}
+	for _, tt := range tests {
+		commits, boundary, err := repo.NewCommits(t.Context(), []gitops.OID{two}, tt.known, tt.refs)
+		if err != nil || !slices.Equal(commits, tt.commits) || !slices.Equal(boundary, tt.boundary) {
+			t.Errorf("%s: NewCommits = %v, %v, %v; want %v, %v", tt.name, commits, boundary, err, tt.commits, tt.boundary)
+		}
+	}
+}
+
+func TestPeel(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s.git("tag", "-a", "-m", "t", "t")
+	head, tree, blob := s.oid("HEAD"), s.oid("HEAD^{tree}"), s.oid("HEAD:a.env")
+	got, err := s.open().Peel(t.Context(), []gitops.OID{s.oid("t"), tree, blob, gitops.OID(strings.Repeat("0", 40)), "nonsense"})
+	want := []gitops.Object{{OID: head, Type: "commit"}, {OID: tree, Type: "tree"}, {OID: blob, Type: "blob"}, {}, {}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("Peel = %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestOpenBare(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	head := s.oid("HEAD")
+	bare := filepath.Join(t.TempDir(), "srv.git")
+	s.git("clone", "-q", "--bare", s.dir, bare)
+	if _, err := gitops.Open(t.Context(), bare, s.env); !errors.Is(err, gitops.ErrNoWorkingTree) {
+		t.Errorf("Open(%s) = %v; want ErrNoWorkingTree", bare, err)
+	}
+	for _, dir := range []string{bare, filepath.Join(s.dir, ".git")} {
+		repo, err := gitops.OpenBare(t.Context(), dir, append(s.env, "GIT_DIR=."))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if oid, err := repo.Resolve(t.Context(), "HEAD"); err != nil || oid != head || repo.Top != repo.GitDir {
+			t.Errorf("Resolve(HEAD) in %s, whose top is %s = %s, %v; want %s", dir, repo.Top, oid, err, head)
 		}
 	}
 }

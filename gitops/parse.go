@@ -65,6 +65,12 @@ type Change struct {
 	OldOID, OID   OID // null where there is nothing, or nothing is known
 }
 
+// A RefUpdate is what a push does to one ref.
+type RefUpdate struct {
+	Name     string // of the ref where it is pushed to
+	Old, New OID    // null where there is none
+}
+
 // A File is an entry of a commit's tree.
 type File struct {
 	Path string
