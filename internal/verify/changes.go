@@ -38,9 +38,8 @@ type Changes struct {
 	now       map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
 	before    map[string]*workspace.Workspace // likewise, as it was
 	base      []*workspace.Workspace          // whose mappings count too
-	local     bool                            // a local key is enough
-	strict    bool                            // no file passes unproven, and the profile counts
-	memo      map[string]keyring.Answer       // of the vaults, by what was asked
+	how       proof
+	memo      map[string]keyring.Answer // of the vaults, by what was asked
 
 	targets map[*workspace.Workspace][]mapping.Target // of all mappings of a configuration
 }
@@ -64,7 +63,7 @@ func Arrived(ctx context.Context, w *workspace.Workspace, to gitops.OID, changes
 		return nil, err
 	}
 	c := newChanges(w, repo)
-	c.rev, c.local, c.strict = to, true, true
+	c.rev, c.how = to, proof{local: anyKey, all: true}
 	c.learn(w.Config)
 	for _, ch := range changes {
 		if !c.concernsName(path.Base(ch.Path)) && !isSetup(ch) {
@@ -167,7 +166,7 @@ func (c *Changes) collect(ctx context.Context) error {
 func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	var ask []*File
 	for _, f := range c.Files {
-		if c.prepare(f) && !(c.local && (f.proveLocally() || f.Mapping.Ephemeral)) {
+		if c.prepare(f) && !c.how.local.proves(ctx, f) {
 			ask = append(ask, f)
 		}
 	}
@@ -181,7 +180,10 @@ func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 		f := ask[i]
 		f.decide(ctx, answer)
 		f.unstagedVault(ctx, c.work)
-		if !c.strict {
+		switch {
+		case c.how.form:
+			f.checkForm(ctx)
+		case !c.how.all:
 			f.excuse()
 		}
 	}

@@ -123,7 +123,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	if f.Err == nil && !f.Mapped {
 		f.checkAlone()
 	}
-	if f.Err != nil || !f.Mapped || !c.strict || c.inScope(f) {
+	if f.Err != nil || !f.Mapped || !c.how.all || c.inScope(f) {
 		return f.Err == nil && f.Mapped
 	}
 	if !f.Workspace.Selected(f.Mapping) {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -53,7 +54,8 @@ func (e *ShallowError) Error() string {
 // a file that was named was not. It refuses what the pre-commit hook refuses, in
 // the whole tree: private keys, and env files in plaintext that no mapping names.
 func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]*File, error) {
-	r := &run{work: w, scope: s, memo: map[string]keyring.Answer{}, seen: map[string]bool{}}
+	r := newRun(w, s)
+	r.how.all = true
 	if err := r.run(ctx); err != nil {
 		return r.files, err
 	}
@@ -70,20 +72,25 @@ func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]*File, error) 
 
 // Targets proves targets in the working tree.
 func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Target) ([]*File, error) {
-	r := &run{work: w, memo: map[string]keyring.Answer{}}
-	return r.prove(ctx, ofTargets(w, targets)), ctx.Err()
+	return newRun(w, Scope{}).prove(ctx, ofTargets(w, targets)), ctx.Err()
 }
 
-// A run is what happens in one call of [Run].
+// A run is what happens in one call of [Run] or [Pushed].
 type run struct {
 	work  *workspace.Workspace
 	scope Scope
-	name  string // of the one commit that is proven
+	how   proof
+	limit time.Duration // for the answers of vaults; 0 for none
+	name  string        // of the one commit that is proven
 	repo  *gitops.Repo
 	base  []*workspace.Workspace // the configurations that a range starts from
 	memo  map[string]keyring.Answer
 	seen  map[string]bool // versions that were proven, with what decided on them
 	files []*File
+}
+
+func newRun(w *workspace.Workspace, s Scope) *run {
+	return &run{work: w, scope: s, memo: map[string]keyring.Answer{}, seen: map[string]bool{}}
 }
 
 func (r *run) run(ctx context.Context) (err error) {
@@ -236,7 +243,7 @@ func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Chang
 	if err := c.collect(ctx); err != nil {
 		return err
 	}
-	c.Check(ctx, 0)
+	c.Check(ctx, r.limit)
 	for _, f := range c.Files {
 		if f.Err != nil || f.Verified || f.Unproven != nil {
 			r.add(ctx, f)
@@ -247,7 +254,7 @@ func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Chang
 
 func (r *run) changes(rev gitops.OID, changes []gitops.Change) *Changes {
 	c := newChanges(r.work, r.repo)
-	c.rev, c.at, c.changes, c.base, c.memo, c.strict = rev, short(string(rev)), changes, r.base, r.memo, true
+	c.rev, c.at, c.changes, c.base, c.memo, c.how = rev, short(string(rev)), changes, r.base, r.memo, r.how
 	if r.name != "" {
 		c.at = r.name
 	}

@@ -118,6 +118,27 @@ func (w *Workspace) AgreedHeader(ctx context.Context, t mapping.Target, keys eci
 	return err
 }
 
+// HasAgreed reports whether every public key that the target's file declares is one
+// that this clone has had from its vault, which is the one that it agreed to.
+func (w *Workspace) HasAgreed(ctx context.Context, t mapping.Target) bool {
+	a, err := w.agreements(ctx)
+	if err != nil || w.isLocal(t) || w.AgreedHeader(ctx, t, nil) != nil {
+		return false
+	}
+	header := headerKeys(t.Doc)
+	return len(header) > 0 && !slices.ContainsFunc(header, func(k ecies.PublicKey) bool {
+		return !slices.Contains(a.files[t.File].Keys, k.String())
+	})
+}
+
+// ExpectsKeys reports whether the environment names the public keys that env files
+// may declare.
+func (w *Workspace) ExpectsKeys() bool { return len(w.expectedKeys()) > 0 }
+
+func (w *Workspace) expectedKeys() []string {
+	return strings.FieldsFunc(w.Getenv("ENVDRIFT_EXPECT_PUBLIC_KEYS"), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+}
+
 // MayRepair returns an [*AgreementError] if a file must not be encrypted for keys
 // that its vault holds. It asks nothing.
 func (w *Workspace) MayRepair(ctx context.Context, t mapping.Target, keys ecies.Keys) error {
@@ -126,7 +147,7 @@ func (w *Workspace) MayRepair(ctx context.Context, t mapping.Target, keys ecies.
 
 // expected compares keys with those that the environment demands, as in CI.
 func (w *Workspace) expected(t mapping.Target, keys []ecies.PublicKey) error {
-	list := strings.FieldsFunc(w.Getenv("ENVDRIFT_EXPECT_PUBLIC_KEYS"), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	list := w.expectedKeys()
 	if len(list) == 0 || len(keys) == 0 {
 		return nil
 	}

@@ -27,6 +27,7 @@ import (
 // Options say where a [Workspace] is and what it may do.
 type Options struct {
 	Dir        string // absolute, without links: where the work begins
+	Bare       bool   // Dir is a git directory, as for a hook of a server: there is no working tree
 	Cwd        string // likewise: what messages and local keys are relative to; "" for Dir
 	ConfigFile string // "" for the nearest one in Dir or above
 	Profile    string // whose mappings count too
@@ -91,6 +92,9 @@ func Open(o Options) (*Workspace, error) {
 	}
 	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
 	w.options.Overrides.Getenv = w.Getenv
+	if o.Bare {
+		return w, w.openBare()
+	}
 	file, err := w.findConfig()
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		return nil, err
@@ -119,6 +123,17 @@ func Open(o Options) (*Workspace, error) {
 	}
 	w.clean()
 	return w, nil
+}
+
+// openBare opens a git directory. Configurations are in the commits alone.
+func (w *Workspace) openBare() (err error) {
+	w.Top, w.Base, w.inRepo = w.options.Dir, ".", true
+	if w.root, err = os.OpenRoot(w.Top); err != nil {
+		return err
+	}
+	w.Tree = w.root.FS()
+	w.Config, err = w.load("")
+	return err
 }
 
 // Silent returns a copy of w that shows nothing and asks nothing.
@@ -239,6 +254,9 @@ func (e *OutsideError) Error() string {
 // Notice shows a line to the user.
 func (w *Workspace) Notice(format string, args ...any) { w.options.UI.Notice(format, args...) }
 
+// Progress shows what is done if it takes long, until done is called.
+func (w *Workspace) Progress(what string) (done func()) { return w.options.UI.Progress(what) }
+
 // Debug shows a line to a user who wants to know what goes on.
 func (w *Workspace) Debug(format string, args ...any) { w.options.UI.Debug(format, args...) }
 
@@ -248,7 +266,11 @@ func (w *Workspace) Git(ctx context.Context) (*gitops.Repo, error) {
 		return w.repo, nil
 	}
 	var err error
-	w.repo, err = w.options.Git.Open(ctx, w.Top, w.environ())
+	if w.options.Bare {
+		w.repo, err = gitops.OpenBare(ctx, w.Top, w.environ())
+	} else {
+		w.repo, err = w.options.Git.Open(ctx, w.Top, w.environ())
+	}
 	return w.repo, err
 }
 

@@ -1,0 +1,327 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault"
+)
+
+// A Push is what git is about to push or, in a repository of a server, to
+// receive.
+type Push struct {
+	Refs     []gitops.RefUpdate
+	Remote   string // the name of where it is pushed to; "" if it has none
+	Received bool
+}
+
+// Pushed proves every version of an env file that the new commits of a push bring,
+// as the pre-commit hook would have, and refuses private keys in them.
+// The configurations that the push builds on count too.
+//
+// Before git pushes, a local key is enough that this clone has had from the vault.
+// A server without credentials checks the form and the public keys: see
+// [FormError].
+func Pushed(ctx context.Context, w *workspace.Workspace, p Push) ([]*File, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := newRun(w, Scope{})
+	r.repo, r.limit, r.how = repo, w.Config.Hooks.Timeout, proof{local: agreedKey}
+	if p.Received {
+		r.how = proof{form: true}
+	}
+	if err := r.push(ctx, p); err != nil {
+		return r.files, err
+	}
+	return r.files, ctx.Err()
+}
+
+func (r *run) push(ctx context.Context, p Push) error {
+	var oids []gitops.OID
+	for _, ref := range p.Refs {
+		oids = append(oids, ref.New, ref.Old)
+	}
+	objects, err := r.repo.Peel(ctx, oids)
+	if err != nil {
+		return err
+	}
+	var tips, known []gitops.OID
+	for i, ref := range p.Refs {
+		if ref.New.IsNull() {
+			continue // it is deleted
+		}
+		if objects[2*i].Type != "commit" {
+			if err := r.loose(ctx, ref, objects[2*i]); err != nil {
+				return err
+			}
+			continue
+		}
+		tips = append(tips, objects[2*i].OID)
+		if objects[2*i+1].Type == "commit" {
+			known = append(known, objects[2*i+1].OID)
+		}
+	}
+	if len(tips) == 0 {
+		return nil
+	}
+	commits, boundary, err := r.repo.NewCommits(ctx, tips, known, p.there())
+	if err != nil || len(commits) == 0 {
+		return err
+	}
+	changed, err := r.repo.ChangedIn(ctx, commits)
+	if err != nil {
+		return err
+	}
+	base := slices.Concat(known, boundary, []gitops.OID{p.head()}) // a history of its own has no other
+	if r.base, err = r.configsAbove(ctx, base, changed); err != nil {
+		return err
+	}
+	return r.eachConcerned(ctx, commits, changed)
+}
+
+// there names the refs whose commits are known where the push goes to.
+func (p Push) there() string {
+	switch {
+	case p.Received:
+		return "--all"
+	case p.Remote == "" || strings.ContainsAny(p.Remote, "*?["):
+		return ""
+	}
+	return "--remotes=" + p.Remote
+}
+
+// head names the default branch of where the push goes to.
+func (p Push) head() gitops.OID {
+	if p.Received {
+		return "HEAD"
+	}
+	return gitops.OID("refs/remotes/" + p.Remote + "/HEAD")
+}
+
+// A LooseError reports a private key in what a ref leads to that is no commit.
+type LooseError struct{ Ref string }
+
+func (e *LooseError) Error() string { return "leads to private keys, which must never be pushed" }
+
+// loose refuses a ref that leads to a tree or a file with a private key.
+func (r *run) loose(ctx context.Context, ref gitops.RefUpdate, o gitops.Object) error {
+	var names []string
+	switch o.Type {
+	case "blob":
+		names = []string{string(o.OID)}
+	case "tree":
+		paths, err := r.repo.Holding(ctx, string(o.OID), privateKeys)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			names = append(names, string(o.OID)+":"+path)
+		}
+	default:
+		return fmt.Errorf("%s: %w", ref.Name, gitops.ErrMissing)
+	}
+	contents, err := r.repo.Objects(ctx, names, workspace.MaxFile)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(contents, dotenv.HoldsPrivateKey) {
+		f := &File{Err: &LooseError{ref.Name}}
+		f.File = ref.Name
+		r.files = append(r.files, f)
+	}
+	return nil
+}
+
+// configsAbove returns the configurations above changed files in some commits.
+func (r *run) configsAbove(ctx context.Context, revs []gitops.OID, changed map[gitops.OID][]gitops.Change) (list []*workspace.Workspace, err error) {
+	c := r.changes("", nil)
+	for _, changes := range changed {
+		c.changes = append(c.changes, changes...)
+	}
+	files := c.configNames()
+	var names []string
+	for _, rev := range revs {
+		for _, file := range files {
+			names = append(names, string(rev)+":"+file)
+		}
+	}
+	contents, err := r.repo.Objects(ctx, names, workspace.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for i, data := range contents {
+		file := files[i%len(files)]
+		if id := file + "\n" + string(data); data == nil || seen[id] {
+			continue
+		} else {
+			seen[id] = true
+		}
+		if w, err := r.work.Ruled(nil, file, data); err == nil {
+			list = append(list, w)
+		}
+	}
+	return list, nil
+}
+
+// eachConcerned is each for commits of which most do not concern envdrift: their
+// contents are read once, and together.
+func (r *run) eachConcerned(ctx context.Context, commits []gitops.Commit, changed map[gitops.OID][]gitops.Change) error {
+	defer r.work.Progress(fmt.Sprintf("checking %d commits", len(commits)))()
+	c := r.changes("", nil)
+	c.learn(r.work.Config)
+	for _, w := range r.base {
+		c.learn(w.Config)
+	}
+	ours, err := c.holding(ctx, changed)
+	if err != nil {
+		return err
+	}
+	for _, commit := range slices.Backward(commits) {
+		if !slices.ContainsFunc(changed[commit.OID], func(ch gitops.Change) bool {
+			return isSetup(ch) || c.concernsName(path.Base(ch.Path)) || ours[ch.OID] || ours[ch.OldOID]
+		}) {
+			continue
+		}
+		if err := r.commit(ctx, commit.OID, changed[commit.OID]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holding returns the contents that may concern envdrift, and learns the names that
+// configurations among them give to files.
+func (c *Changes) holding(ctx context.Context, changed map[gitops.OID][]gitops.Change) (map[gitops.OID]bool, error) {
+	paths := map[string]string{} // by object
+	for _, changes := range changed {
+		for _, ch := range changes {
+			paths[object(ch.Mode, ch.OID)], paths[object(ch.OldMode, ch.OldOID)] = ch.Path, ch.Path
+		}
+	}
+	names := make([]string, 0, len(paths))
+	for name := range paths {
+		names = append(names, name)
+	}
+	found := map[gitops.OID]bool{}
+	for portion := range slices.Chunk(names, 256) {
+		contents, err := c.repo.Objects(ctx, portion, workspace.MaxFile)
+		if err != nil {
+			return nil, err
+		}
+		for i, data := range contents {
+			if isConfig(paths[portion[i]]) {
+				c.learnFrom(paths[portion[i]], data)
+			}
+			if holdsOurs(data) || c.holdsLocalKey(data) {
+				found[gitops.OID(portion[i])] = true
+			}
+		}
+	}
+	return found, nil
+}
+
+// A proof says what proves a file, other than the vault that its mapping names.
+type proof struct {
+	local localKey
+	all   bool // no file passes unproven, and the profile counts
+	form  bool // where there are no credentials, the form does: see [FormError]
+}
+
+// A localKey says which local key makes it unnecessary to ask the vault.
+type localKey int
+
+const (
+	noKey     localKey = iota
+	agreedKey          // one that this clone has had from the vault
+	anyKey             // whichever decrypts
+)
+
+// proves reports whether a local key proves a file.
+func (l localKey) proves(ctx context.Context, f *File) bool {
+	switch l {
+	case anyKey:
+		return f.proveLocally() || f.Mapping.Ephemeral
+	case agreedKey:
+		return !f.Mapping.Ephemeral && f.Workspace.HasAgreed(ctx, f.Target) && f.proveLocally()
+	}
+	return false
+}
+
+// A FormError reports a file that a server could not prove, because it has no
+// credentials for the vault. Every value is a ciphertext, and the public key is one
+// that ENVDRIFT_EXPECT_PUBLIC_KEYS names or, if that is not set, the one that the
+// file had before.
+type FormError struct{ Err error }
+
+func (e *FormError) Error() string {
+	return "only its form and its public key were checked: " + noCredentials(e.Err)
+}
+
+func (e *FormError) Unwrap() error { return e.Err }
+
+// A NewKeyError reports a file with another public key than before, where no vault
+// could be asked about it.
+type NewKeyError struct {
+	Is, Was string // abbreviated
+	Err     error  // why not
+}
+
+func (e *NewKeyError) Error() string {
+	return fmt.Sprintf("its public key is now %s, not %s as before: %s", e.Is, e.Was, noCredentials(e.Err))
+}
+
+func (e *NewKeyError) Unwrap() error { return e.Err }
+
+// noCredentials says why no vault was asked, without the paths of the server's
+// files: everyone who pushes reads it.
+func noCredentials(err error) string {
+	if e := (*vault.Error)(nil); errors.As(err, &e) {
+		return fmt.Sprintf("there are no credentials here for %s: %v", e.Vault, e.Err)
+	}
+	return err.Error()
+}
+
+// checkForm decides on a file for whose vault there are no credentials.
+func (f *File) checkForm(ctx context.Context) {
+	err := f.Err
+	inRepository := f.Workspace.VaultFile(ctx, f.Target) != ""
+	if !errors.As(err, new(*workspace.TrustError)) && !errors.Is(err, vault.ErrUnauthenticated) && !(inRepository && errors.Is(err, vault.ErrDenied)) {
+		return
+	}
+	if f.Err = f.formErr(ctx, err); f.Err == nil {
+		f.Unproven = &FormError{err}
+	}
+}
+
+func (f *File) formErr(ctx context.Context, cause error) error {
+	headers, err := f.Doc.PublicKeys()
+	if err != nil {
+		return err
+	}
+	if len(headers) == 0 {
+		return cause
+	}
+	if err := f.Workspace.AgreedHeader(ctx, f.Target, nil); err != nil {
+		return err
+	}
+	if f.Head == nil || f.Workspace.ExpectsKeys() {
+		return nil
+	}
+	before, _ := f.Head.PublicKeys()
+	for _, h := range headers {
+		if len(before) > 0 && !slices.ContainsFunc(before, func(b dotenv.Header) bool { return b.Key == h.Key }) {
+			return &NewKeyError{Is: h.Key.Short(), Was: before[0].Key.Short(), Err: cause}
+		}
+	}
+	return nil
+}
