@@ -29,7 +29,14 @@ func openBlock(name string) string {
 esac
 `
 	what, otherwise := "env files not brought up to date", ":"
-	if event, _ := EventNamed(name); event.Stops {
+	event, _ := EventNamed(name)
+	switch {
+	case event.Updates != nil:
+		// The rest of the script reads the refs again.
+		body = "refs=$(cat; echo .)\nrefs=${refs%.}\n" + strings.Replace(body, "*) envdrift", `*) printf %s "$refs" | envdrift`, 1) +
+			"[ -z \"$refs\" ] || exec <<EOF\n$(printf %s \"$refs\")\nEOF\n"
+		what, otherwise = "NOT CHECKED whether the vault's keys decrypt the env files that are pushed", "exit"
+	case event.Stops:
 		what, otherwise = "NOT CHECKED whether the vault's keys decrypt the staged env files", "exit"
 	}
 	return blockBegin(name) + strings.NewReplacer("@NAME@", name, "@WHAT@", what, "@ELSE@", otherwise).Replace(body) + blockEnd(name)
@@ -43,7 +50,11 @@ func openLefthookBlock(name string) string {
 // lefthookBlock is for a file that git ignores: a commit that cannot be checked is
 // stopped.
 func lefthookBlock(name string) string {
-	return blockBegin(name) + name + ":\n  jobs:\n    - name: envdrift\n      run: envdrift hook run " + name + " {0}\n" + blockEnd(name)
+	stdin := ""
+	if event, _ := EventNamed(name); event.Updates != nil {
+		stdin = "      use_stdin: true\n"
+	}
+	return blockBegin(name) + name + ":\n  jobs:\n    - name: envdrift\n      run: envdrift hook run " + name + " {0}\n" + stdin + blockEnd(name)
 }
 
 // cutBlock splits data around the block of name.

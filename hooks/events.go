@@ -1,7 +1,9 @@
 package hooks
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -15,6 +17,17 @@ type Event struct {
 	// Stops reports that a failure stops what git is about to do, so the
 	// hook checks. The others run after git has done something.
 	Stops bool
+
+	// Doing is what git says it does, for a message: "commit".
+	Doing string
+
+	// Updates returns what a push does to refs, as git passes it to the hook. It
+	// is nil for a hook that is not about a push.
+	Updates func(args []string, stdin io.Reader) ([]gitops.RefUpdate, error)
+
+	// Receives reports that the hook runs where a push arrives. Such a hook is
+	// written by who runs the server, and not installed.
+	Receives bool
 
 	// Range returns the two commits whose difference the hook handles: what
 	// git passed to it or, under the pre-commit framework, what that put
@@ -36,20 +49,30 @@ type Event struct {
 
 // events are all events: any other hook is an error everywhere.
 var events = [...]Event{
-	{Name: "pre-commit", Stops: true, texts: preTexts, prefetch: prefetchStaged},
-	{Name: "pre-merge-commit", Stops: true, texts: preTexts, prefetch: prefetchStaged},
+	{Name: "pre-commit", Stops: true, Doing: "commit", texts: preTexts, prefetch: prefetchStaged},
+	{Name: "pre-merge-commit", Stops: true, Doing: "merge", texts: preTexts, prefetch: prefetchStaged},
+	{Name: "pre-applypatch", Stops: true, Doing: "patch", texts: patchTexts, prefetch: prefetchStaged},
+	{Name: "pre-push", Stops: true, Doing: "push", Updates: pushedRefs, texts: pushTexts},
 	{Name: "post-checkout", Range: checkoutRange, Switches: true, texts: checkoutTexts, prefetch: prefetchCheckout},
 	{Name: "post-merge", Range: mergeRange, texts: postTexts},
 	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts},
+	{Name: "pre-receive", Stops: true, Doing: "push", Updates: receivedRefs, Receives: true},
+	{Name: "update", Stops: true, Doing: "push", Updates: updatedRef, Receives: true},
 }
 
-// Names returns the hooks in which envdrift takes part.
-func Names() []string {
-	names := make([]string, len(events))
-	for i, e := range events {
-		names[i] = e.Name
+// Names returns the hooks that [Install] installs.
+func Names() []string { return names(func(e Event) bool { return !e.Receives }) }
+
+// AllNames returns the hooks in which envdrift takes part, also those of servers.
+func AllNames() []string { return names(func(Event) bool { return true }) }
+
+func names(wanted func(Event) bool) (list []string) {
+	for _, e := range events {
+		if wanted(e) {
+			list = append(list, e.Name)
+		}
 	}
-	return names
+	return list
 }
 
 // EventNamed returns the event of that name, or an [*UnknownEventError].
@@ -65,7 +88,7 @@ func EventNamed(name string) (Event, error) {
 type UnknownEventError struct{ Name string }
 
 func (e *UnknownEventError) Error() string {
-	return fmt.Sprintf("envdrift takes no part in the hook %q, only in %s", e.Name, strings.Join(Names(), ", "))
+	return fmt.Sprintf("envdrift takes no part in the hook %q, only in %s", e.Name, strings.Join(AllNames(), ", "))
 }
 
 // Prefetched parses what the hook file asked git for while envdrift started.
@@ -102,6 +125,52 @@ func mergeRange(args []string, getenv func(string) string) (from, to string, ok 
 
 func rewriteRange(args []string, getenv func(string) string) (from, to string, ok bool) {
 	return "ORIG_HEAD", "HEAD", argument(args, 0, getenv("PRE_COMMIT_REWRITE_COMMAND")) == "rebase"
+}
+
+// pushedRefs reads the lines of pre-push: "<local ref> <local oid> <remote ref>
+// <remote oid>".
+func pushedRefs(_ []string, stdin io.Reader) ([]gitops.RefUpdate, error) {
+	return readRefs(stdin, func(w []string) gitops.RefUpdate {
+		return gitops.RefUpdate{Name: w[len(w)-2], Old: gitops.OID(w[len(w)-1]), New: gitops.OID(w[len(w)-3])}
+	}, 4)
+}
+
+// receivedRefs reads the lines of pre-receive: "<old oid> <new oid> <ref>".
+func receivedRefs(_ []string, stdin io.Reader) ([]gitops.RefUpdate, error) {
+	refs, err := readRefs(stdin, func(w []string) gitops.RefUpdate {
+		return gitops.RefUpdate{Name: w[2], Old: gitops.OID(w[0]), New: gitops.OID(w[1])}
+	}, 3)
+	if len(refs) == 0 && err == nil {
+		err = &RefsError{} // there is at least one: another hook has read them
+	}
+	return refs, err
+}
+
+func readRefs(stdin io.Reader, ref func(words []string) gitops.RefUpdate, words int) (refs []gitops.RefUpdate, err error) {
+	lines := bufio.NewScanner(stdin)
+	for lines.Scan() {
+		w := strings.Fields(lines.Text())
+		if len(w) < words {
+			return nil, &RefsError{lines.Text()}
+		}
+		refs = append(refs, ref(w))
+	}
+	return refs, lines.Err()
+}
+
+// updatedRef takes the arguments of update: the ref, the old and the new object.
+func updatedRef(args []string, _ io.Reader) ([]gitops.RefUpdate, error) {
+	if len(args) != 3 {
+		return nil, &RefsError{strings.Join(args, " ")}
+	}
+	return []gitops.RefUpdate{{Name: args[0], Old: gitops.OID(args[1]), New: gitops.OID(args[2])}}, nil
+}
+
+// A RefsError reports what is not what git passes to the hook of a push.
+type RefsError struct{ Text string }
+
+func (e *RefsError) Error() string {
+	return fmt.Sprintf("%q is not what git passes to this hook, so nothing was checked", e.Text)
 }
 
 // argument returns the argument at index, or instead if there is none.

@@ -6,13 +6,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
 )
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(hooks.Names(), " "); got != "pre-commit pre-merge-commit post-checkout post-merge post-rewrite" {
+	if got := strings.Join(hooks.Names(), " "); got != "pre-commit pre-merge-commit pre-applypatch pre-push post-checkout post-merge post-rewrite" {
 		t.Errorf("Names = %s", got)
+	}
+	if got := strings.Join(hooks.AllNames(), " "); got != strings.Join(hooks.Names(), " ")+" pre-receive update" {
+		t.Errorf("AllNames = %s", got)
 	}
 	for _, name := range hooks.Names() {
 		event, err := hooks.EventNamed(name)
@@ -21,8 +25,8 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	unknown := (*hooks.UnknownEventError)(nil)
-	if _, err := hooks.EventNamed("pre-push"); !errors.As(err, &unknown) || !strings.Contains(err.Error(), `"pre-push"`) || !strings.Contains(err.Error(), "post-rewrite") {
-		t.Errorf("EventNamed(pre-push) = %v; want an UnknownEventError", err)
+	if _, err := hooks.EventNamed("pre-rebase"); !errors.As(err, &unknown) || !strings.Contains(err.Error(), `"pre-rebase"`) || !strings.Contains(err.Error(), "post-rewrite") {
+		t.Errorf("EventNamed(pre-rebase) = %v; want an UnknownEventError", err)
 	}
 }
 
@@ -59,13 +63,44 @@ func TestEventRange(t *testing.T) {
 	}
 }
 
+func TestEventUpdates(t *testing.T) {
+	t.Parallel()
+	one, two, null := strings.Repeat("1", 40), strings.Repeat("2", 40), strings.Repeat("0", 40)
+	tests := []struct {
+		event, stdin string
+		args         []string
+		want         []gitops.RefUpdate // nil for a RefsError
+	}{
+		{event: "pre-push", args: []string{"origin", "url"}, want: []gitops.RefUpdate{}},
+		{event: "pre-push", stdin: "refs/heads/a " + one + " refs/heads/b " + two + "\n(delete) " + null + " refs/heads/c " + one + "\n",
+			want: []gitops.RefUpdate{{Name: "refs/heads/b", Old: gitops.OID(two), New: gitops.OID(one)}, {Name: "refs/heads/c", Old: gitops.OID(one), New: gitops.OID(null)}}},
+		{event: "pre-push", stdin: "HEAD@{1 day ago} " + one + " refs/heads/b " + two, want: []gitops.RefUpdate{{Name: "refs/heads/b", Old: gitops.OID(two), New: gitops.OID(one)}}},
+		{event: "pre-push", stdin: one + " " + two + " refs/heads/a\n"},
+		{event: "pre-receive", stdin: two + " " + one + " refs/heads/a\n", want: []gitops.RefUpdate{{Name: "refs/heads/a", Old: gitops.OID(two), New: gitops.OID(one)}}},
+		{event: "pre-receive", stdin: "\n"},
+		{event: "pre-receive"}, // somebody else has read it
+		{event: "update", args: []string{"refs/tags/t", null, one}, want: []gitops.RefUpdate{{Name: "refs/tags/t", Old: gitops.OID(null), New: gitops.OID(one)}}},
+		{event: "update", stdin: two + " " + one + " refs/heads/a\n"},
+	}
+	for _, tt := range tests {
+		event, err := hooks.EventNamed(tt.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := event.Updates(tt.args, strings.NewReader(tt.stdin))
+		if !slices.Equal(got, tt.want) || (tt.want == nil) != errors.As(err, new(*hooks.RefsError)) {
+			t.Errorf("%s %q %q: Updates = %v, %v; want %v", tt.event, tt.args, tt.stdin, got, err, tt.want)
+		}
+	}
+}
+
 func TestEventPrefetched(t *testing.T) {
 	t.Parallel()
 	places := "sha1\n/r\n/r/.git\n/r/.git\n/r/.git/index\n/r/.git/hooks\n"
 	for _, name := range hooks.Names() {
 		event, _ := hooks.EventNamed(name)
 		got := event.Prefetched([]byte(places+"\n"), []string{strings.Repeat("a", 40), strings.Repeat("b", 40), "1"})
-		if want := slices.Contains([]string{"pre-commit", "pre-merge-commit", "post-checkout"}, name); (len(got) > 0) != want {
+		if want := slices.Contains([]string{"pre-commit", "pre-merge-commit", "pre-applypatch", "post-checkout"}, name); (len(got) > 0) != want {
 			t.Errorf("%s: Prefetched = %d answers; want some: %t", name, len(got), want)
 		}
 		if got := event.Prefetched([]byte("sha1\n"), nil); len(got) > 0 {

@@ -14,6 +14,8 @@ const chainedSuffix = ".envdrift-chained"
 // stay in the list so that they are still recognized as envdrift's.
 var (
 	preTexts      = withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+	patchTexts    = []string{says(preTexts[0], "patch", "git -c core.hooksPath=/dev/null am --continue")}
+	pushTexts     = []string{says(pushText, "push", "git push --no-verify")}
 	checkoutTexts = withEarlier(checkoutText, postText)
 	postTexts     = withEarlier(postText)
 )
@@ -24,6 +26,11 @@ var (
 const find = `envdrift=$(command -v envdrift)
 case $envdrift in "$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac
 `
+
+// says returns a text of a commit with the words for something else that git does.
+func says(text, doing, command string) string {
+	return strings.NewReplacer("commit stopped", doing+" stopped", "to commit once", "to go on once", "git commit --no-verify", command).Replace(text)
+}
 
 // withEarlier adds to texts those with the find that the first release had.
 func withEarlier(texts ...string) []string {
@@ -58,6 +65,22 @@ printf '%s\n' >&2 \
 exit 1
 `
 )
+
+// Git passes the refs of a push on standard input, which both hooks read to the
+// end.
+const pushText = `#!/bin/sh
+# Written by "envdrift hook install"; "envdrift hook uninstall" takes it away.
+refs=$(cat; echo .)
+refs=${refs%.}
+chained="${0%/*}/@NAME@.envdrift-chained"
+if [ -x "$chained" ]; then
+	printf %s "$refs" | "$chained" "$@" || exit
+fi
+[ -n "$refs" ] || exit 0
+` + find + `if [ -x "$envdrift" ]; then
+	printf %s "$refs" | "$envdrift" hook run @NAME@ "$@"
+	exit
+` + preEnd
 
 // What every run of a hook needs from git is fetched while envdrift starts,
 // which is half of its time. The commands are those of gitops, which parses the
