@@ -49,7 +49,7 @@ Example:  envdrift hook status`)
 Statuses: pre-commit and pre-merge-commit 0 proven, 1 to 3 as verify; the others
 always 0
 Example:  envdrift hook run pre-commit`)
-	name := run.Arg("NAME", "The hook: pre-commit, pre-merge-commit, post-checkout, post-merge or post-rewrite.").Required().Enum(hooks.Names()...)
+	name := run.Arg("NAME", "The hook: "+strings.Join(hooks.AllNames(), ", ")+".").Required().Enum(hooks.AllNames()...)
 	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
 	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
@@ -219,15 +219,18 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 			o.Git = event.Prefetched(printed, args)
 		}
 	}
-	if event.Stops {
-		return c.preCommit(ctx, o, event.Name == "pre-merge-commit")
+	switch {
+	case event.Updates != nil:
+		return c.checkPush(ctx, o, event, args)
+	case event.Stops:
+		return c.preCommit(ctx, o, event)
 	}
 	c.follow(ctx, o, event, args)
 	return nil
 }
 
-// preCommit checks what is staged, or what a merge is about to commit.
-func (c *cli) preCommit(ctx context.Context, o workspace.Options, merge bool) (err error) {
+// preCommit checks what is staged, which git is about to commit.
+func (c *cli) preCommit(ctx context.Context, o workspace.Options, event hooks.Event) (err error) {
 	// git runs a hook at the top, but the user is in another directory.
 	o.Cwd = filepath.Join(c.dir, filepath.FromSlash(c.env["GIT_PREFIX"]))
 	if c.work, err = workspace.Open(o); err != nil {
@@ -247,7 +250,32 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options, merge bool) (e
 		return err
 	}
 	defer func() { _ = check.Close() }()
-	c.reportStaged(ctx, check, merge)
+	c.reportStaged(ctx, check, event)
+	return err
+}
+
+// checkPush checks the commits that a push is about to bring.
+func (c *cli) checkPush(ctx context.Context, o workspace.Options, event hooks.Event, args []string) error {
+	refs, err := event.Updates(args, c.stdin)
+	if err != nil {
+		return err
+	}
+	push := verify.Push{Refs: refs, Received: event.Receives}
+	if o.Bare = event.Receives; o.Bare {
+		o.Consent = workspace.CI
+		if dir := c.env["GIT_DIR"]; filepath.IsAbs(dir) {
+			o.Dir = dir
+		} else {
+			o.Dir = filepath.Join(c.dir, dir)
+		}
+	} else if len(args) == 2 && args[0] != args[1] {
+		push.Remote = args[0]
+	}
+	if c.work, err = workspace.Open(o); err != nil {
+		return err
+	}
+	files, err := verify.Pushed(ctx, c.work, push)
+	c.reportPush(files, event)
 	return err
 }
 

@@ -126,7 +126,11 @@ func (c *cli) addResults(results []*verify.File) {
 		if r.Verified {
 			verified++
 		}
-		c.add(c.resultRow(r))
+		row := c.resultRow(r)
+		if r.At != "" && len(row.Hints) > 0 {
+			row.Hints = append(row.Hints, "commit that; "+r.At+" stays in the history: squash the commits, or change these values")
+		}
+		c.add(row)
 	}
 	c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %d verified", verified, len(results))
 }
@@ -150,11 +154,8 @@ func (c *cli) resultRow(r *verify.File) report.Row {
 	}
 	row.Status = statusFor(r.Err)
 	row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
-	if r.At != "" && len(row.Hints) > 0 {
-		if row.Status == report.Drift { // what is committed cannot be restored from HEAD
-			row.Hints[0] = strings.Replace(row.Hints[0], "git restore ", "git restore --source="+quote(r.At+"^")+" ", 1)
-		}
-		row.Hints = append(row.Hints, "commit that; "+r.At+" stays in the history: squash the commits, or change these values")
+	if r.At != "" && row.Status == report.Drift { // what is committed cannot be restored from HEAD
+		row.Hints[0] = strings.Replace(row.Hints[0], "git restore ", "git restore --source="+quote(r.At+"^")+" ", 1)
 	}
 	return row
 }

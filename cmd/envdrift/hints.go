@@ -18,13 +18,13 @@ import (
 // report.
 func statusFor(err error) report.Status {
 	switch {
-	case drift.IsDrift(err):
+	case drift.IsDrift(err), errors.As(err, new(*verify.NewKeyError)):
 		return report.Drift
 	case errors.As(err, new(*drift.PlaintextError)), errors.As(err, new(*dotenv.FormError)), errors.As(err, new(*drift.UnparsedError)), errors.As(err, new(*verify.UnmappedPlaintextError)):
 		return report.Plaintext
 	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, verify.ErrConflict):
 		return report.Conflict
-	case errors.As(err, new(*verify.KeysError)), errors.Is(err, mapping.ErrKeysFile):
+	case errors.As(err, new(*verify.KeysError)), errors.As(err, new(*verify.LooseError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
 	}
 	return report.NotChecked
@@ -69,6 +69,9 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	case report.Conflict:
 		return []string{"git mergetool " + name + "   or edit the file, then git add " + name}
 	case report.PrivateKey:
+		if e := (*verify.LooseError)(nil); errors.As(err, &e) {
+			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
+		}
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 	}
 	if e := (*verify.UnstagedVaultError)(nil); errors.As(err, &e) {

@@ -7,16 +7,19 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/hooks/postcheckout"
 	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 )
 
-// reportStaged reports what is wrong, one screen of it at most, and in one line
-// how much was proven. merge says that git makes the commit by itself.
-func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, merge bool) {
-	const most = 5
+// A hook reports one screen of errors at most.
+const most = 5
+
+// reportStaged reports what is wrong, and in one line how much was proven.
+func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event hooks.Event) {
 	all := c.verbose || c.json
 	verified, concerned, wrong, repaired := 0, 0, 0, 0
 	for _, f := range check.Files {
@@ -44,14 +47,15 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, merge bo
 	}
 	sum := "envdrift: "
 	switch {
-	case wrong > 0 && merge:
-		sum += "merge stopped (git commit completes it, git merge --abort undoes it): "
 	case wrong > 0:
-		sum += "commit stopped: "
+		sum += event.Doing + " stopped" + map[string]string{
+			"merge": " (git commit completes it, git merge --abort undoes it)",
+			"patch": " (git am --continue completes it, git am --abort undoes it)",
+		}[event.Doing] + ": "
 	}
 	sum += fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
 	if more := wrong - most; more > 0 && !all {
-		sum += fmt.Sprintf("; %d more with errors, envdrift hook run pre-commit -v shows them", more)
+		sum += fmt.Sprintf("; %d more with errors, envdrift hook run %s -v shows them", more, event.Name)
 	}
 	switch {
 	case repaired == 0:
@@ -63,6 +67,50 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, merge bo
 		sum += fmt.Sprintf("; %d repaired: review, and commit again", repaired)
 	}
 	c.report.Summary = sum
+}
+
+// reportPush reports what is wrong with the commits of a push.
+func (c *cli) reportPush(files []*verify.File, event hooks.Event) {
+	var wrong []*verify.File
+	verified := 0
+	for _, f := range files {
+		switch {
+		case f.Err != nil:
+			wrong = append(wrong, f)
+		case f.Verified:
+			verified++
+		}
+		if f.Err == nil && (f.Unproven != nil || c.verbose) {
+			c.add(c.resultRow(f))
+		}
+	}
+	shown := wrong
+	if !c.verbose && !c.json {
+		shown = wrong[:min(most, len(wrong))]
+	}
+	for i, f := range shown {
+		row := c.resultRow(f)
+		if i == len(shown)-1 { // once for all
+			if wrong[0].At != "" {
+				row.Hints = append(row.Hints, "then change the commit: git commit --amend, or git rebase -i "+wrong[0].At+"^ for an earlier one")
+			}
+			if !event.Receives {
+				row.Hints = append(row.Hints, "to push once with no hook checking it: git push --no-verify")
+			}
+		}
+		c.add(row)
+	}
+	if len(wrong) == 0 && !c.verbose && !c.json {
+		return
+	}
+	sum := fmt.Sprintf("%d of %s of env files verified", verified, report.Plural(len(files), "version"))
+	if len(wrong) > 0 {
+		sum = "push stopped: " + sum
+	}
+	if more := len(wrong) - len(shown); more > 0 {
+		sum += fmt.Sprintf("; %d more with errors", more)
+	}
+	c.report.Summary = "envdrift: " + sum
 }
 
 // stagedRow reports one staged file.
