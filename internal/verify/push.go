@@ -85,7 +85,30 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if r.base, err = r.configsAbove(ctx, base, changed); err != nil {
 		return err
 	}
-	return r.eachConcerned(ctx, commits, changed)
+	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received {
+		return err
+	}
+	return r.leaveOthers(ctx, append(tips, p.head()))
+}
+
+// leaveOthers takes out the env files in plaintext that no mapping names if there
+// is no configuration at all: one hook may serve all repositories of a server.
+func (r *run) leaveOthers(ctx context.Context, revs []gitops.OID) error {
+	unmapped := func(f *File) bool { return errors.As(f.Err, new(*UnmappedPlaintextError)) }
+	if !slices.ContainsFunc(r.files, unmapped) {
+		return nil
+	}
+	for _, rev := range revs {
+		list, err := r.configsOf(ctx, string(rev))
+		if errors.As(err, new(*gitops.RevisionError)) {
+			continue // there is no commit yet
+		}
+		if err != nil || len(list) > 0 {
+			return err
+		}
+	}
+	r.files = slices.DeleteFunc(r.files, unmapped)
+	return nil
 }
 
 // there names the refs whose commits are known where the push goes to.

@@ -214,3 +214,27 @@ func TestPushedByForm(t *testing.T) {
 		t.Errorf("another key that is expected: %v, not proven because of %v", f.Err, f.Unproven)
 	}
 }
+
+// A server may have one hook for all of its repositories.
+func TestPushedWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, file, text, want string }{
+		{name: "a repository that has nothing to do with envdrift"},
+		{name: "a configuration anywhere", file: "svc/envdrift.toml", text: mappings("k", "."), want: ".:error"},
+		{name: "a private key", file: "notes", text: "DOTENV_PRIVATE_KEY=" + strings.Repeat("1", 64), want: ".:error"},
+	} {
+		d := newDesk(t)
+		d.write(".env", "A=plain\n")
+		if tt.file != "" {
+			d.write(tt.file, tt.text)
+		}
+		d.commit("one")
+		push := d.push(true)
+		d.git("symbolic-ref", "HEAD", "refs/heads/known")
+		d.git("branch", "-q", "-D", "main")
+		files, err := verify.Pushed(t.Context(), d.bare(), push)
+		if got := outcome(files); err != nil || got != tt.want {
+			t.Errorf("%s: Pushed = %q, %v; want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
