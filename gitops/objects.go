@@ -208,6 +208,12 @@ func (r *Repo) Stashed(ctx context.Context) (map[string]bool, error) {
 	return paths, err
 }
 
+// StashHasIndex reports whether the newest stash was made of what is staged now.
+func (r *Repo) StashHasIndex(ctx context.Context) bool {
+	_, err := r.run(ctx, nil, "diff-index", "--cached", "--quiet", "refs/stash^2", "--")
+	return err == nil
+}
+
 // withPaths appends paths to the arguments of a command that lists everything
 // without them. Paths that are too many for a command line are left out:
 // callers filter.

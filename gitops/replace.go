@@ -22,6 +22,8 @@ type Staged struct {
 	Mode Mode
 	Old  OID    // the staged one
 	Data []byte // as it is committed, not as a filter would write it to the working tree
+
+	IndexOnly bool // leave the working tree as it is
 }
 
 // A Replaced says where a version was put.
@@ -117,7 +119,7 @@ func (r *Repo) prepare(ctx context.Context, files []Staged) ([]version, error) {
 	versions := make([]version, len(files))
 	for i, f := range files {
 		v := &versions[i]
-		v.Staged, v.edited = f, edited[f.Path]
+		v.Staged, v.edited = f, f.IndexOnly || edited[f.Path]
 		if v.oid, err = r.HashObject(ctx, f.Data); err != nil {
 			return nil, err
 		}

@@ -21,7 +21,7 @@ const most = 5
 // reportStaged reports what is wrong, and in one line how much was proven.
 func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event hooks.Event) {
 	all := c.verbose || c.json
-	verified, concerned, wrong, repaired := 0, 0, 0, 0
+	verified, concerned, wrong, repaired, dropped := 0, 0, 0, 0, false
 	for _, f := range check.Files {
 		switch {
 		case f.Err != nil:
@@ -34,6 +34,7 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 		concerned++
 		if r := f.Repair; r != nil && (r.Index || r.Tree) {
 			repaired++
+			dropped = dropped || !r.Index
 		}
 		if wrong > most && !all {
 			continue
@@ -59,10 +60,10 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 	}
 	switch {
 	case repaired == 0:
-	case check.Framework():
-		sum += fmt.Sprintf("; %d repaired in the working tree: review, git add, and commit again", repaired)
 	case check.NothingStaged(ctx):
 		sum += "; nothing is left to commit"
+	case dropped: // the index of "git commit -a" and the like
+		sum += fmt.Sprintf("; %d repaired: review, and run the same git commit again", repaired)
 	default:
 		sum += fmt.Sprintf("; %d repaired: review, and commit again", repaired)
 	}
@@ -148,6 +149,12 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		return c.repairSteps(f.Target, file, f.Err, true)
 	case errors.Is(r.Err, precommit.ErrEdited):
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
+	case errors.Is(r.Err, precommit.ErrUndone):
+		return []string{
+			"not repaired: " + r.Err.Error(),
+			"1. " + c.commandLine("repair "+name) + "   repairs what is staged, and the working tree",
+			"2. commit again; and let the hook run envdrift beside lint-staged, not as its task",
+		}
 	case errors.Is(r.Err, precommit.ErrStaged), errors.Is(r.Err, precommit.ErrStopped):
 		return []string{"not repaired: " + r.Err.Error(), "commit again"}
 	case errors.Is(r.Err, precommit.ErrMerge):
@@ -164,12 +171,6 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		}
 	case r.Err != nil:
 		return append([]string{"not repaired: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
-	case r.Action == drift.Restored:
-		return []string{
-			"no local key decrypts this version: HEAD's is restored " + r.Where() + "; yours is kept as " + c.underCwd(r.Backup),
-			"1. " + c.keyLine(f.Target, file),
-			"2. make the edit again, " + c.commandLine("encrypt "+name) + " && git add " + name,
-		}
 	}
 	look := "git diff --cached " + name
 	if !r.Index {
@@ -179,8 +180,15 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 		"encrypted for the vault's key now, " + r.Where() + "; the old version: " + c.underCwd(r.Backup),
 		"review: " + look,
 	}
+	restored := r.Action == drift.Restored
+	if restored {
+		steps = []string{"no local key decrypts this version: HEAD's is restored " + r.Where() + "; yours is kept as " + c.underCwd(r.Backup)}
+	}
 	if !r.Tree {
-		steps = append(steps, "your further edits in the working tree are as they were: "+c.commandLine("repair "+name)+" repairs them")
+		steps = append(steps, "the working tree's file is as it was; if it drifted too: "+c.commandLine("repair "+name))
+	}
+	if restored {
+		steps = append(steps, "1. "+c.keyLine(f.Target, file), "2. make the edit again, "+c.commandLine("encrypt "+name)+" && git add "+name)
 	}
 	return steps
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"time"
@@ -45,6 +44,8 @@ type StagedFile struct {
 	*verify.File
 	Owners []string // whose key it was encrypted with instead, if it drifted
 	Repair *Repair  // what was done about drift; nil if nothing was tried
+
+	hidden bool // a hook manager put further edits away
 }
 
 // Run collects what is staged, proves it and repairs what drifted. Where nothing
@@ -155,11 +156,8 @@ func (c *Check) repair(ctx context.Context) error {
 			}
 		}
 	}
-	switch {
-	case c.options.DryRun || len(todo) == 0:
+	if c.options.DryRun || len(todo) == 0 {
 		return nil
-	case c.Framework():
-		return c.repairBeside(ctx, todo)
 	}
 	unlock, err := c.w.Lock(ctx)
 	if err == nil {
@@ -256,7 +254,9 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 			return fmt.Errorf("keep a backup: %w", err)
 		}
 		backups = append(backups, backup)
-		files = append(files, gitops.Staged{Path: f.Change.Path, Mode: f.Change.Mode, Old: f.Change.OID, Data: f.Repair.Data})
+		files = append(files, gitops.Staged{
+			Path: f.Change.Path, Mode: f.Change.Mode, Old: f.Change.OID, Data: f.Repair.Data, IndexOnly: f.hidden,
+		})
 	}
 	done, err := c.repo.Replace(ctx, files)
 	for i, f := range todo {
@@ -269,55 +269,6 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 		case done[i].Index:
 			r.Err = ErrEdited // while it was repaired
 		}
-	}
-	return err
-}
-
-// lasting leaves out what git would forget: "git commit -p" and the like work
-// on an index that is dropped when the hook fails, so a repair lasts only where
-// the working tree takes it too.
-func (c *Check) lasting(ctx context.Context, todo []*StagedFile) ([]*StagedFile, error) {
-	if !c.repo.IndexIsTemporary() {
-		return todo, nil
-	}
-	var paths []string
-	for _, f := range todo {
-		paths = append(paths, f.Change.Path)
-	}
-	edited, err := c.repo.Unstaged(ctx, paths)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(todo), func(f *StagedFile) bool {
-		if edited[f.Change.Path] {
-			f.Repair.Err = ErrEdited
-		}
-		return edited[f.Change.Path]
-	}), nil
-}
-
-// repairBeside repairs the working tree only: the index belongs to the pre-commit
-// framework, which has put the unstaged edits away and would lose them.
-func (c *Check) repairBeside(ctx context.Context, todo []*StagedFile) error {
-	var changes []drift.Change
-	for _, f := range todo {
-		ch := drift.Change{File: f.Change.Path, Action: drift.Failed}
-		doc, err := mapping.ReadEnvFile(c.w.Files(), f.Change.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			ch.Err = ErrEdited
-		case err != nil:
-			ch.Err = err
-		default:
-			ch = f.Workspace.PlanRepair(ctx, f.Change.Path, doc, f.Keys)
-		}
-		changes = append(changes, ch)
-	}
-	err := c.w.Apply(ctx, changes)
-	for i, f := range todo {
-		ch, r := changes[i], f.Repair
-		r.Action, r.Names, r.Err, r.Tree, r.Backup = ch.Action, ch.Names, ch.Err, err == nil && ch.Err == nil, ch.Backup
-		r.settle(err)
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package precommit_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -529,21 +528,6 @@ func TestRepair(t *testing.T) {
 		{
 			name: "blocked, but by hand", known: true, prepare: func(d *desk) { d.stage("envdrift.toml", mapped+"[hooks]\non_drift = \"block\"\n") },
 			options: precommit.Options{ByHand: true}, action: drift.Repaired, index: true, tree: true, backup: true, inIndex: "A=1 B=2", inTree: "A=1 B=2",
-		},
-		{name: "under the framework", known: true, prepare: func(d *desk) { d.env["PRE_COMMIT"] = "1" }, action: drift.Repaired, tree: true, backup: true, inTree: "A=1 B=2"},
-		{
-			name: "under the framework, without the file", known: true, action: drift.Failed, err: func(err error) bool { return errors.Is(err, precommit.ErrEdited) },
-			prepare: func(d *desk) {
-				d.env["PRE_COMMIT"] = "1"
-				_ = os.Remove(filepath.Join(d.dir, "svc", ".env"))
-			},
-		},
-		{
-			name: "under the framework, with another file", known: true, action: drift.Failed, err: is[*fs.PathError],
-			prepare: func(d *desk) {
-				d.env["PRE_COMMIT"] = "1"
-				_ = errors.Join(os.Remove(filepath.Join(d.dir, "svc", ".env")), os.Mkdir(filepath.Join(d.dir, "svc", ".env"), 0o755))
-			},
 		},
 		{
 			name: "an index that git drops, but the working tree lasts", known: true, action: drift.Repaired, tree: true, backup: true, inIndex: "A=1 B=2", inTree: "A=1 B=2",
