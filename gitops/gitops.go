@@ -169,6 +169,10 @@ func (r *Repo) absolute(env []string) []string {
 // [Repo.Stage] put there is then lost, unless the working tree has it too.
 func (r *Repo) IndexIsTemporary() bool { return strings.HasSuffix(r.Index, ".lock") }
 
+// Rebasing reports whether "git rebase --apply" is in progress, which applies
+// patches as "git am" does.
+func (r *Repo) Rebasing() bool { return exists(filepath.Join(r.GitDir, "rebase-apply", "rebasing")) }
+
 // Merging reports whether a merge is in progress and not committed yet.
 func (r *Repo) Merging() bool {
 	_, err := os.Stat(filepath.Join(r.GitDir, "MERGE_HEAD"))

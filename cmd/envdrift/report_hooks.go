@@ -46,13 +46,13 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 	if concerned == 0 {
 		return
 	}
-	sum := "envdrift: "
-	switch {
-	case wrong > 0:
-		sum += event.Doing + " stopped" + map[string]string{
-			"merge": " (git commit completes it, git merge --abort undoes it)",
-			"patch": " (git am --continue completes it, git am --abort undoes it)",
-		}[event.Doing] + ": "
+	sum, steps := "envdrift: ", stepsAfter(event, check)
+	if wrong > 0 {
+		sum += event.Doing + " stopped"
+		if steps.undo != "" {
+			sum += fmt.Sprintf(" (%s completes it, %s undoes it)", steps.complete, steps.undo)
+		}
+		sum += ": "
 	}
 	sum += fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
 	if more := wrong - most; more > 0 && !all {
@@ -61,13 +61,28 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 	switch {
 	case repaired == 0:
 	case check.NothingStaged(ctx):
-		sum += "; nothing is left to commit"
+		sum += "; nothing is left to commit" + steps.skip
 	case dropped: // the index of "git commit -a" and the like
 		sum += fmt.Sprintf("; %d repaired: review, and run the same git commit again", repaired)
 	default:
-		sum += fmt.Sprintf("; %d repaired: review, and commit again", repaired)
+		sum += fmt.Sprintf("; %d repaired: review, and %s", repaired, steps.complete)
 	}
 	c.report.Summary = sum
+}
+
+// A nextStep is what to type after a hook stopped git.
+type nextStep struct{ complete, undo, skip string }
+
+func stepsAfter(event hooks.Event, check *precommit.Check) nextStep {
+	switch {
+	case event.Doing == "merge":
+		return nextStep{complete: "git commit", undo: "git merge --abort"}
+	case event.Doing == "patch" && check.Rebasing(): // "git am --continue" would break the rebase
+		return nextStep{"git rebase --continue", "git rebase --abort", ": git rebase --skip"}
+	case event.Doing == "patch":
+		return nextStep{"git am --continue", "git am --abort", ": git am --skip"}
+	}
+	return nextStep{complete: "commit again"}
 }
 
 // reportPush reports what is wrong with the commits of a push.

@@ -312,6 +312,9 @@ func AfterTheFact(getenv func(string) string) bool {
 	return getenv("PRE_COMMIT") == "1" && slices.ContainsFunc(after, func(name string) bool { return getenv(name) != "" })
 }
 
+// Rebasing reports whether the patch that git applies is one of "git rebase".
+func (c *Check) Rebasing() bool { return c.repo.Rebasing() }
+
 // NothingStaged reports whether there is nothing to commit, as after a repair that
 // restored HEAD's version.
 func (c *Check) NothingStaged(ctx context.Context) bool {
