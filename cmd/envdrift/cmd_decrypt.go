@@ -76,10 +76,15 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 
 // printPlaintext prints what a file is decrypted. If git asks, for a textconv of its
 // configuration, no vault is asked, and what does not decrypt is printed as it is:
-// after an error git would show no diff at all.
+// after an error git would show no diff at all. For a hook everything is: hook
+// managers take what "git diff" prints for a patch, keep it and apply it.
 func (c *cli) printPlaintext(ctx context.Context, name string, sel dotenv.Selection) error {
 	_, byGit := c.env["GIT_PREFIX"]
+	_, inHook := c.env["GIT_INDEX_FILE"] // which git sets for the hooks of a commit
 	content, plain, err := c.work.Plaintext(ctx, name, sel, byGit)
+	if byGit && inHook && content != nil {
+		plain, err = content, nil
+	}
 	if err != nil && byGit && content != nil {
 		c.say("envdrift: shown as it is: %s", c.message(err))
 		plain, err = content, nil
