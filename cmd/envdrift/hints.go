@@ -37,14 +37,15 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	name := quote(c.relPath(file))
 	switch statusFor(err) {
 	case report.Drift:
-		restore := "git restore " + name
+		restore, encrypt := "git restore "+name, "encrypt "+name
 		if staged {
 			restore = "git restore --source=HEAD --staged --worktree " + name
+			encrypt += " && git add " + name
 		}
 		steps := []string{
 			"1. " + restore + "   (copy your edit first, if there is one)",
 			"2. " + c.keyLine(t, file),
-			"3. " + c.commandLine("encrypt "+name) + "   (after making the edit again)",
+			"3. " + c.commandLine(encrypt) + "   (after making the edit again)",
 		}
 		if t.Mapping.SecretName != "" {
 			steps = append(steps, "or, if the vault's key is wrong: "+c.work.OldSecret(context.Background(), t))

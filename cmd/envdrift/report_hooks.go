@@ -40,7 +40,7 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 			continue
 		}
 		if !f.Verified || len(f.Warnings) > 0 || c.verbose {
-			c.add(c.stagedRow(f))
+			c.add(c.stagedRow(ctx, check, f))
 		}
 	}
 	if concerned == 0 {
@@ -130,7 +130,7 @@ func (c *cli) reportPush(files []*verify.File, event hooks.Event) {
 }
 
 // stagedRow reports one staged file.
-func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
+func (c *cli) stagedRow(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) report.Row {
 	notes := f.Warnings
 	if f.Unproven != nil {
 		notes = append(notes, f.Unproven.Error())
@@ -143,7 +143,7 @@ func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
 	case f.Err == nil && !f.Verified:
 		r.Status = report.NotVerified
 	case drift.IsDrift(f.Err):
-		r.Status, r.Note, r.Hints = report.Drift, "", c.driftSteps(f)
+		r.Status, r.Note, r.Hints = report.Drift, "", c.driftSteps(ctx, check, f)
 		if len(f.Owners) > 0 {
 			r.Note = "encrypted with " + strings.Join(f.Owners, ", ")
 		}
@@ -156,12 +156,12 @@ func (c *cli) stagedRow(f *precommit.StagedFile) report.Row {
 
 // driftSteps returns what was done about a staged file that drifted and what is
 // left to do.
-func (c *cli) driftSteps(f *precommit.StagedFile) []string {
+func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
 	name := quote(c.relPath(file))
 	switch {
 	case r == nil: // on_drift = "block"
-		return c.repairSteps(f.Target, file, f.Err, true)
+		return c.stepsByHand(ctx, check, f)
 	case errors.Is(r.Err, precommit.ErrEdited):
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
 	case errors.Is(r.Err, precommit.ErrUndone):
@@ -178,14 +178,8 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 			"put the other side's key into the environment (DOTENV_PRIVATE_KEY…), " + c.commandLine("repair "+name) + ", git add " + name + " && git commit",
 			"or git merge --abort",
 		}
-	case r.Err != nil && f.Head == nil:
-		return []string{
-			"not repaired: " + r.Err.Error(),
-			"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
-			"or take it out of the commit: git rm --cached " + name,
-		}
 	case r.Err != nil:
-		return append([]string{"not repaired: " + r.Err.Error()}, c.repairSteps(f.Target, file, f.Err, true)...)
+		return append([]string{"not repaired: " + r.Err.Error()}, c.stepsByHand(ctx, check, f)...)
 	}
 	look := "git diff --cached " + name
 	if !r.Index {
@@ -204,6 +198,27 @@ func (c *cli) driftSteps(f *precommit.StagedFile) []string {
 	}
 	if restored {
 		steps = append(steps, "1. "+c.keyLine(f.Target, file), "2. make the edit again, "+c.commandLine("encrypt "+name)+" && git add "+name)
+	}
+	return steps
+}
+
+// stepsByHand returns how to repair a staged file that drifted, from its last
+// version that was right.
+func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
+	file, name := f.Change.Path, quote(c.relPath(f.Change.Path))
+	if f.Head == nil {
+		return []string{
+			"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
+			"or take it out of the commit: git rm --cached " + name,
+		}
+	}
+	steps := c.repairSteps(f.Target, file, f.Err, true)
+	switch last := check.LastRight(ctx, f); last {
+	case "HEAD":
+	case "":
+		steps[0] = "1. no committed version decrypts with the vault's key: see whether it is the right one"
+	default:
+		steps[0] = strings.Replace(steps[0], "--source=HEAD", "--source="+last, 1)
 	}
 	return steps
 }

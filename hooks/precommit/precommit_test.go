@@ -580,6 +580,41 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// The version to start from is the newest that the vault's key decrypts. One in
+// plaintext is none.
+func TestLastRight(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	commit := func(text string) string {
+		d.stage("svc/.env", text)
+		d.commit()
+		return strings.TrimSpace(d.git("rev-parse", "--short=12", "HEAD"))
+	}
+	last := func() string {
+		t.Helper()
+		d.stage("svc/.env", d.encrypted(d.stranger, "A=1\nB=2\n"))
+		check := d.check(precommit.Options{DryRun: true})
+		return check.LastRight(t.Context(), check.Files[0])
+	}
+	commit("A=1\n")
+	commit(d.encrypted(d.stranger, "A=1\n"))
+	if got := last(); got != "" {
+		t.Errorf("LastRight without a right version = %q", got)
+	}
+	commit(d.encrypted(d.right, "A=2\n"))
+	if got := last(); got != "HEAD" {
+		t.Errorf("LastRight = %q; want HEAD", got)
+	}
+	want := commit(d.encrypted(d.right, "A=3\n"))
+	commit(d.encrypted(d.stranger, "A=4\n"))
+	d.git("rm", "-q", "-f", "svc/.env")
+	d.commit()
+	commit(d.encrypted(d.stranger, "A=5\n"))
+	if got := last(); got != want {
+		t.Errorf("LastRight = %q; want %s", got, want)
+	}
+}
+
 // What is staged while the vault is asked is neither replaced nor passed.
 func TestStagedMeanwhile(t *testing.T) {
 	t.Parallel()
