@@ -246,7 +246,7 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options, event hooks.Ev
 	if check != nil && len(check.Files) == 0 && err == nil && check.Framework() && check.NothingStaged(ctx) {
 		return c.verifyUnderFramework(ctx, verify.Scope{Staged: true}) // pre-commit run --all-files
 	}
-	if check == nil || len(check.Files) == 0 {
+	if check == nil {
 		return err
 	}
 	defer func() { _ = check.Close() }()

@@ -43,6 +43,9 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 			c.add(c.stagedRow(ctx, check, f))
 		}
 	}
+	for _, d := range check.Dropped {
+		c.add(report.Row{Status: report.NotVerified, File: d.File, Note: droppedNote(d)})
+	}
 	if concerned == 0 {
 		return
 	}
@@ -68,6 +71,13 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 		sum += fmt.Sprintf("; %d repaired: review, and %s", repaired, steps.complete)
 	}
 	c.report.Summary = sum
+}
+
+func droppedNote(d verify.Dropped) string {
+	if d.Mapped {
+		return "the commit removes it, but its mapping stays: remove that too, or map the new name"
+	}
+	return "the commit drops its mapping: from now on no vault's key is known for it"
 }
 
 // A nextStep is what to type after a hook stopped git.

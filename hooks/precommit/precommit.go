@@ -31,7 +31,8 @@ type Options struct {
 
 // A Check is the check of one commit.
 type Check struct {
-	Files []*StagedFile // those that concern envdrift
+	Files   []*StagedFile    // those that concern envdrift
+	Dropped []verify.Dropped // those that later checks see otherwise, or not at all
 
 	w       *workspace.Workspace
 	options Options
@@ -57,8 +58,11 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 	if c.repo, err = w.Git(ctx); err != nil {
 		return nil, err
 	}
-	if c.changes, err = verify.Staged(ctx, w, o.Only); err != nil || len(c.changes.Files) == 0 {
+	if c.changes, err = verify.Staged(ctx, w, o.Only); err != nil {
 		return c, err
+	}
+	if c.Dropped = c.changes.Dropped(ctx); len(c.changes.Files) == 0 {
+		return c, nil
 	}
 	limit := w.Config.Hooks.Timeout
 	if o.ByHand {
