@@ -66,8 +66,8 @@ func (c *Check) putAway(ctx context.Context) (hidden []string, undone bool) {
 		return nil, false
 	}
 	if c.Framework() {
-		hidden = append(preimages(c.cache("PRE_COMMIT_HOME", "pre-commit"), "patch*"),
-			preimages(filepath.Join(c.cache("PREK_HOME", "prek"), "patches"), "*.patch")...)
+		hidden = append(preimages(c.cache("pre-commit", "PRE_COMMIT_HOME", "XDG_CACHE_HOME"), "patch*"),
+			preimages(filepath.Join(c.cache("prek", "PREK_HOME", "XDG_CACHE_HOME", "LocalAppData"), "patches"), "*.patch")...)
 	}
 	if lefthook := preimages(filepath.Join(c.repo.CommonDir, "info"), "lefthook-unstaged*.patch"); lefthook != nil {
 		return append(hidden, lefthook...), false // it makes a stash too, but does not go back to it
@@ -75,13 +75,18 @@ func (c *Check) putAway(ctx context.Context) (hidden []string, undone bool) {
 	return hidden, c.repo.StashHasIndex(ctx)
 }
 
-// cache returns the directory in which a manager keeps its files.
-func (c *Check) cache(variable, name string) string {
-	if dir := c.w.Getenv(variable); dir != "" {
+// cache returns the directory in which a manager keeps its files: in own, in one of
+// bases or in the user's ~/.cache. All but the last are variables.
+func (c *Check) cache(manager, own string, bases ...string) string {
+	if dir := c.w.Getenv(own); dir != "" {
 		return dir
 	}
-	home := cmp.Or(c.w.Getenv("HOME"), c.w.Getenv("USERPROFILE"))
-	return filepath.Join(cmp.Or(c.w.Getenv("XDG_CACHE_HOME"), filepath.Join(home, ".cache")), name)
+	for _, base := range bases {
+		if dir := c.w.Getenv(base); dir != "" {
+			return filepath.Join(dir, manager)
+		}
+	}
+	return filepath.Join(cmp.Or(c.w.Getenv("HOME"), c.w.Getenv("USERPROFILE")), ".cache", manager)
 }
 
 // preimage is the line of a patch with the versions of a file. The lines of the

@@ -38,6 +38,7 @@ func TestRepairHidden(t *testing.T) {
 		{name: "pre-commit, on Windows", patch: ".cache/pre-commit/patch1-2", env: map[string]string{"PRE_COMMIT": "1", "HOME": "", "USERPROFILE": "%HOME%"}, hidden: true},
 		{name: "prek", patch: ".cache/prek/patches/1795811787561-24839.patch", env: framework, hidden: true},
 		{name: "prek, its own home", patch: "p/patches/1-2.patch", env: map[string]string{"PRE_COMMIT": "1", "PREK_HOME": "%HOME%/p"}, hidden: true},
+		{name: "prek, on Windows", patch: "l/prek/patches/1-2.patch", env: map[string]string{"PRE_COMMIT": "1", "LocalAppData": "%HOME%/l"}, hidden: true},
 		{name: "lefthook", patch: "repo/.git/info/lefthook-unstaged.patch", hidden: true},
 		{name: "lefthook, all files", patch: "repo/.git/info/lefthook-unstaged-all.patch", hidden: true},
 		{name: "a manager that does not run", patch: ".cache/pre-commit/patch1-2"},
