@@ -173,7 +173,7 @@ func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precomm
 	case r == nil: // on_drift = "block"
 		return c.stepsByHand(ctx, check, f)
 	case errors.Is(r.Err, precommit.ErrEdited):
-		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. commit again"}
+		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. run the same git commit again"}
 	case errors.Is(r.Err, precommit.ErrUndone):
 		return []string{
 			"not repaired: " + r.Err.Error(),
