@@ -110,3 +110,30 @@ func (r *Repo) Exclude(pattern string) (err error) {
 	defer func() { err = errors.Join(err, root.Close()) }()
 	return atomicfile.Replace(root, "exclude", old, append(data, pattern+"\n"...), 0o644, false)
 }
+
+// SetConfig sets key to value alone, in the configuration of scope: "local" or
+// "global".
+func (r *Repo) SetConfig(ctx context.Context, scope, key, value string) error {
+	_, err := r.run(ctx, nil, "config", "--"+scope, "--replace-all", key, value)
+	return err
+}
+
+// UnsetConfig removes a section from the configuration of scope. It is no error if
+// there is none.
+func (r *Repo) UnsetConfig(ctx context.Context, scope, section string) error {
+	_, err := r.run(ctx, nil, "config", "--"+scope, "--remove-section", section)
+	if exited(err, 128) && strings.Contains(err.Error(), "no such section") {
+		return nil
+	}
+	return err
+}
+
+// OpenConfig returns a Repo that has git's configuration alone, for a dir that may
+// be in no repository.
+func OpenConfig(dir string, environ []string) (*Repo, error) {
+	r := &Repo{Top: dir, git: lookGit(environ, dir), env: environment(environ)}
+	if r.git == "" {
+		return nil, ErrNoGit
+	}
+	return r, nil
+}

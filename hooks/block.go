@@ -14,8 +14,11 @@ import (
 // where no "exit" or "exec" comes before it. The file may be committed, so a
 // block contains no path of this machine.
 
+// blockMark begins every block.
+const blockMark = "# >>> envdrift "
+
 func blockBegin(name string) string {
-	return "# >>> envdrift " + name + " >>> written by \"envdrift hook install\"\n"
+	return blockMark + name + " >>> written by \"envdrift hook install\"\n"
 }
 func blockEnd(name string) string { return "# <<< envdrift " + name + " <<<\n" }
 
@@ -69,6 +72,11 @@ func cutBlock(data []byte, name string) (before, block, after []byte, ok bool) {
 	}
 	end := begin + length + len(blockEnd(name))
 	return data[:begin], data[begin:end], data[end:], true
+}
+
+func hasBlock(name string, data []byte) bool {
+	_, _, _, ok := cutBlock(data, name)
+	return ok
 }
 
 // insertBlock puts block at the top of data, below the line that names the

@@ -44,16 +44,17 @@ type Event struct {
 	EndsRebase bool
 
 	texts    []string // of the hook file, the newest first
+	ask      string   // what the hook file asks git for, besides the places
 	prefetch func(printed []byte, args []string) gitops.Prefetched
 }
 
 // events are all events: any other hook is an error everywhere.
 var events = [...]Event{
-	{Name: "pre-commit", Stops: true, Doing: "commit", texts: preTexts, prefetch: prefetchStaged},
-	{Name: "pre-merge-commit", Stops: true, Doing: "merge", texts: preTexts, prefetch: prefetchStaged},
-	{Name: "pre-applypatch", Stops: true, Doing: "patch", texts: patchTexts, prefetch: prefetchStaged},
+	{Name: "pre-commit", Stops: true, Doing: "commit", texts: preTexts, ask: askStaged, prefetch: prefetchStaged},
+	{Name: "pre-merge-commit", Stops: true, Doing: "merge", texts: preTexts, ask: askStaged, prefetch: prefetchStaged},
+	{Name: "pre-applypatch", Stops: true, Doing: "patch", texts: patchTexts, ask: askStaged, prefetch: prefetchStaged},
 	{Name: "pre-push", Stops: true, Doing: "push", Updates: pushedRefs, texts: pushTexts},
-	{Name: "post-checkout", Range: checkoutRange, Switches: true, texts: checkoutTexts, prefetch: prefetchCheckout},
+	{Name: "post-checkout", Range: checkoutRange, Switches: true, texts: checkoutTexts, ask: askSwitched, prefetch: prefetchCheckout},
 	{Name: "post-merge", Range: mergeRange, texts: postTexts},
 	{Name: "post-rewrite", Range: rewriteRange, EndsRebase: true, texts: postTexts},
 	{Name: "pre-receive", Stops: true, Doing: "push", Updates: receivedRefs, Receives: true},

@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ func ExampleInstall() {
 	location := hooks.Location{Top: top, CommonDir: top + "/.git", Dir: top + "/.git/hooks", Self: "/usr/local/bin/envdrift"}
 
 	before, err1 := hooks.Inspect(location)
-	after, err2 := hooks.Install(location)
+	after, err2 := hooks.Install(context.Background(), location)
 	fmt.Println(before[0].Name, before[0].State, after[0].State, errors.Join(err1, err2))
 	// Output: pre-commit absent current <nil>
 }

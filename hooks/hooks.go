@@ -11,11 +11,13 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
@@ -62,6 +64,7 @@ const (
 	OtherDirectory Problem = "core.hooksPath leads git elsewhere"
 	NoStub         Problem = "the hook manager has not set up this working tree"
 	HooksOff       Problem = "core.hooksPath turns hooks off"
+	TurnedOff      Problem = "git's configuration turns it off"
 )
 
 // A Hook is the state of one hook, as [Inspect] found it.
@@ -70,11 +73,14 @@ type Hook struct {
 	File    string // where envdrift is installed, or would be
 	State   State
 	Manager Manager
-	Problem Problem // "" for none
-	Own     string  // what of the user's runs envdrift: a file, or [GitConfiguration]; "" for nothing
-	Twice   bool    // what Install wrote runs it as well
-	Tracked bool    // git tracks File, or others beside it, so that colleagues without envdrift run it too
-	Ignored bool    // git's configuration names envdrift, but this git is older than 2.54 and ignores that
+	Problem Problem  // "" for none
+	Scope   string   // of git's configuration that runs envdrift, "local" or "global"; "" for a hook file
+	Own     string   // what of the user's runs envdrift: a file, or [GitConfiguration]; "" for nothing
+	Order   []string // what git runs at this hook, in its order: "hook.<name>" of its configuration, and the hook file
+	Eased   bool     // Install needs no hook file, so what keeps git from running one does not matter
+	Twice   bool     // what Install wrote runs it as well
+	Tracked bool     // git tracks File, or others beside it, so that colleagues without envdrift run it too
+	Ignored bool     // git's configuration names envdrift, but this git is older than 2.54 and ignores that
 }
 
 // Runs reports whether git runs envdrift at this hook.
@@ -121,12 +127,24 @@ func Inspect(l Location) ([]Hook, error) {
 }
 
 func (l Location) inspect(name string) (Hook, error) {
-	h := Hook{Name: name, File: l.slot(name), Ignored: slices.Contains(l.Ignored, name)}
+	h := Hook{Name: name}
+	if !l.Global {
+		var err error
+		if h, err = l.inspectFile(name); err != nil {
+			return Hook{}, err
+		}
+	}
+	l.inspectConfig(&h)
+	h.Order, h.Eased = l.order(name), l.ByConfig && !l.Files
+	return h, nil
+}
+
+// inspectFile inspects the hook file, and what it leads to.
+func (l Location) inspectFile(name string) (Hook, error) {
+	h := Hook{Name: name, File: l.slot(name)}
 	if l.off() {
 		h.Problem = HooksOff
-		if l.findShadowed(&h); slices.Contains(l.Configured, name) { // these are not turned off
-			h.Problem, h.State, h.Own = "", Chained, GitConfiguration
-		}
+		l.findShadowed(&h)
 		return h, nil
 	}
 	t, err := l.target(name)
@@ -148,10 +166,6 @@ func (l Location) inspect(name string) (Hook, error) {
 	switch {
 	case h.Own == "" && (h.State == Absent || h.State == Foreign):
 		l.findShadowed(&h)
-		return h, nil
-	case h.Own == GitConfiguration:
-		h.Twice = h.State != Absent && h.State != Foreign && h.Problem == ""
-		h.Problem, h.State = "", Chained
 		return h, nil
 	case h.Own != "":
 		h.Twice = h.State != Absent && h.State != Foreign
@@ -224,19 +238,43 @@ func (l Location) inspectScript(t target, h *Hook) error {
 	return nil
 }
 
-// Install installs every hook and returns the states after that. It is
-// idempotent. The error joins a [*ForeignError] for each hook that was left
-// unchanged, or is a [*SharedError] or [ErrHooksOff] if nothing was done.
-func Install(l Location) ([]Hook, error) {
-	if l.off() {
+// Install installs every hook and returns the states after that: in git's
+// configuration if git runs hooks from there, unless the user wants files. Then it
+// removes what an earlier one wrote in the other place. It is idempotent. The error
+// joins a [*ForeignError] for each hook that was left unchanged, or is a
+// [*SharedError], [*OldGitError] or [ErrHooksOff] if nothing was done.
+func Install(ctx context.Context, l Location) ([]Hook, error) {
+	switch {
+	case l.ByConfig && !l.Files:
+		return l.each(ctx, l.configure)
+	case l.Global:
+		return nil, &OldGitError{l.major, l.minor}
+	case l.off():
 		return nil, ErrHooksOff
-	}
-	if l.shared() {
+	case l.shared():
 		return nil, &SharedError{Dir: l.Dir, Scope: l.Scope}
 	}
+	if l.Files { // from now on
+		if err := l.set(ctx, filesKey, "true"); err != nil {
+			return nil, err
+		}
+	}
+	return l.each(ctx, func(ctx context.Context, name string) error {
+		if err := l.install(name); err != nil {
+			return err
+		}
+		return l.unconfigure(ctx, name)
+	})
+}
+
+// each does something for each hook, and returns the states after that.
+func (l Location) each(ctx context.Context, do func(ctx context.Context, name string) error) ([]Hook, error) {
 	var problems []error
 	for _, name := range Names() {
-		problems = append(problems, l.install(name))
+		problems = append(problems, do(ctx, name))
+	}
+	if l.ByConfig || len(l.Commands) > 0 {
+		problems = append(problems, l.readConfig(ctx))
 	}
 	found, err := Inspect(l)
 	return found, errors.Join(append(problems, err)...)
@@ -325,18 +363,31 @@ func sameFile(a, b string) bool {
 
 // Uninstall removes every hook, also from where git no longer looks, and
 // restores what was chained. It returns the states after that.
-func Uninstall(l Location) ([]Hook, error) {
-	var problems []error
-	for _, name := range Names() {
-		for _, file := range l.scripts(name) {
-			problems = append(problems, l.uninstallScript(name, file))
+func Uninstall(ctx context.Context, l Location) ([]Hook, error) {
+	section, _, _ := strings.Cut(filesKey, ".")
+	unset := l.unset(ctx, section)
+	found, err := l.each(ctx, func(ctx context.Context, name string) error {
+		if l.Global {
+			return l.unconfigure(ctx, name)
 		}
-		for _, file := range l.blocks(name) {
+		return errors.Join(l.unconfigure(ctx, name), l.removeFiles(name, nil))
+	})
+	return found, errors.Join(unset, err)
+}
+
+// removeFiles removes what Install wrote into files for one hook, but for the blocks
+// in files that are to stay.
+func (l Location) removeFiles(name string, stay []string) error {
+	var problems []error
+	for _, file := range l.scripts(name) {
+		problems = append(problems, l.uninstallScript(name, file))
+	}
+	for _, file := range l.blocks(name) {
+		if !slices.Contains(stay, file) {
 			problems = append(problems, uninstallBlock(name, file))
 		}
 	}
-	found, err := Inspect(l)
-	return found, errors.Join(append(problems, err)...)
+	return errors.Join(problems...)
 }
 
 func (l Location) uninstallScript(name, file string) error {

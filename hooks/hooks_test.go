@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -88,7 +89,15 @@ func (s *sandbox) in(dir string) *sandbox {
 	return &other
 }
 
+// location is where hooks belong for a git that runs hook files alone.
 func (s *sandbox) location() hooks.Location {
+	l := s.real()
+	l.ByConfig = false
+	return l
+}
+
+// real is where hooks belong for the git that is here.
+func (s *sandbox) real() hooks.Location {
 	s.t.Helper()
 	repo, err := gitops.Open(s.t.Context(), s.dir, s.env)
 	if err != nil {
@@ -106,7 +115,7 @@ func (s *sandbox) location() hooks.Location {
 func install(l hooks.Location) ([]hooks.Hook, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	return hooks.Install(l)
+	return hooks.Install(context.Background(), l)
 }
 
 func (s *sandbox) install() []hooks.Hook {
@@ -275,7 +284,7 @@ func TestInstallThenUninstall(t *testing.T) {
 			if out, err := s.with("FAIL=1").try("commit", "-q", "--allow-empty", "-m", "m"); err == nil && tt.manager != hooks.Lefthook {
 				t.Errorf("a failing check did not stop the commit: %q", out)
 			}
-			if _, err := hooks.Uninstall(s.location()); err != nil {
+			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.tree(); got != before {
@@ -369,7 +378,7 @@ func TestInstallRefuses(t *testing.T) {
 			if len(found) > 0 && found[0].Runs() {
 				t.Errorf("Install says that pre-commit runs: %+v", found[0])
 			}
-			if _, err := hooks.Uninstall(s.location()); err != nil {
+			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.tree(); got != before {
@@ -408,7 +417,7 @@ func TestUninstallAfterOthers(t *testing.T) {
 			if h := s.preCommit(); h.State != tt.state || h.Runs() != (tt.state == hooks.Chained || tt.state == hooks.Outdated) {
 				t.Errorf("Inspect = %+v; want %v", h, tt.state)
 			}
-			if _, err := hooks.Uninstall(s.location()); err != nil {
+			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if got := s.read(tt.want); got != mine {
@@ -446,7 +455,7 @@ func TestUninstallLeavesEditedHooksAlone(t *testing.T) {
 	if h := s.preCommit(); h.State != hooks.Foreign || h.Runs() {
 		t.Errorf("Inspect = %+v; want foreign", h)
 	}
-	if _, err := hooks.Uninstall(s.location()); err != nil {
+	if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 		t.Errorf("Uninstall = %v", err)
 	}
 	if got := s.read(".git/hooks/pre-commit"); got != edited {
@@ -585,29 +594,27 @@ func TestConfigured(t *testing.T) {
 		s.git("config", "--add", key, value)
 	}
 	l := s.location()
-	if got := append(l.Configured, l.Ignored...); !slices.Equal(got, []string{"pre-commit"}) {
-		t.Errorf("Configured and Ignored = %q; want pre-commit", got)
-	}
+	l.Files = false
 	// An old git ignores it; a new one runs it, whatever core.hooksPath says.
-	l.Configured, l.Ignored = nil, []string{"pre-commit"}
 	if found, err := hooks.Inspect(l); err != nil || !found[0].Ignored || found[0].State != hooks.Absent {
 		t.Errorf("Inspect = %+v, %v; want absent, and ignored by this git", found[0], err)
 	}
-	l.Configured, l.Ignored = []string{"pre-commit"}, nil
-	found, err := install(l)
-	if err != nil || found[0].Own != hooks.GitConfiguration || found[0].Twice || !found[0].Runs() {
-		t.Errorf("Install = %+v, %v; want git's configuration alone", found[0], err)
-	}
+	l.ByConfig = true
 	l.Dir, l.HooksPath, l.Scope = os.DevNull, os.DevNull, "local"
-	if found, err := hooks.Inspect(l); err != nil || !found[0].Runs() || found[1].Runs() {
-		t.Errorf("Inspect with hooks off = %+v, %v; want pre-commit alone to run", found, err)
+	found, err := hooks.Inspect(l)
+	for i, h := range found {
+		if err != nil || h.Runs() != (i == 0) {
+			t.Errorf("Inspect with hooks off = %+v, %v; want pre-commit alone to run", h, err)
+		}
 	}
-	l = s.location()
-	l.Configured, l.Ignored = nil, nil
-	if _, err := install(l); err != nil {
+	if found[0].Own != hooks.GitConfiguration || found[0].Twice {
+		t.Errorf("Inspect = %+v; want git's configuration alone", found[0])
+	}
+	if _, err := hooks.Install(t.Context(), s.location()); err != nil {
 		t.Fatal(err)
 	}
-	l.Configured = []string{"pre-commit"}
+	l = s.location()
+	l.ByConfig = true
 	if found, err := hooks.Inspect(l); err != nil || !found[0].Twice || found[1].Twice {
 		t.Errorf("Inspect = %+v, %v; want pre-commit to run twice", found, err)
 	}
@@ -621,7 +628,11 @@ func TestConfiguredRuns(t *testing.T) {
 	s.git("config", "hook.envdrift.event", "pre-commit")
 	s.git("config", "core.hooksPath", os.DevNull)
 	got := s.git("commit", "-q", "--allow-empty", "-m", "m")
-	h := s.preCommit()
+	found, err := hooks.Inspect(s.real())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := found[0]
 	if h.Ignored {
 		if got != "" || h.Runs() {
 			t.Errorf("this git ignores the hook, but commit printed %q and Inspect = %+v", got, h)
@@ -696,7 +707,7 @@ func TestTracked(t *testing.T) {
 					t.Errorf("without envdrift the commit printed %q; want it to pass, with a word", got)
 				}
 			}
-			if _, err := hooks.Uninstall(s.location()); err != nil {
+			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
 			if _, err := os.Stat(filepath.Join(s.dir, tt.file)); tt.before != "" && s.read(tt.file) != tt.before || tt.before == "" && err == nil {
@@ -775,7 +786,7 @@ func TestOwn(t *testing.T) {
 			if got := s.read(tt.file); tt.runs && got != tt.content {
 				t.Errorf("Install changed %s to\n%s", tt.file, got)
 			}
-			if _, err := hooks.Uninstall(s.location()); err != nil || s.tree() != before {
+			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil || s.tree() != before {
 				t.Errorf("Uninstall = %v, and left\n%s; want\n%s", err, s.tree(), before)
 			}
 		})

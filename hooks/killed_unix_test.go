@@ -23,13 +23,13 @@ func TestInstallAfterAKilledOne(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, []byte(theirs), 0o755), os.Link(file, file+".envdrift-chained")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hooks.Install(s); err != nil {
+	if _, err := hooks.Install(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) == theirs {
 		t.Errorf("%s was not replaced: %v", file, err)
 	}
-	if _, err := hooks.Uninstall(s); err != nil {
+	if _, err := hooks.Uninstall(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != theirs {
@@ -62,10 +62,10 @@ func TestNeverWithoutAHook(t *testing.T) {
 		}
 	}()
 	for range 10 {
-		if _, err := hooks.Install(s); err != nil {
+		if _, err := hooks.Install(t.Context(), s); err != nil {
 			t.Error(err)
 		}
-		if _, err := hooks.Uninstall(s); err != nil {
+		if _, err := hooks.Uninstall(t.Context(), s); err != nil {
 			t.Error(err)
 		}
 	}

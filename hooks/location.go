@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -21,9 +22,17 @@ type Location struct {
 	HooksPath       string   // the value of core.hooksPath; "" if it is not set
 	Scope           string   // where it is set: "local", "worktree", "global", "system", "command"; "" if it is not
 	BrokenWorktrees []string // worktrees in which HooksPath is not a directory: no hook runs there
-	Configured      []string // hooks for which git's configuration names a command that runs envdrift
-	Ignored         []string // like Configured, if git is older than 2.54 and does not run them
 	Tracked         []string // files that git tracks of those that may hold a hook
+	Committed       []string // those of Tracked whose version in the index has a block of envdrift's
+
+	Commands map[string][]Command // what git's configuration names for each event
+	ByConfig bool                 // git runs Commands: it is 2.54 or later
+	Files    bool                 // the user wants hook files all the same, from the next Install until Uninstall
+	Global   bool                 // the user's global configuration, and no clone: see [Everywhere]
+
+	repo         *gitops.Repo
+	settings     []gitops.Setting
+	major, minor int // of git's version
 }
 
 // Program returns the path at which the hooks of a repository find this program:
@@ -52,26 +61,12 @@ func Program(top string) (string, error) {
 
 // Locate asks git where the hooks of repo belong, which call self: see [Program].
 func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
-	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self}
-	settings, err := repo.Settings(ctx, `^(core\.hookspath|hook\..*)$`)
+	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self, repo: repo}
+	err := l.readConfig(ctx)
 	if err != nil {
 		return Location{}, err
 	}
-	for _, setting := range settings {
-		if setting.Key == "core.hookspath" {
-			l.HooksPath, l.Scope = setting.Value, setting.Scope
-		}
-	}
-	if l.Configured = configured(settings); len(l.Configured) > 0 {
-		major, minor, err := repo.GitVersion(ctx)
-		if err != nil {
-			return Location{}, err
-		}
-		if major < 2 || major == 2 && minor < 54 {
-			l.Configured, l.Ignored = nil, l.Configured
-		}
-	}
-	if l.Tracked, err = l.trackedFiles(ctx, repo); err != nil {
+	if err := l.findTracked(ctx); err != nil {
 		return Location{}, err
 	}
 	if l.HooksPath == "" || filepath.IsAbs(filepath.FromSlash(l.HooksPath)) || strings.HasPrefix(l.HooksPath, "~") {
@@ -86,59 +81,30 @@ func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, erro
 	return l, err
 }
 
-// configured returns the events of the hooks that git 2.54 and later take from
-// the configuration, if they call envdrift and are not turned off.
-func configured(settings []gitops.Setting) []string {
-	command, off := map[string]string{}, map[string]bool{}
-	events := map[string][]string{}
-	for _, setting := range settings {
-		section, key := cutLast(setting.Key, ".")
-		switch key {
-		case "command":
-			command[section] = setting.Value
-		case "event":
-			if setting.Value == "" { // takes back those before
-				events[section] = nil
-				continue
-			}
-			events[section] = append(events[section], setting.Value)
-		case "enabled":
-			off[section] = slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(setting.Value))
-		}
-	}
-	var names []string
-	for section, list := range events {
-		for _, name := range list {
-			if !off[section] && !off["hook."+name] && runsEnvdrift(name, []byte(command[section])) {
-				names = append(names, name)
-			}
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func cutLast(s, sep string) (before, after string) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):]
-	}
-	return s, ""
-}
-
-// trackedFiles returns, as absolute paths, the files that git tracks of those
-// that may hold a hook.
-func (l Location) trackedFiles(ctx context.Context, repo *gitops.Repo) ([]string, error) {
+// findTracked finds the files that git tracks of those that may hold a hook.
+func (l *Location) findTracked(ctx context.Context) error {
 	var places []string
 	for _, file := range []string{l.Dir, filepath.Join(l.Top, ".husky"), filepath.Join(l.Top, lefthookLocal)} {
 		if rel, err := filepath.Rel(l.Top, file); err == nil && filepath.IsLocal(rel) && !inside(l.CommonDir, file) && exists(file) {
 			places = append(places, filepath.ToSlash(rel))
 		}
 	}
-	files, err := repo.TrackedBelow(ctx, places)
-	for i, file := range files {
-		files[i] = filepath.Join(l.Top, filepath.FromSlash(file))
+	absolute := func(file string) string { return filepath.Join(l.Top, filepath.FromSlash(file)) }
+	files, err := l.repo.TrackedBelow(ctx, places)
+	hasBlock := false
+	for _, file := range files {
+		l.Tracked = append(l.Tracked, absolute(file))
+		data, err := os.ReadFile(absolute(file))
+		hasBlock = hasBlock || err == nil && bytes.Contains(data, []byte(blockMark))
 	}
-	return files, err
+	if err != nil || !hasBlock {
+		return err
+	}
+	committed, err := l.repo.Holding(ctx, "", "^"+blockMark)
+	for _, file := range committed {
+		l.Committed = append(l.Committed, absolute(file))
+	}
+	return err
 }
 
 // tracked reports whether git tracks file or, in a directory of hooks, files beside
@@ -197,7 +163,7 @@ func (l Location) target(name string) (target, error) {
 		return target{manager: PreCommit, file: slot + ".legacy"}, nil
 	case isLefthook(data):
 		return l.lefthook(), nil
-	case l.tracked(slot):
+	case l.tracked(slot) || hasBlock(name, data):
 		t := target{file: slot, block: openBlock, accepts: acceptsShell, runs: true}
 		if len(data) > 0 && !isOurs(name, data) {
 			t.manager = Script

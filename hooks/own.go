@@ -15,11 +15,8 @@ import (
 // envdrift would run twice.
 
 // own returns what runs envdrift at the hook name, other than what Install writes:
-// a file, or "git's configuration"; "" for nothing.
+// a file; "" for nothing.
 func (l Location) own(name string, t target) (string, error) {
-	if slices.Contains(l.Configured, name) {
-		return GitConfiguration, nil
-	}
 	files, runs := []string{t.file}, runsEnvdrift
 	switch t.manager {
 	case PreCommit:

@@ -94,6 +94,8 @@ const (
 	askStaged = `		git -c core.fsmonitor=false diff --cached --raw -z --no-abbrev --no-renames --no-ext-diff \
 			--no-textconv --no-relative --ignore-submodules=all -- &&
 `
+	askSwitched = `		git diff-tree -r --raw -z --no-abbrev --no-renames "$1" "$2" -- &&
+`
 	askEnd = `		echo
 	} 2>/dev/null | "$envdrift" hook run @NAME@ --asked "$@"
 `
@@ -102,8 +104,7 @@ const (
 // envdrift never makes a checkout fail. After a checkout of single files, or
 // one that stays on its commit, there is nothing to do.
 const checkoutText = postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
-` + askBegin + `		git diff-tree -r --raw -z --no-abbrev --no-renames "$1" "$2" -- &&
-` + askEnd + `elif [ ! -x "$envdrift" ]; then
+` + askBegin + askSwitched + askEnd + `elif [ ! -x "$envdrift" ]; then
 ` + postEnd
 
 const postText = postBegin + `if [ -x "$envdrift" ]; then

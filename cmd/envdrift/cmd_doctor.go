@@ -113,7 +113,7 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 	}
 	var list []diagnosis
 	for _, h := range found {
-		d := diagnosis{what: "hook " + h.Name, detail: strings.Join(nonEmpty(h.State.String(), c.hookNote(h)), " ")}
+		d := diagnosis{what: "hook " + h.Name, detail: strings.Join(nonEmpty(h.State.String(), c.hookNote(h, true)), " ")}
 		if !h.Runs() {
 			d.err, d.hints = &hookError{h}, []string{c.hookRemedy(h)}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,26 +24,44 @@ import (
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
 	hook := app.Command("hook", "Install, remove or run envdrift's git hooks.")
 	install := hook.Command("install", "Install envdrift's hooks in this clone; other hooks keep running.").HelpLong(`
-Hooks that are there keep running; nothing is overwritten. A hook that git tracks
-gets a few lines, which let commits pass where envdrift is not installed. One that
-runs envdrift already is left alone. The vaults that the configuration names become
-trusted, because hooks never ask.
+Git 2.54 and later run the hooks from the clone's configuration, and no file is
+changed. For an older git, and with --files, hook files are written: hooks that are
+there keep running, nothing is overwritten, and one that git tracks gets a few lines,
+which let commits pass where envdrift is not installed. A hook that runs envdrift
+already is left alone. The vaults that the configuration names become trusted,
+because hooks never ask.
+
+Use --files if a program with a git of its own commits here, such as Eclipse or
+another one with JGit, GitPython, Dulwich, or an older git: those read files alone.
 
 Statuses: 0 git runs all hooks · 1 it does not run one · 2 wrong usage
 Example:  envdrift hook install`)
-	commands[install.FullCommand()] = c.installHooks
+	files, everywhere := false, false
+	install.Flag("files", "Write hook files, also later on, until hook uninstall.").BoolVar(&files)
+	global := func(cmd *kingpin.CmdClause, help string) { cmd.Flag("global", help).BoolVar(&everywhere) }
+	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later).")
+	commands[install.FullCommand()] = func(ctx context.Context) error {
+		if files && everywhere {
+			return &usageError{err: errors.New("--global has no hook files"), command: "hook install"}
+		}
+		return c.installHooks(ctx, everywhere, files)
+	}
 
 	uninstall := hook.Command("uninstall", "Remove envdrift's hooks; those that were there before come back.").HelpLong(`
 Statuses: 0 removed, or not installed · 1 could not · 2 wrong usage
 Example:  envdrift hook uninstall`)
-	commands[uninstall.FullCommand()] = func(ctx context.Context) error { return c.withHooks(ctx, hooks.Uninstall, "", false) }
+	global(uninstall, "Remove those in your global git configuration.")
+	commands[uninstall.FullCommand()] = func(ctx context.Context) error {
+		return c.withHooks(ctx, everywhere, hooks.Uninstall, "", false)
+	}
 
 	status := hook.Command("status", "Report which hooks git really runs.").HelpLong(`
 Statuses: 0 all hooks run · 1 one does not · 2 wrong usage
 Example:  envdrift hook status`)
+	global(status, "Report on those in your global git configuration.")
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
-		return c.withHooks(ctx, hooks.Inspect, "", true)
+		return c.withHooks(ctx, everywhere, inspectHooks, "", true)
 	}
 
 	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
@@ -52,13 +71,27 @@ Example:  envdrift hook run pre-commit`)
 	name := run.Arg("NAME", "The hook: "+strings.Join(hooks.AllNames(), ", ")+".").Required().Enum(hooks.AllNames()...)
 	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
-	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked) }
+	run.Flag("everywhere", "The user's global git configuration calls this.").Hidden().BoolVar(&everywhere)
+	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked, everywhere) }
 }
 
-// hookLocation locates the hooks of the repository.
-func (c *cli) hookLocation(ctx context.Context) (hooks.Location, error) {
+func inspectHooks(_ context.Context, l hooks.Location) ([]hooks.Hook, error) { return hooks.Inspect(l) }
+
+// hookLocation locates the hooks of the repository, or those everywhere.
+func (c *cli) hookLocation(ctx context.Context, everywhere bool) (hooks.Location, error) {
 	if err := c.open(); err != nil {
 		return hooks.Location{}, err
+	}
+	if everywhere {
+		self, err := hooks.Program("")
+		if err != nil {
+			return hooks.Location{}, err
+		}
+		config, err := c.work.GitConfig()
+		if err != nil {
+			return hooks.Location{}, err
+		}
+		return hooks.Everywhere(ctx, config, self)
 	}
 	repo, err := c.work.Git(ctx)
 	if err != nil {
@@ -79,8 +112,12 @@ func locateHooks(ctx context.Context, repo *gitops.Repo) (hooks.Location, error)
 	return hooks.Locate(ctx, repo, self)
 }
 
-func (c *cli) installHooks(ctx context.Context) error {
-	if err := c.withHooks(ctx, hooks.Install, "installed", true); err != nil {
+func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
+	install := func(ctx context.Context, l hooks.Location) ([]hooks.Hook, error) {
+		l.Files = l.Files || files
+		return hooks.Install(ctx, l)
+	}
+	if err := c.withHooks(ctx, everywhere, install, "installed", true); err != nil || everywhere {
 		return err
 	}
 	return c.work.TrustAll(ctx)
@@ -88,12 +125,12 @@ func (c *cli) installHooks(ctx context.Context) error {
 
 // withHooks does something with the hooks and adds a row for each: with the status
 // done if git runs it. If wanted, one that git does not run is a failure.
-func (c *cli) withHooks(ctx context.Context, do func(hooks.Location) ([]hooks.Hook, error), done report.Status, wanted bool) error {
-	location, err := c.hookLocation(ctx)
+func (c *cli) withHooks(ctx context.Context, everywhere bool, do func(context.Context, hooks.Location) ([]hooks.Hook, error), done report.Status, wanted bool) error {
+	location, err := c.hookLocation(ctx, everywhere)
 	if err != nil {
 		return err
 	}
-	found, err := do(location)
+	found, err := do(ctx, location)
 	for _, h := range found {
 		c.addHookRow("", h, done, wanted)
 	}
@@ -103,7 +140,7 @@ func (c *cli) withHooks(ctx context.Context, do func(hooks.Location) ([]hooks.Ho
 // addHookRow adds a row for one hook, of which kind the user may not know. What
 // helps several is said once.
 func (c *cli) addHookRow(kind string, h hooks.Hook, done report.Status, wanted bool) {
-	r := report.Row{Status: report.Status(h.State.String()), What: kind + h.Name, Note: c.hookNote(h)}
+	r := report.Row{Status: report.Status(h.State.String()), What: kind + h.Name, Note: c.hookNote(h, wanted && done == "")}
 	if h.Runs() && done != "" {
 		r.Status = done
 	} else if !h.Runs() && wanted {
@@ -116,14 +153,26 @@ func (c *cli) addHookRow(kind string, h hooks.Hook, done report.Status, wanted b
 	c.add(r)
 }
 
-// hookNote says how git runs a hook.
-func (c *cli) hookNote(h hooks.Hook) string {
+// hookNote says how git runs a hook and, if wanted, all that git runs with it.
+func (c *cli) hookNote(h hooks.Hook, all bool) string {
 	var notes []string
 	if h.Manager != hooks.NoManager {
 		notes = append(notes, "with "+h.Manager.String())
 	}
-	if h.Own != "" {
+	switch {
+	case h.Own != "":
 		notes = append(notes, "by "+c.underCwd(h.Own))
+	case h.Scope == "global":
+		notes = append(notes, "by your global git configuration")
+	case h.Scope != "":
+		notes = append(notes, "by git's configuration")
+	}
+	if all && len(h.Order) > 0 {
+		var order []string
+		for _, one := range h.Order {
+			order = append(order, c.underCwd(one))
+		}
+		notes = append(notes, "git runs "+strings.Join(order, ", then "))
 	}
 	if h.Twice {
 		notes = append(notes, "TWICE: "+c.commandLine("hook uninstall")+" removes what hook install wrote")
@@ -152,14 +201,17 @@ func (e *hookError) Error() string {
 
 // hookRemedy returns what to type so that git runs a hook.
 func (c *cli) hookRemedy(h hooks.Hook) string {
-	switch h.Problem {
-	case hooks.NoStub:
+	switch {
+	case h.Problem == hooks.TurnedOff:
+		return "git config --show-origin --get-regexp '^hook\\..*\\.enabled$'   shows where that is set; unset it there"
+	case h.File == "":
+		return c.commandLine("hook install --global")
+	case h.Eased:
+	case h.Problem == hooks.NoStub:
 		return "set up the hook manager in this working tree, for example with npm install or lefthook install"
-	case hooks.NotExecutable:
-		if h.Own != "" || h.Tracked {
-			return "chmod +x " + quote(c.underCwd(h.File))
-		}
-	case hooks.HooksOff:
+	case h.Problem == hooks.NotExecutable && (h.Own != "" || h.Tracked):
+		return "chmod +x " + quote(c.underCwd(h.File))
+	case h.Problem == hooks.HooksOff:
 		return hooksOffRemedy
 	}
 	return c.commandLine("hook install")
@@ -184,6 +236,9 @@ func (c *cli) hookAdvice(err error) []string {
 			`or use separate hooks for this clone: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
 		}
 	}
+	if e := (*hooks.OldGitError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("hook install") + ", in each clone; or update git"}
+	}
 	if errors.Is(err, hooks.ErrHooksOff) {
 		return []string{hooksOffRemedy}
 	}
@@ -200,11 +255,11 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {
 		return ctx.Err()
 	}
-	return c.installHooks(ctx)
+	return c.installHooks(ctx, false, false)
 }
 
 // runHook runs a hook for git. It never asks a question.
-func (c *cli) runHook(ctx context.Context, name string, args []string, asked bool) error {
+func (c *cli) runHook(ctx context.Context, name string, args []string, asked, everywhere bool) error {
 	event, err := hooks.EventNamed(name)
 	if err != nil {
 		return &usageError{err: err, command: "hook run"}
@@ -220,6 +275,8 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 		}
 	}
 	switch {
+	case everywhere && c.runsBesides(ctx, o, name):
+		return nil
 	case event.Updates != nil:
 		return c.checkPush(ctx, o, event, args)
 	case event.Stops:
@@ -227,6 +284,22 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked boo
 	}
 	c.follow(ctx, o, event, args)
 	return nil
+}
+
+// runsBesides reports whether this clone lets git run envdrift by itself: the hook
+// in the user's global configuration leaves it to that. In doubt it runs.
+func (c *cli) runsBesides(ctx context.Context, o workspace.Options, name string) bool {
+	o.Git = maps.Clone(o.Git) // a Repo takes its answers out
+	work, err := workspace.Open(o)
+	if err != nil {
+		return false
+	}
+	repo, err := work.Git(ctx)
+	if err != nil || repo == nil {
+		return false
+	}
+	runs, err := hooks.RunsBesides(ctx, repo, name)
+	return runs && err == nil
 }
 
 // preCommit checks what is staged, which git is about to commit.

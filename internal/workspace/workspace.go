@@ -274,6 +274,9 @@ func (w *Workspace) Git(ctx context.Context) (*gitops.Repo, error) {
 	return w.repo, err
 }
 
+// GitConfig returns git's configuration, which needs no repository.
+func (w *Workspace) GitConfig() (*gitops.Repo, error) { return gitops.OpenConfig(w.Top, w.environ()) }
+
 // MaxFile bounds what is read of a version of a file in git, in bytes. Env files
 // and keys files are far smaller.
 const MaxFile = 64 << 20
