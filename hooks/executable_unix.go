@@ -14,3 +14,10 @@ func executable(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Mode().IsRegular() && syscall.Access(file, mayExecute) == nil
 }
+
+// hasMode reports whether file has the mode of an executable, which does not say
+// that the system starts it.
+func hasMode(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().Perm()&0o111 == 0o111
+}

@@ -8,3 +8,5 @@ func executable(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Mode().IsRegular()
 }
+
+func hasMode(string) bool { return false }

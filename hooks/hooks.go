@@ -65,22 +65,33 @@ const (
 	NoStub         Problem = "the hook manager has not set up this working tree"
 	HooksOff       Problem = "core.hooksPath turns hooks off"
 	TurnedOff      Problem = "git's configuration turns it off"
+	NoLefthook     Problem = "lefthook is not found, so its hook runs nothing"
+	NoExecMount    Problem = "the file system is mounted noexec"
+)
+
+// The warnings of [Hook].
+const (
+	Unasserted Problem = "where lefthook is not found, its hooks let everything pass: set assert_lefthook_installed: true in its configuration, then lefthook install"
+	OneTree    Problem = "other clones and working trees do not have lefthook-local.yml: run envdrift hook install there too, or put the job into lefthook.yml"
+	AsTask     Problem = "lint-staged runs envdrift as a task, and undoes its repairs: call envdrift hook run pre-commit beside lint-staged, in the hook itself"
+	Removed    Problem = "simple-git-hooks removes the hook when it runs again: envdrift hook install says what to add to its configuration"
 )
 
 // A Hook is the state of one hook, as [Inspect] found it.
 type Hook struct {
-	Name    string
-	File    string // where envdrift is installed, or would be
-	State   State
-	Manager Manager
-	Problem Problem  // "" for none
-	Scope   string   // of git's configuration that runs envdrift, "local" or "global"; "" for a hook file
-	Own     string   // what of the user's runs envdrift: a file, or [GitConfiguration]; "" for nothing
-	Order   []string // what git runs at this hook, in its order: "hook.<name>" of its configuration, and the hook file
-	Eased   bool     // Install needs no hook file, so what keeps git from running one does not matter
-	Twice   bool     // what Install wrote runs it as well
-	Tracked bool     // git tracks File, or others beside it, so that colleagues without envdrift run it too
-	Ignored bool     // git's configuration names envdrift, but this git is older than 2.54 and ignores that
+	Name     string
+	File     string // where envdrift is installed, or would be
+	State    State
+	Manager  Manager
+	Problem  Problem   // "" for none
+	Scope    string    // of git's configuration that runs envdrift, "local" or "global"; "" for a hook file
+	Own      string    // what of the user's runs envdrift: a file, or [GitConfiguration]; "" for nothing
+	Order    []string  // what git runs at this hook, in its order: "hook.<name>" of its configuration, and the hook file
+	Warnings []Problem // what may keep it from stopping what it should
+	Eased    bool      // Install needs no hook file, so what keeps git from running one does not matter
+	Twice    bool      // what Install wrote runs it as well
+	Tracked  bool      // git tracks File, or others beside it, so that colleagues without envdrift run it too
+	Ignored  bool      // git's configuration names envdrift, but this git is older than 2.54 and ignores that
 }
 
 // Runs reports whether git runs envdrift at this hook.
@@ -136,6 +147,9 @@ func (l Location) inspect(name string) (Hook, error) {
 	}
 	l.inspectConfig(&h)
 	h.Order, h.Eased = l.order(name), l.ByConfig && !l.Files
+	if !l.Global {
+		h.Warnings = l.warnings(h)
+	}
 	return h, nil
 }
 
@@ -171,11 +185,20 @@ func (l Location) inspectFile(name string) (Hook, error) {
 		h.Twice = h.State != Absent && h.State != Foreign
 		h.State = Chained
 	}
-	if h.Problem == "" && !executable(l.slot(name)) {
+	slot := l.slot(name)
+	switch data, _ := os.ReadFile(slot); {
+	case h.Problem != "":
+	case !executable(slot) && !t.runs && t.block != nil:
 		h.Problem = NoStub
-		if t.runs || t.block == nil {
-			h.Problem = NotExecutable
-		}
+	case !executable(slot):
+		h.Problem = NotExecutable
+	case firstLineEndsInCR(data):
+		h.Problem = CarriageReturn
+	case h.Manager == Lefthook && lefthookIsGone(l.Top, data):
+		h.Problem = NoLefthook
+	}
+	if h.Problem == NotExecutable && hasMode(h.File) && hasMode(slot) {
+		h.Problem = NoExecMount
 	}
 	if h.Problem != "" {
 		h.State = Shadowed
@@ -242,7 +265,8 @@ func (l Location) inspectScript(t target, h *Hook) error {
 // configuration if git runs hooks from there, unless the user wants files. Then it
 // removes what an earlier one wrote in the other place. It is idempotent. The error
 // joins a [*ForeignError] for each hook that was left unchanged, or is a
-// [*SharedError], [*OldGitError] or [ErrHooksOff] if nothing was done.
+// [*SharedError], [*SimpleGitHooksError], [*OldGitError] or [ErrHooksOff] if nothing
+// was done.
 func Install(ctx context.Context, l Location) ([]Hook, error) {
 	switch {
 	case l.ByConfig && !l.Files:
@@ -258,6 +282,10 @@ func Install(ctx context.Context, l Location) ([]Hook, error) {
 		if err := l.set(ctx, filesKey, "true"); err != nil {
 			return nil, err
 		}
+	}
+	if err := l.simpleGitHooksError(); err != nil {
+		found, errInspect := Inspect(l)
+		return found, errors.Join(err, errInspect)
 	}
 	return l.each(ctx, func(ctx context.Context, name string) error {
 		if err := l.install(name); err != nil {

@@ -22,8 +22,9 @@ func (l Location) own(name string, t target) (string, error) {
 	case PreCommit:
 		files, runs = l.frameworkFiles(name), frameworkRuns
 	case Lefthook:
-		files = lefthookFiles(l.Top)
+		files, runs = lefthookFiles(l.Top), namesEnvdrift
 	case Husky:
+		runs = namesEnvdrift
 	default:
 		files = append(files, l.chained(name))
 	}
@@ -46,21 +47,59 @@ func (l Location) own(name string, t target) (string, error) {
 // GitConfiguration is the place of a hook that git takes from its configuration.
 const GitConfiguration = "git's configuration"
 
-// runsEnvdrift reports whether a line of data, a script or a manager's
-// configuration, runs envdrift's hook name, and does not ignore its status.
+// runsEnvdrift reports whether a line of data, which a shell reads, runs envdrift's
+// hook name, and its status counts.
 func runsEnvdrift(name string, data []byte) bool {
-	// A command begins a line or follows a shell's operator or keyword, the key
-	// of a configuration or a quote of it.
-	call := regexp.MustCompile(`(^|[;&|({!]|\b(then|do|else|exec|if|env|run|command|entry)\b["']?\s*[:=]?)\s*(["']?[^\s"'#]*/|["'].*/)?["']?envdrift(\.exe)?["']?(\s+-\S+)*\s+hook\s+run\s+` + regexp.QuoteMeta(name) + `($|[\s"';&|)])`)
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimLeft(strings.TrimSpace(line), "- ")
-		ignored := strings.HasSuffix(line, "|| true") || strings.HasSuffix(line, "|| :")
-		event, _ := EventNamed(name)
-		if !strings.HasPrefix(line, "#") && call.MatchString(line) && (!ignored || !event.Stops) {
+	event, _ := EventNamed(name)
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines {
+		if rest, ok := callsEnvdrift(name, line); ok && (!event.Stops || counts(lines, i, rest)) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesEnvdrift is like [runsEnvdrift] for what stops at the first command that
+// fails: a manager's configuration, or a script under "sh -e".
+func namesEnvdrift(name string, data []byte) bool {
+	event, _ := EventNamed(name)
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := callsEnvdrift(name, line); ok && (!event.Stops || !ignoring.MatchString(rest)) {
+			return true
+		}
+	}
+	return false
+}
+
+// callsEnvdrift reports whether a line runs envdrift's hook name, and returns what
+// follows that.
+func callsEnvdrift(name, line string) (rest string, ok bool) {
+	// A command begins a line or follows a shell's operator or keyword, the key
+	// of a configuration or a quote of it.
+	call := regexp.MustCompile(`(^|[;&|({!]|\b(then|do|else|exec|if|env|run|command|entry)\b["']?\s*[:=]?)\s*(["']?[^\s"'#]*/|["'].*/)?["']?envdrift(\.exe)?["']?(\s+-\S+)*\s+hook\s+run\s+` + regexp.QuoteMeta(name) + `($|[\s"';&|)].*)`)
+	line = strings.TrimLeft(strings.TrimSpace(line), "- ")
+	m := call.FindStringSubmatch(line)
+	if m == nil || strings.HasPrefix(line, "#") {
+		return "", false
+	}
+	return m[len(m)-1], true
+}
+
+var (
+	ignoring = regexp.MustCompile(`\|\|\s*(true|:|(echo|printf)\b[^;|&]*)\s*["']?$`)
+	errexit  = regexp.MustCompile(`(?m)^(#!.*sh|\s*set)\s+(-[a-z]*e|-o errexit)`)
+	handled  = regexp.MustCompile(`^\s*(if|elif|while|until)\b|\bexec\b|\|\|\s*(exit|return|false|[{(])`)
+	closing  = regexp.MustCompile(`^\s*(#.*|(fi|done|esac|\}|then|exit|exit \$\?|return)?[\s;]*)*$`)
+)
+
+// counts reports whether a shell that reads lines ends with the status of the command
+// in line i, which rest follows there, if that fails: not if it goes on.
+func counts(lines []string, i int, rest string) bool {
+	_, next, _ := strings.Cut(rest, ";")
+	return !ignoring.MatchString(rest) && (handled.MatchString(lines[i]) ||
+		errexit.MatchString(strings.Join(lines[:i], "\n")) ||
+		closing.MatchString(next) && closing.MatchString(strings.Join(lines[i+1:], ";")))
 }
 
 // frameworkFiles returns where the pre-commit framework, or prek, may have its
@@ -82,19 +121,23 @@ func (l Location) frameworkFiles(name string) []string {
 var (
 	frameworkItem   = regexp.MustCompile(`(?m)^\s*(-|\[\[|\{)`)
 	frameworkStages = regexp.MustCompile(`\bstages\s*[:=]\s*\[([^\]]*)\]`)
+	frameworkList   = regexp.MustCompile(`\bstages:[ \t]*((\s*\n\s*-[ \t]*["']?[a-z-]+["']?[ \t]*)+)`)
 )
 
 // frameworkRuns reports whether a hook in the framework's configuration runs
 // envdrift at the hook name: by its command, or by its id in envdrift's
 // .pre-commit-hooks.yaml.
 func frameworkRuns(name string, data []byte) bool {
-	id := "envdrift-" + name
-	if event, _ := EventNamed(name); event.Stops {
-		id = "envdrift"
+	id, entry := "envdrift-"+name, name
+	if event, _ := EventNamed(name); event.Stops { // one check, at several stages
+		id, entry = "envdrift", "("+name+"|pre-commit)"
 	}
-	ours := regexp.MustCompile(`\bid\s*[:=]\s*["']?` + id + `["']?\s*([,}]|$)|\bentry\s*[:=]\s*["']?(\S*/)?envdrift hook run ` + name + `\b`)
+	ours := regexp.MustCompile(`\bid\s*[:=]\s*["']?` + id + `["']?\s*([,}]|$)|\bentry\s*[:=]\s*["']?(\S*/)?envdrift hook run ` + entry + `\b`)
 	comment := regexp.MustCompile(`(?m)(^|\s)#.*$`)
 	text := comment.ReplaceAllString(string(data), "")
+	text = frameworkList.ReplaceAllStringFunc(text, func(list string) string { // in one line, as the others
+		return "stages: [" + strings.Join(strings.Fields(strings.ReplaceAll(list, "- ", " "))[1:], ", ") + "]"
+	})
 	at := append(frameworkItem.FindAllStringIndex(text, -1), []int{len(text)})
 	for i := range len(at) - 1 {
 		item := text[at[i][0]:at[i+1][0]]
@@ -102,7 +145,8 @@ func frameworkRuns(name string, data []byte) bool {
 		if !slices.ContainsFunc(lines, ours.MatchString) {
 			continue
 		}
-		if stages := frameworkStages.FindStringSubmatch(item); stages == nil || strings.Contains(stages[1], name) {
+		stages := frameworkStages.FindStringSubmatch(item)
+		if stages == nil || slices.Contains(strings.FieldsFunc(stages[1], func(r rune) bool { return strings.ContainsRune(` ,"'`, r) }), name) {
 			return true
 		}
 	}

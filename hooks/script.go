@@ -170,6 +170,13 @@ func isQuoted(word string) bool {
 	return word[0] == '\'' && word[len(word)-1] == '\'' && !strings.Contains(path, "'")
 }
 
+// firstLineEndsInCR reports whether git cannot start a script, since the name of its
+// interpreter ends in CR.
+func firstLineEndsInCR(data []byte) bool {
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	return bytes.HasPrefix(line, []byte("#!")) && bytes.HasSuffix(line, []byte("\r"))
+}
+
 func hasCRLF(data []byte) bool { return bytes.Contains(data, []byte("\r\n")) }
 
 // isEarlier reports whether data contains the block that the earlier tool put

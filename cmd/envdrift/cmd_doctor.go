@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -118,6 +119,11 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 			d.err, d.hints = &hookError{h}, []string{c.hookRemedy(h)}
 		}
 		list = append(list, d)
+		for _, warning := range h.Warnings {
+			if w := (diagnosis{what: "hooks", detail: string(warning)}); !slices.ContainsFunc(list, func(d diagnosis) bool { return d.detail == w.detail }) {
+				list = append(list, w)
+			}
+		}
 	}
 	for _, tree := range location.BrokenWorktrees {
 		list = append(list, diagnosis{what: tree, err: errBlind, hints: []string{"set up the hook manager there, or make core.hooksPath absolute"}})

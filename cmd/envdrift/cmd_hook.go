@@ -141,13 +141,19 @@ func (c *cli) withHooks(ctx context.Context, everywhere bool, do func(context.Co
 // helps several is said once.
 func (c *cli) addHookRow(kind string, h hooks.Hook, done report.Status, wanted bool) {
 	r := report.Row{Status: report.Status(h.State.String()), What: kind + h.Name, Note: c.hookNote(h, wanted && done == "")}
+	var hints []string
 	if h.Runs() && done != "" {
 		r.Status = done
 	} else if !h.Runs() && wanted {
 		r.Err = &hookError{h}
-		remedy := c.hookRemedy(h)
-		if !slices.ContainsFunc(c.report.Rows, func(other report.Row) bool { return slices.Contains(other.Hints, remedy) }) {
-			r.Hints = []string{remedy}
+		hints = []string{c.hookRemedy(h)}
+	}
+	for _, warning := range h.Warnings {
+		hints = append(hints, string(warning))
+	}
+	for _, hint := range hints {
+		if !slices.ContainsFunc(c.report.Rows, func(other report.Row) bool { return slices.Contains(other.Hints, hint) }) {
+			r.Hints = append(r.Hints, hint)
 		}
 	}
 	c.add(r)
@@ -209,6 +215,12 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 	case h.Eased:
 	case h.Problem == hooks.NoStub:
 		return "set up the hook manager in this working tree, for example with npm install or lefthook install"
+	case h.Problem == hooks.NoLefthook:
+		return "install lefthook, for example with npm install"
+	case h.Problem == hooks.NoExecMount:
+		return "mount it without noexec, or update git to 2.54 or later, which needs no hook file; then envdrift hook install"
+	case h.Problem == hooks.CarriageReturn && (h.Own != "" || h.Tracked):
+		return "give " + quote(c.underCwd(h.File)) + " line ends of LF; *.sh text eol=lf in .gitattributes keeps them"
 	case h.Problem == hooks.NotExecutable && (h.Own != "" || h.Tracked):
 		return "chmod +x " + quote(c.underCwd(h.File))
 	case h.Problem == hooks.HooksOff:
@@ -234,6 +246,16 @@ func (c *cli) hookAdvice(err error) []string {
 		return []string{
 			"to check the commits of all of them, add this to each hook there, with the hook's own name: envdrift hook run pre-commit, with the arguments that it is given",
 			`or use separate hooks for this clone: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
+		}
+	}
+	if e := (*hooks.SimpleGitHooksError)(nil); errors.As(err, &e) {
+		var lines []string
+		for _, name := range e.Names {
+			lines = append(lines, fmt.Sprintf(`"%s": "envdrift hook run %[1]s \"$@\""`, name))
+		}
+		return []string{
+			`add to "simple-git-hooks" in ` + quote(c.underCwd(e.File)) + ", with && before what is there: " + strings.Join(lines, ", "),
+			"then: npx simple-git-hooks",
 		}
 	}
 	if e := (*hooks.OldGitError)(nil); errors.As(err, &e) {
