@@ -300,7 +300,7 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked, ev
 	case everywhere && c.runsBesides(ctx, o, name):
 		return nil
 	case event.Updates != nil:
-		return c.checkPush(ctx, o, event, args)
+		return c.checkPush(ctx, o, event, args, everywhere)
 	case event.Stops:
 		return c.preCommit(ctx, o, event)
 	}
@@ -350,28 +350,45 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options, event hooks.Ev
 }
 
 // checkPush checks the commits that a push is about to bring.
-func (c *cli) checkPush(ctx context.Context, o workspace.Options, event hooks.Event, args []string) error {
+func (c *cli) checkPush(ctx context.Context, o workspace.Options, event hooks.Event, args []string, everywhere bool) error {
 	refs, err := event.Updates(args, c.stdin)
 	if err != nil {
 		return err
 	}
-	push := verify.Push{Refs: refs, Received: event.Receives}
+	push := verify.Push{Refs: refs, Received: event.Receives, Anywhere: everywhere}
 	if o.Bare = event.Receives; o.Bare {
 		o.Consent = workspace.CI
-		if dir := c.env["GIT_DIR"]; filepath.IsAbs(dir) {
-			o.Dir = dir
-		} else {
-			o.Dir = filepath.Join(c.dir, dir)
-		}
 	} else if len(args) == 2 && args[0] != args[1] {
 		push.Remote = args[0]
 	}
-	if c.work, err = workspace.Open(o); err != nil {
+	open := func() (*gitops.Repo, error) {
+		if o.Bare {
+			o.Dir = c.absolute(c.env["GIT_DIR"])
+		}
+		if c.work, err = workspace.Open(o); err != nil {
+			return nil, err
+		}
+		return c.work.Git(ctx)
+	}
+	repo, err := open()
+	if repo == nil && (err == nil || errors.Is(err, gitops.ErrNoWorkingTree)) { // a push from a bare repository
+		o.Bare = true
+		_, err = open()
+	}
+	if err != nil {
 		return err
 	}
 	files, err := verify.Pushed(ctx, c.work, push)
 	c.reportPush(files, event)
 	return err
+}
+
+// absolute returns a path that is relative to the directory in which envdrift runs.
+func (c *cli) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.dir, path)
 }
 
 // verifyUnderFramework proves what the pre-commit framework was asked to look at

@@ -20,6 +20,7 @@ type Push struct {
 	Refs     []gitops.RefUpdate
 	Remote   string // the name of where it is pushed to; "" if it has none
 	Received bool
+	Anywhere bool // the hook also serves repositories that do not use envdrift, as Received does
 }
 
 // Pushed proves every version of an env file that the new commits of a push bring,
@@ -85,7 +86,7 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if r.base, err = r.configsAbove(ctx, base, changed); err != nil {
 		return err
 	}
-	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received {
+	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received && !p.Anywhere {
 		return err
 	}
 	return r.leaveOthers(ctx, append(tips, p.head()))
