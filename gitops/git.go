@@ -79,9 +79,10 @@ func environment(environ []string) []string {
 func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 	hardened := []string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=true"}
 	if args[0] == "update-index" {
-		// It starts post-index-change, which may be a file in the
-		// tree. A copy of the index must be complete by itself.
-		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull, "-c", "core.splitIndex=false")
+		// It starts post-index-change, which may be a file in the tree or,
+		// from git 2.54 on, in the configuration. A copy of the index must
+		// be complete by itself.
+		hardened = append(hardened, "-c", "core.hooksPath="+os.DevNull, "-c", "hook.post-index-change.enabled=false", "-c", "core.splitIndex=false")
 	}
 	cmd := exec.CommandContext(ctx, r.git, append(hardened, args...)...)
 	cmd.Dir = r.Top

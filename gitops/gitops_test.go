@@ -529,6 +529,38 @@ func TestWorktrees(t *testing.T) {
 	}
 }
 
+func TestSetConfig(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	s = s.with("GIT_CONFIG_GLOBAL=" + filepath.Join(s.dir, "../global"))
+	config, err := gitops.OpenConfig(t.TempDir(), s.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := "f() {\n\techo \"$@\" '#;'\n}; f"
+	s.git("config", "--add", "hook.a.command", "1")
+	s.git("config", "--add", "hook.a.command", "2")
+	for scope, repo := range map[string]*gitops.Repo{"local": s.open(), "global": config} {
+		if err := repo.SetConfig(t.Context(), scope, "hook.a.command", value); err != nil {
+			t.Errorf("SetConfig in %s = %v", scope, err)
+		}
+	}
+	got, err := s.open().Settings(t.Context(), `^hook\.`)
+	want := []gitops.Setting{{Scope: "global", Key: "hook.a.command", Value: value}, {Scope: "local", Key: "hook.a.command", Value: value}}
+	if !slices.Equal(got, want) || err != nil {
+		t.Errorf("Settings = %q, %v; want %q", got, err, want)
+	}
+	for range 2 { // the second finds nothing
+		err1, err2 := s.open().UnsetConfig(t.Context(), "local", "hook.a"), config.UnsetConfig(t.Context(), "global", "hook.a")
+		if err := errors.Join(err1, err2); err != nil {
+			t.Errorf("UnsetConfig = %v", err)
+		}
+	}
+	if got, err := s.open().Settings(t.Context(), `^hook\.`); got != nil || err != nil {
+		t.Errorf("Settings after UnsetConfig = %q, %v", got, err)
+	}
+}
+
 func TestHostileConfigurationRunsNothing(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
@@ -537,6 +569,8 @@ func TestHostileConfigurationRunsNothing(t *testing.T) {
 	for _, key := range []string{"core.fsmonitor", "diff.external", "diff.evil.command", "diff.evil.textconv", "core.pager", "core.sshCommand", "core.editor"} {
 		s.git("config", key, trap)
 	}
+	s.git("config", "hook.evil.command", trap)
+	s.git("config", "hook.evil.event", "post-index-change")
 	s.write("a.env", "A=2\n")
 	clean := s.with("GIT_EXTERNAL_DIFF="+trap, "GIT_PAGER="+trap)
 	repo := clean.open()
