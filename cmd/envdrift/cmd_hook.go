@@ -52,7 +52,8 @@ Statuses: 0 removed, or not installed · 1 could not · 2 wrong usage
 Example:  envdrift hook uninstall`)
 	global(uninstall, "Remove those in your global git configuration.")
 	commands[uninstall.FullCommand()] = func(ctx context.Context) error {
-		return c.withHooks(ctx, everywhere, hooks.Uninstall, "", false)
+		_, err := c.withHooks(ctx, everywhere, hooks.Uninstall, "", false)
+		return err
 	}
 
 	status := hook.Command("status", "Report which hooks git really runs.").HelpLong(`
@@ -61,7 +62,8 @@ Example:  envdrift hook status`)
 	global(status, "Report on those in your global git configuration.")
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
-		return c.withHooks(ctx, everywhere, inspectHooks, "", true)
+		_, err := c.withHooks(ctx, everywhere, inspectHooks, "", true)
+		return err
 	}
 
 	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
@@ -117,7 +119,11 @@ func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
 		l.Files = l.Files || files
 		return hooks.Install(ctx, l)
 	}
-	if err := c.withHooks(ctx, everywhere, install, "installed", true); err != nil || everywhere {
+	found, err := c.withHooks(ctx, everywhere, install, "installed", true)
+	if slices.ContainsFunc(found, func(h hooks.Hook) bool { return h.Scope != "" }) {
+		c.report.Summary = "programs that run hook files alone, as with JGit, GitPython or an older git, do not run these: " + c.commandLine("hook install --files")
+	}
+	if err != nil || everywhere {
 		return err
 	}
 	return c.work.TrustAll(ctx)
@@ -125,16 +131,16 @@ func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
 
 // withHooks does something with the hooks and adds a row for each: with the status
 // done if git runs it. If wanted, one that git does not run is a failure.
-func (c *cli) withHooks(ctx context.Context, everywhere bool, do func(context.Context, hooks.Location) ([]hooks.Hook, error), done report.Status, wanted bool) error {
+func (c *cli) withHooks(ctx context.Context, everywhere bool, do func(context.Context, hooks.Location) ([]hooks.Hook, error), done report.Status, wanted bool) ([]hooks.Hook, error) {
 	location, err := c.hookLocation(ctx, everywhere)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, err := do(ctx, location)
 	for _, h := range found {
 		c.addHookRow("", h, done, wanted)
 	}
-	return err
+	return found, err
 }
 
 // addHookRow adds a row for one hook, of which kind the user may not know. What
