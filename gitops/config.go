@@ -83,6 +83,30 @@ func (r *Repo) Worktrees(ctx context.Context) ([]string, error) {
 	return tops, nil
 }
 
+// Submodules returns the top directories of the submodules that are set up in this
+// working tree, without those of submodules.
+func (r *Repo) Submodules(ctx context.Context) (tops []string, err error) {
+	modules := filepath.Join(r.GitDir, "modules")
+	err = filepath.WalkDir(modules, func(dir string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.IsDir() {
+			return nil
+		}
+		if _, errHead := os.Stat(filepath.Join(dir, "HEAD")); err != nil || errHead != nil {
+			return err
+		}
+		out, err := r.run(ctx, nil, "config", "-f", filepath.Join(dir, "config"), "core.worktree")
+		top := strings.TrimSuffix(string(out), "\n")
+		if !filepath.IsAbs(top) {
+			top = filepath.Join(dir, filepath.FromSlash(top))
+		}
+		if _, errTop := os.Stat(filepath.Join(top, ".git")); err == nil && errTop == nil {
+			tops = append(tops, top)
+		}
+		return filepath.SkipDir
+	})
+	return tops, err
+}
+
 // Exclude makes git ignore pattern in every worktree of this clone, and only in
 // this clone.
 func (r *Repo) Exclude(pattern string) (err error) {

@@ -128,6 +128,38 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 	for _, tree := range location.BrokenWorktrees {
 		list = append(list, diagnosis{what: tree, err: errBlind, hints: []string{"set up the hook manager there, or make core.hooksPath absolute"}})
 	}
+	return append(list, c.examineSubmodules(ctx, repo)...)
+}
+
+// examineSubmodules looks for a submodule that uses envdrift and has no hooks: those
+// of this repository do not run for commits in there.
+func (c *cli) examineSubmodules(ctx context.Context, repo *gitops.Repo) (list []diagnosis) {
+	tops, err := repo.Submodules(ctx)
+	if err != nil {
+		return []diagnosis{{what: "submodules", err: err}}
+	}
+	for _, top := range tops {
+		if file, err := config.Find(top, top); file == "" || err != nil {
+			continue
+		}
+		path := c.underCwd(top)
+		d := diagnosis{what: "hooks in " + path}
+		var found []hooks.Hook
+		sub, err := c.work.GitIn(ctx, top)
+		if err == nil {
+			var location hooks.Location
+			if location, err = locateHooks(ctx, sub); err == nil {
+				found, err = hooks.Inspect(location)
+			}
+		}
+		if at := slices.IndexFunc(found, func(h hooks.Hook) bool { return !h.Runs() }); at >= 0 {
+			d.err, d.hints = fmt.Errorf("%s: %w", found[at].Name, &hookError{found[at]}), []string{"envdrift -C " + quote(path) + " hook install"}
+		}
+		if err != nil {
+			d.err = err
+		}
+		list = append(list, d)
+	}
 	return list
 }
 

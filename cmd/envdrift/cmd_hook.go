@@ -24,15 +24,15 @@ import (
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
 	hook := app.Command("hook", "Install, remove or run envdrift's git hooks.")
 	install := hook.Command("install", "Install envdrift's hooks in this clone; other hooks keep running.").HelpLong(`
-Git 2.54 and later run the hooks from the clone's configuration, and no file is
-changed. For an older git, and with --files, hook files are written: hooks that are
-there keep running, nothing is overwritten, and one that git tracks gets a few lines,
-which let commits pass where envdrift is not installed. A hook that runs envdrift
-already is left alone. The vaults that the configuration names become trusted,
-because hooks never ask.
+Git 2.54 and later run hooks from the clone's configuration: no file is changed. For
+an older git, and with --files, hook files are written: those that are there keep
+running, nothing is overwritten, and one that git tracks gets a few lines, which let
+commits pass where envdrift is not installed. A hook that runs envdrift already is
+left alone. The vaults that the configuration names become trusted, because hooks
+never ask.
 
-Use --files if a program with a git of its own commits here, such as Eclipse or
-another one with JGit, GitPython, Dulwich, or an older git: those read files alone.
+Some programs run hook files alone: JGit (Eclipse), GitPython, Dulwich, and those
+that bring an older git. If one of them commits here, use --files.
 
 Statuses: 0 git runs all hooks · 1 it does not run one · 2 wrong usage
 Example:  envdrift hook install`)
@@ -66,7 +66,7 @@ Example:  envdrift hook status`)
 		return err
 	}
 
-	run := hook.Command("run", "Run a hook; the installed hook files call this.").HelpLong(`
+	run := hook.Command("run", "Run a hook; the installed hooks call this.").HelpLong(`
 Statuses: pre-commit and pre-merge-commit 0 proven, 1 to 3 as verify; the others
 always 0
 Example:  envdrift hook run pre-commit`)
@@ -121,7 +121,7 @@ func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
 	}
 	found, err := c.withHooks(ctx, everywhere, install, "installed", true)
 	if slices.ContainsFunc(found, func(h hooks.Hook) bool { return h.Scope != "" }) {
-		c.report.Summary = "programs that run hook files alone, as with JGit, GitPython or an older git, do not run these: " + c.commandLine("hook install --files")
+		c.report.Summary = "envdrift: JGit, GitPython and a git before 2.54 do not run these; if you commit with one: " + c.commandLine("hook install --files")
 	}
 	if err != nil || everywhere {
 		return err

@@ -274,6 +274,11 @@ func (w *Workspace) Git(ctx context.Context) (*gitops.Repo, error) {
 	return w.repo, err
 }
 
+// GitIn opens the repository of another directory, such as a submodule.
+func (w *Workspace) GitIn(ctx context.Context, dir string) (*gitops.Repo, error) {
+	return gitops.Open(ctx, dir, w.environ())
+}
+
 // GitConfig returns git's configuration, which needs no repository.
 func (w *Workspace) GitConfig() (*gitops.Repo, error) { return gitops.OpenConfig(w.Top, w.environ()) }
 
