@@ -94,7 +94,9 @@ func (t target) inspectBlock(h *Hook) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	h.State = Foreign
+	if h.State = Foreign; err != nil && t.manager != Lefthook { // lefthook's hook is there
+		h.State = Absent
+	}
 	if _, block, _, ok := cutBlock(data, h.Name); ok {
 		h.State = Outdated
 		if string(block) == t.block(h.Name) {

@@ -165,7 +165,8 @@ func (l Location) target(name string) (target, error) {
 		return l.lefthook(), nil
 	case l.tracked(slot) || hasBlock(name, data):
 		t := target{file: slot, block: openBlock, accepts: acceptsShell, runs: true}
-		if len(data) > 0 && !isOurs(name, data) {
+		before, _, after, _ := cutBlock(data, name)
+		if rest := string(before) + string(after); rest != "" && rest != shebang && !isOurs(name, data) {
 			t.manager = Script
 		}
 		return t, nil
