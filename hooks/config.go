@@ -146,7 +146,8 @@ func (e *OldGitError) Error() string {
 // run in every clone. repo may be that of [gitops.OpenConfig].
 func Everywhere(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
 	l := Location{Global: true, Self: self, repo: repo}
-	return l, l.readConfig(ctx)
+	err := errors.Join(l.readConfig(ctx), l.readVersion(ctx))
+	return l, err
 }
 
 // scope returns which configuration Install writes.
@@ -178,6 +179,11 @@ func (l *Location) readConfig(ctx context.Context) (err error) {
 		}
 	}
 	l.Commands = commands(l.settings)
+	return nil
+}
+
+// readVersion reads whether git runs what its configuration says of hooks.
+func (l *Location) readVersion(ctx context.Context) (err error) {
 	l.major, l.minor, err = l.repo.GitVersion(ctx)
 	l.ByConfig = l.major > 2 || l.major == 2 && l.minor >= 54
 	return err
@@ -298,20 +304,22 @@ func guard(event Event) string {
 	if event.Updates != nil {
 		return ""
 	}
-	const files = `-- ':(glob)**/envdrift.toml' ':(glob)**/pyproject.toml'`
-	text := `g() { git --no-literal-pathspecs "$@" 2>/dev/null; }
-has() {
+	text := `has() {
 	[ ! -e envdrift.toml ] || return 0
-	files=$(@LIST@) || return 0
+	files=@LIST@ || return 0
 	case $files in "") return 1 ;; *envdrift.toml*) return 0 ;; esac
 	@GREP@
 }
 has || return 0
 `
-	list, grep := "g ls-files "+files, "g grep -q --cached -e envdrift -- '*pyproject.toml'"
+	// One process for each: a shell starts another for a function or a list in $().
+	git := func(args string) string { return "git --no-literal-pathspecs " + args + " 2>/dev/null" }
+	const files = ` -- ':(glob)**/envdrift.toml' ':(glob)**/pyproject.toml'`
+	const projects = ` -- ':(glob)**/pyproject.toml'`
+	list, grep := "$("+git("ls-files"+files)+")", git("grep -q --cached -e envdrift"+projects)
 	if event.Stops {
-		list = "g ls-files --with-tree=HEAD " + files + " || " + list
-		grep += " || g grep -q -e envdrift HEAD -- '*pyproject.toml'"
+		list = "$(" + git("ls-files --with-tree=HEAD"+files) + ") ||\n\t\tfiles=" + list
+		grep += " ||\n\t\t" + git("grep -q -e envdrift HEAD"+projects)
 	}
 	return strings.NewReplacer("@LIST@", list, "@GREP@", grep).Replace(text)
 }

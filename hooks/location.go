@@ -62,7 +62,7 @@ func Program(top string) (string, error) {
 // Locate asks git where the hooks of repo belong, which call self: see [Program].
 func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
 	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self, repo: repo}
-	err := l.readConfig(ctx)
+	err := errors.Join(l.readConfig(ctx), l.readVersion(ctx))
 	if err != nil {
 		return Location{}, err
 	}
