@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -129,8 +130,10 @@ func (l Location) order(event string) (list []string) {
 			list = append(list, "hook."+c.Name)
 		}
 	}
-	if !l.Global && !l.off() && executable(l.slot(event)) {
-		list = append(list, l.slot(event))
+	if slot := l.slot(event); !l.Global && !l.off() && executable(slot) {
+		if data, _ := os.ReadFile(slot); !firstLineEndsInCR(data) {
+			list = append(list, slot)
+		}
 	}
 	return list
 }

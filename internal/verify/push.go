@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type Push struct {
 	Refs     []gitops.RefUpdate
 	Remote   string // the name of where it is pushed to; "" if it has none
 	Received bool
-	Anywhere bool // the hook also serves repositories that do not use envdrift, as Received does
+	Anywhere bool // the hook serves all clones of a user: those that do not use envdrift are not looked at
 }
 
 // Pushed proves every version of an env file that the new commits of a push bring,
@@ -74,6 +75,11 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if len(tips) == 0 {
 		return nil
 	}
+	if p.Anywhere {
+		if uses, err := r.usesEnvdrift(ctx, slices.Concat(tips, known, []gitops.OID{p.head()})); err != nil || !uses {
+			return err
+		}
+	}
 	commits, boundary, err := r.repo.NewCommits(ctx, tips, known, p.there())
 	if err != nil || len(commits) == 0 {
 		return err
@@ -86,10 +92,38 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if r.base, err = r.configsAbove(ctx, base, changed); err != nil {
 		return err
 	}
-	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received && !p.Anywhere {
+	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received {
 		return err
 	}
 	return r.leaveOthers(ctx, append(tips, p.head()))
+}
+
+// usesEnvdrift reports whether one of revs has a configuration, even a broken one.
+func (r *run) usesEnvdrift(ctx context.Context, revs []gitops.OID) (bool, error) {
+	for _, rev := range revs {
+		files, err := r.repo.TreeFiles(ctx, string(rev))
+		if errors.As(err, new(*gitops.RevisionError)) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		var projects []gitops.OID
+		for _, file := range files {
+			switch {
+			case !isConfig(file.Path) || !file.Mode.IsFile():
+			case path.Base(file.Path) != "pyproject.toml": // which may be another tool's alone
+				return true, nil
+			default:
+				projects = append(projects, file.OID)
+			}
+		}
+		texts, err := r.repo.Blobs(ctx, projects, workspace.MaxFile)
+		if err != nil || slices.ContainsFunc(texts, func(text []byte) bool { return bytes.Contains(text, []byte("envdrift")) }) {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // leaveOthers takes out the env files in plaintext that no mapping names if there
