@@ -244,10 +244,10 @@ func (l Location) unconfigure(ctx context.Context, event string) error {
 	return l.unset(ctx, "hook."+commandName(event))
 }
 
-// unset removes a section, if there is one.
+// unset removes a section, unless it only turns off what is set elsewhere.
 func (l Location) unset(ctx context.Context, section string) error {
 	if !slices.ContainsFunc(l.settings, func(s gitops.Setting) bool {
-		return s.Scope == l.scope() && strings.HasPrefix(s.Key, section+".")
+		return s.Scope == l.scope() && strings.HasPrefix(s.Key, section+".") && s.Key != section+".enabled"
 	}) {
 		return nil
 	}
@@ -282,9 +282,14 @@ func (l Location) command(name string, everywhere bool) string {
 	}
 	text += find + "if [ ! -x \"$envdrift\" ]; then\n" + gone(event, scope) + "fi\n"
 	if event.ask == "" {
-		return fill(text+run+"\"$@\"\n}; f", name, l.Self)
+		text += run + `"$@"`
+	} else {
+		text += askBegin + event.ask + "\t\techo\n\t} 2>/dev/null | " + run + `--asked "$@"`
 	}
-	return fill(text+askBegin+event.ask+"\t\techo\n\t} 2>/dev/null | "+run+"--asked \"$@\"\n}; f", name, l.Self)
+	if !event.Stops {
+		text += " || :" // whatever happened, git has done its work
+	}
+	return fill(text+"\n}; f", name, l.Self)
 }
 
 // gone is for where envdrift was removed.
