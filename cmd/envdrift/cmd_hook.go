@@ -42,7 +42,7 @@ Example:  envdrift hook install`)
 	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later).")
 	commands[install.FullCommand()] = func(ctx context.Context) error {
 		if files && everywhere {
-			return &usageError{err: errors.New("--global has no hook files"), command: "hook install"}
+			return &usageError{err: errors.New("--files is for one clone, --global for all of them"), command: "hook install"}
 		}
 		return c.installHooks(ctx, everywhere, files)
 	}
