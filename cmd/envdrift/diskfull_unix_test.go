@@ -37,9 +37,9 @@ func TestDiskFull(t *testing.T) {
 		{name: "repair", prepare: append(slices.Clone(vaulted), "-C ../home/other encrypt .env.production"), args: "repair .env.production"},
 		{name: "recipient add", prepare: vaulted, args: "recipient add age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
 		{name: "recipient show", args: "recipient show"},
-		{name: "hook install", prepare: vaulted, args: "hook install"},
-		{name: "hook install behind another", prepare: vaulted, args: "hook install"},
-		{name: "hook uninstall", prepare: append(slices.Clone(vaulted), "hook install"), args: "hook uninstall"},
+		{name: "hook install", prepare: vaulted, args: "hook install --files"},
+		{name: "hook install behind another", prepare: vaulted, args: "hook install --files"},
+		{name: "hook uninstall", prepare: append(slices.Clone(vaulted), "hook install --files"), args: "hook uninstall"},
 		{name: "trust", args: "trust -c vault.toml"},
 	}
 	for _, tt := range tests {
