@@ -6,8 +6,10 @@
 // [Uninstall] restores the bytes that were there. A hooks directory that other
 // repositories use as well is never written to.
 //
-// The package works on files that a [Location] names; [Locate] asks git for
-// them.
+// Where git takes hooks from its configuration, as 2.54 and later do, [Install]
+// writes no file.
+//
+// A [Location] names the files and the configuration; [Locate] asks git for them.
 package hooks
 
 import (
