@@ -32,6 +32,7 @@ type client struct {
 	http    bool                  // it pushes over HTTP alone
 	tracked bool                  // it commits only files that git tracks
 	newGit  bool                  // the git of its PATH is the new one
+	install []string              // arguments of hook install
 	config  string                // settings of the project
 	prepare func(b *bench) *bench // where it works
 }
@@ -136,6 +137,12 @@ var clients = []client{
 	{name: "git in a linked worktree", commit: gitCommit(), checked: true, prepare: linkedWorktree},
 	{name: "git commit --no-verify", commit: gitCommit("--no-verify")},
 	{name: "new git, hooks in the configuration", commit: gitCommit(), checked: true, newGit: true},
+	{name: "new git, hook files", commit: gitCommit(), checked: true, newGit: true, install: []string{"--files"}},
+	// These run no hook of git's configuration.
+	{name: "Dulwich beside a new git", commit: python("dulwich", "commit"), newGit: true},
+	{name: "Dulwich beside a new git, hook files", commit: python("dulwich", "commit"), checked: true, newGit: true, install: []string{"--files"}},
+	{name: "GitPython with a new git", commit: python("gitpython", "commit"), newGit: true},
+	{name: "GitPython with a new git, hook files", commit: python("gitpython", "commit"), checked: true, newGit: true, install: []string{"--files"}},
 	{name: "new git history fixup", commit: historyFixup, newGit: true},
 	{name: "simple-git", commit: node("simple", "commit"), checked: true},
 	{name: "JGit", commit: jgit("add"), push: one(jgit("push")), prePush: true, checked: true},
@@ -230,7 +237,7 @@ func (c clientCell) run(tools clientTools) {
 		b = b.with("PATH=" + filepath.Dir(tools.newGit) + string(os.PathListSeparator) + os.Getenv("PATH"))
 		work.bench = b
 	}
-	b.run("envdrift", "hook", "install")
+	b.run("envdrift", append([]string{"hook", "install"}, c.install...)...)
 	base := []byte(b.read(envFile))
 	file := c.clientCase.file
 	if file == "" {
