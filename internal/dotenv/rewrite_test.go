@@ -368,10 +368,10 @@ func TestSet(t *testing.T) {
 	tests := []struct {
 		name, src, variable, value, want string
 	}{
-		{"new", "A=1\n", "B", "x", "A=1\nB='x'\n"},
-		{"new in an empty file", "", "B", "x", "B='x'\n"},
-		{"new behind an open line", "A=1", "B", "x", "A=1\nB='x'\n"},
-		{"new in a CRLF file", "A=1\r\n", "B", "x", "A=1\r\nB='x'\r\n"},
+		{"new", "A=1\n", "B", "x", "A=1\nB=\"x\"\n"},
+		{"new in an empty file", "", "B", "x", "B=\"x\"\n"},
+		{"new behind an open line", "A=1", "B", "x", "A=1\nB=\"x\"\n"},
+		{"new in a CRLF file", "A=1\r\n", "B", "x", "A=1\r\nB=\"x\"\r\n"},
 		{"in place", "A = 1 # c\nB=2\n", "A", "x", "A = x # c\nB=2\n"},
 		{"the last counts", "A=1\nA=2\n", "A", "x", "A=1\nA=x\n"},
 		{"needs quotes", "A=1\n", "A", "has # hash", "A=\"has # hash\"\n"},

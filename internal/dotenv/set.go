@@ -1,41 +1,125 @@
 package dotenv
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // Set returns the document with another value for name: in place of its last
-// assignment, the one that counts, or at the end. The value is taken literally:
+// assignment, the one that counts, or on a new line, below the last name of the
+// same family (DB_HOST, DB_PORT) or at the end. The value is taken literally:
 // quotes keep a "$" in it, or in what it is the ciphertext of, from being
 // expanded.
 //
 // The error is an [*EncodingError], a [*QuoteError], or a [*NameError] for a
 // new name that is not an identifier.
 func (d *Document) Set(name, value string) (*Document, error) {
+	return d.set(name, value, ecies.IsEncrypted(value) || strings.Contains(value, "$"))
+}
+
+// SetSecret is [Document.Set] for a value that is encrypted for pub. A document
+// without a header gets one, as of [Document.Encrypt], of which the other errors
+// are.
+func (d *Document) SetSecret(name string, value secret.Value, pub ecies.PublicKey, opt EncryptOptions) (*Document, error) {
+	hasHeader, err := d.accepts(pub)
+	if err != nil {
+		return nil, err
+	}
+	ciphertext, err := pub.Encrypt([]byte(value.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	out, err := d.set(name, ciphertext, strings.Contains(value.Reveal(), "$"))
+	if err != nil || hasHeader {
+		return out, err
+	}
+	return out.addHeader(pub, opt)
+}
+
+// set sets the value of name; literal says that a "$" in it is none of an expansion.
+func (d *Document) set(name, value string, literal bool) (*Document, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	literal := ecies.IsEncrypted(value) || strings.Contains(value, "$")
-	for i := len(d.entries) - 1; i >= 0; i-- {
-		if d.entries[i].Name == name {
-			return d.rewrite([]change{{index: i, value: value, anyQuote: true, literal: literal}})
+	c := change{value: value, anyQuote: true, literal: literal}
+	for c.index = len(d.entries) - 1; c.index >= 0; c.index-- {
+		if d.entries[c.index].Name == name {
+			return d.rewrite([]change{c})
 		}
 	}
 	if !isIdentifier(name) {
 		return nil, &NameError{name, "a variable's name is made of letters, digits and _, and no digit comes first"}
 	}
-	data := d.Bytes()
-	if n := len(data); n > 0 && data[n-1] != '\n' && data[n-1] != '\r' {
-		data = append(data, d.lineEnding()...)
+	for _, at := range []int{d.family(name), len(d.entries)} {
+		if out := d.insert(at, name); out != nil {
+			c.index = at
+			return out.rewrite([]change{c})
+		}
 	}
-	out := Parse(append(data, name+"=''"+d.lineEnding()...))
+	return nil, errReadBack
+}
+
+// family returns the index below the last entry whose name begins like name, up to
+// its first "_"; the end if there is none.
+func (d *Document) family(name string) int {
+	prefix, _, ok := strings.Cut(name, "_")
+	for i := len(d.entries) - 1; i >= 0 && ok && prefix != ""; i-- {
+		if e := d.entries[i]; strings.HasPrefix(e.Name, prefix+"_") && !e.isPublicKey() {
+			return i + 1
+		}
+	}
+	return len(d.entries)
+}
+
+// insert returns the document with an empty value for name before the entry with
+// the index at, on the line below the one before; nil if that would change another
+// entry.
+func (d *Document) insert(at int, name string) *Document {
+	end := len(d.data)
+	if at > 0 && at < len(d.entries) {
+		end = findLineEnd(d.data, d.entries[at-1].to)
+		end += lineEnd(d.data[end:])
+	}
+	before := d.data[:end]
+	if n := end; n > 0 && before[n-1] != '\n' && before[n-1] != '\r' {
+		before = append(bytes.Clone(before), d.lineEnding()...)
+	}
+	out := Parse(bytes.Join([][]byte{before, []byte(name + `=""` + d.lineEnding()), d.data[end:]}, nil))
 	n := len(d.entries)
-	if len(out.entries) != n+1 || !sameEntries(out.entries[:n], d.entries) || out.entries[n].Name != name {
-		return nil, errReadBack
+	if len(out.entries) != n+1 || out.entries[at].Name != name ||
+		!sameEntries(out.entries[:at], d.entries[:at]) || !sameEntries(out.entries[at+1:], d.entries[at:]) {
+		return nil
 	}
-	return out.rewrite([]change{{index: n, value: value, anyQuote: true, literal: literal}})
+	return out
+}
+
+// Unset returns the document without the lines that assign name, and how many
+// there were. The error is an [*EncodingError].
+func (d *Document) Unset(name string) (out *Document, lines int, err error) {
+	if err := d.Check(); err != nil {
+		return nil, 0, err
+	}
+	data := d.Bytes()
+	var rest []Entry
+	for _, e := range slices.Backward(d.entries) {
+		if e.Name != name {
+			rest = append(rest, e)
+			continue
+		}
+		from := bytes.LastIndexAny(data[:e.start], "\r\n") + 1
+		to := findLineEnd(data, e.to)
+		data = append(data[:from], data[to+lineEnd(data[to:]):]...)
+		lines++
+	}
+	slices.Reverse(rest)
+	if out = Parse(data); !sameEntries(out.entries, rest) {
+		return nil, 0, errReadBack
+	}
+	return out, lines, nil
 }
 
 func isIdentifier(name string) bool {
