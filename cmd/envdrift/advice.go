@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -95,6 +96,12 @@ func (c *cli) advice(err error) []string {
 	}
 	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
 		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
+	}
+	if e := (*edit.SeveralError)(nil); errors.As(err, &e) {
+		return []string{"name one: -f " + quote(e.Files[0])}
+	}
+	if e := (*edit.NoNameError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("ls -f "+quote(e.File)) + "   lists what it sets"}
 	}
 	if e := (*environ.AmbiguousError)(nil); errors.As(err, &e) {
 		return []string{"choose one: --env " + quote(e.Environments[0]) + "; or name files: -f FILE"}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
-	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // environFlags are the flags of exec and env.
@@ -19,7 +18,7 @@ type environFlags struct {
 func (f *environFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("file", "Env file; repeatable, the first to set a name wins.").Short('f').PlaceHolder("FILE").StringsVar(&f.Files)
 	cmd.Flag("env", "The mappings of this environment only.").PlaceHolder("NAME").StringVar(&f.Env)
-	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, "auto", "vault", "local")
+	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, policyNames[:]...)
 	cmd.Flag("override", "The files win over the environment, later ones over earlier.").BoolVar(&f.Override)
 	cmd.Flag("overload", "The same as --override.").Hidden().BoolVar(&f.Override)
 	cmd.Flag("only", "Of the files, only names that match this glob; repeatable, or with commas.").PlaceHolder("GLOB").StringsVar(&f.Selection.Only)
@@ -31,7 +30,7 @@ func (f *environFlags) add(cmd *kingpin.CmdClause) {
 
 // check reports flags that contradict each other, and splits the lists.
 func (f *environFlags) check() error {
-	f.Keys = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}[f.keys]
+	f.Keys = policies[f.keys]
 	f.Selection.Only, f.Selection.Except = dotenv.SplitPatterns(f.Selection.Only), dotenv.SplitPatterns(f.Selection.Except)
 	switch {
 	case len(f.Files) > 0 && f.Env != "":

@@ -23,6 +23,7 @@ var layers = layersOf(
 	"internal/drift",
 	"internal/workspace",
 	"internal/verify internal/status internal/environ",
+	"internal/edit",
 	"hooks/precommit hooks/postcheckout",
 	"internal/report internal/cmdline internal/servertest internal/interop",
 	"cmd/envdrift bench",

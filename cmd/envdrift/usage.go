@@ -14,7 +14,7 @@ import (
 // commandGroups are the parts of the list of commands, as in the README.
 var commandGroups = [...]struct{ Title, Commands string }{
 	{"Start", "init add hook"},
-	{"Daily", "exec env pull lock encrypt decrypt"},
+	{"Daily", "exec set unset get ls edit env pull lock encrypt decrypt"},
 	{"Check", "verify status doctor repair"},
 	{"Team", "sync vault-push vault-pull recipient trust"},
 	{"CI and shell", "completion man version help"},

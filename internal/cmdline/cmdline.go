@@ -14,7 +14,8 @@ import (
 
 // Normalize rewrites a command line. From the first word of exec's program on,
 // everything is the program's, as if it came after "--". A switch takes =true and
-// =false, which kingpin would take for the next argument.
+// =false, which kingpin would take for the next argument. A flag whose placeholder
+// is in brackets may stand alone, which is an empty value.
 func Normalize(app *kingpin.ApplicationModel, args []string) ([]string, error) {
 	group := app.CmdGroupModel
 	flags := app.Flags
@@ -71,6 +72,8 @@ func normalizeFlag(flags []*kingpin.FlagModel, arg string) (word string, takesNe
 	switch {
 	case i < 0:
 		return arg, false, nil
+	case !given && strings.HasPrefix(flags[i].PlaceHolder, "["):
+		return arg + "=", false, nil
 	case !flags[i].IsBoolFlag():
 		return arg, !given, nil
 	case !given, value == "true":

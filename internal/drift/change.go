@@ -35,6 +35,8 @@ const (
 	Created   Action = "created"
 	Updated   Action = "updated"
 	Unchanged Action = "unchanged"
+	Set       Action = "set"
+	Unset     Action = "unset"
 	Encrypted Action = "encrypted"
 	Decrypted Action = "decrypted"
 	Activated Action = "activated"
@@ -45,7 +47,7 @@ const (
 )
 
 // Actions are all actions, in the order of a summary.
-var Actions = [...]Action{Created, Updated, Encrypted, Decrypted, Activated, Unchanged, Ephemeral, Skipped, Differs, Failed}
+var Actions = [...]Action{Created, Updated, Set, Unset, Encrypted, Decrypted, Activated, Unchanged, Ephemeral, Skipped, Differs, Failed}
 
 // A Change is one row of a plan: what is to be done with a file and why.
 type Change struct {

@@ -21,7 +21,7 @@ import (
 
 // sources reads the env files and finds the keys that decrypt them.
 func (o Options) sources(ctx context.Context, w *workspace.Workspace) ([]dotenv.Source, error) {
-	targets, err := o.targets(w)
+	targets, err := o.Targets(w)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +63,9 @@ func aboutFile(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// targets decides which files are read: those that were named, else the
+// Targets decides which files are read: those that were named, else the
 // mappings of the nearest folder above that has some, else .env.
-func (o Options) targets(w *workspace.Workspace) ([]mapping.Target, error) {
+func (o Options) Targets(w *workspace.Workspace) ([]mapping.Target, error) {
 	if len(o.Files) > 0 {
 		targets := make([]mapping.Target, len(o.Files))
 		for i, name := range o.Files {
@@ -189,7 +189,7 @@ func namedFile(w *workspace.Workspace, name string) (mapping.Target, error) {
 // Fingerprint changes when the content of an env file does, or a local key for
 // it.
 func Fingerprint(w *workspace.Workspace, o Options) (sum [sha256.Size]byte) {
-	targets, err := o.targets(w)
+	targets, err := o.Targets(w)
 	if err != nil {
 		return sha256.Sum256([]byte(err.Error()))
 	}

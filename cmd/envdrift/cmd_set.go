@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"golang.org/x/term"
+
+	"github.com/envdrift/envdrift/internal/coredump"
+	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/edit"
+	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/runner/terminal"
+)
+
+// oneFile are the flags of the commands that work on one env file.
+type oneFile struct{ file, env string }
+
+func (f *oneFile) add(cmd *kingpin.CmdClause) {
+	cmd.Flag("file", "The env file; default: the one that exec reads here.").Short('f').PlaceHolder("FILE").StringVar(&f.file)
+	cmd.Flag("env", "The env file of this environment.").PlaceHolder("NAME").StringVar(&f.env)
+}
+
+func (c *cli) addSet(app *kingpin.Application) (string, command) {
+	var f oneFile
+	var name, format string
+	var generate bool
+	cmd := app.Command("set", "Give a variable a value, encrypted; nothing else in the file changes.").HelpLong(`
+Asks for the value, which is not shown, or reads it from standard input, without the
+last line end. It is encrypted for the public key that the file declares, so no
+private key is needed. A new variable goes below those whose names begin alike, or
+to the end.
+
+--generate sets a random value: ` + edit.Formats + `
+
+Statuses: 0 set, or the same already · 1 could not · 2 wrong usage or configuration ·
+3 the vault could not be used
+Example:  envdrift set API_TOKEN --env production`)
+	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
+	f.add(cmd)
+	cmd.Flag("generate", "Set a random value; by default 32 letters and digits.").PlaceHolder("[FORMAT]").IsSetByUser(&generate).StringVar(&format)
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		return c.changeOne(ctx, f, func() (drift.Change, error) {
+			name, value, err := c.newValue(name, format, generate)
+			if err != nil {
+				return drift.Change{}, err
+			}
+			t, err := edit.Target(c.work, f.file, f.env)
+			if err != nil {
+				return drift.Change{}, err
+			}
+			return edit.Set(ctx, c.work, t, name, value)
+		})
+	}
+}
+
+func (c *cli) addUnset(app *kingpin.Application) (string, command) {
+	var f oneFile
+	var name string
+	cmd := app.Command("unset", "Remove a variable from an env file.").HelpLong(`
+Needs no key. Comments stay.
+
+Statuses: 0 removed · 1 it is not there, or could not · 2 wrong usage or configuration
+Example:  envdrift unset OLD_TOKEN --env production`)
+	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
+	f.add(cmd)
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		return c.changeOne(ctx, f, func() (drift.Change, error) {
+			t, err := edit.Target(c.work, f.file, f.env)
+			if err != nil {
+				return drift.Change{}, err
+			}
+			return edit.Unset(c.work, t, name)
+		})
+	}
+}
+
+// changeOne applies the change that plan returns.
+func (c *cli) changeOne(ctx context.Context, f oneFile, plan func() (drift.Change, error)) error {
+	coredump.Hide()
+	if err := c.openOne(f); err != nil {
+		return err
+	}
+	ch, err := plan()
+	if err != nil {
+		return err
+	}
+	changes := []drift.Change{ch}
+	if err := c.work.Apply(ctx, changes); err != nil {
+		return err
+	}
+	c.addChange(changes[0])
+	return nil
+}
+
+func (c *cli) openOne(f oneFile) error {
+	if f.file != "" && f.env != "" {
+		return &usageError{err: errors.New("--file and --env exclude each other"), command: c.name}
+	}
+	return c.open()
+}
+
+// newValue returns the variable that the user typed and its value: a random one, the
+// one typed with it, the one typed at the prompt or what standard input holds.
+func (c *cli) newValue(word, format string, generate bool) (name string, value secret.Value, err error) {
+	name, typed, isPair := strings.Cut(word, "=")
+	switch {
+	case generate && isPair:
+		return "", value, &usageError{err: errors.New("--generate and a value exclude each other"), command: c.name}
+	case generate:
+		if value, err = edit.Generate(format); err != nil {
+			err = &usageError{err: err, command: c.name}
+		}
+		return name, value, err
+	case isPair:
+		c.say("the value is in your shell's history now; %s asks for it", c.commandLine("set "+quote(name)))
+		return name, secret.New(typed), nil
+	case c.canAsk():
+		fmt.Fprintf(c.stderr, "%s: ", report.Clean(name))
+		typed, err := term.ReadPassword(int(c.stdin.Fd()))
+		fmt.Fprintln(c.stderr)
+		return name, secret.New(string(typed)), err
+	case c.tty:
+		return "", value, &usageError{err: errors.New("no value: pass it on standard input"), command: c.name}
+	}
+	const longest = 1 << 20
+	data, err := io.ReadAll(io.LimitReader(c.stdin, longest+1))
+	if err == nil && len(data) > longest {
+		err = errors.New("the value is longer than 1 MiB")
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if err == nil && text == "" {
+		err = &usageError{err: errors.New("no value on standard input; " + name + "= sets an empty one"), command: c.name}
+	}
+	return name, secret.New(text), err
+}
+
+func (c *cli) addGet(app *kingpin.Application) (string, command) {
+	var f oneFile
+	var name, keys string
+	var yes bool
+	cmd := app.Command("get", "Print the decrypted value of one variable.").HelpLong(`
+The value is what exec would pass to a program, with a line end. It is not printed to
+a terminal without --yes.
+
+Statuses: 0 printed · 1 it is not there, or could not · 2 wrong usage or
+configuration · 3 the vault could not be used
+Example:  envdrift get DATABASE_URL --env staging | pbcopy`)
+	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
+	f.add(cmd)
+	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&keys, policyNames[:]...)
+	cmd.Flag("yes", "Print a secret even to a terminal.").Short('y').BoolVar(&yes)
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		coredump.Hide()
+		if terminal.IsTerminal(c.stdout) && !yes {
+			return &usageError{err: errors.New("this would show a secret on the terminal: redirect the output, or pass --yes"), command: c.name}
+		}
+		if err := c.openOne(f); err != nil {
+			return err
+		}
+		t, err := edit.Target(c.work, f.file, f.env)
+		if err != nil {
+			return err
+		}
+		value, err := edit.Get(ctx, c.work, t, name, policies[keys])
+		if err != nil {
+			return err
+		}
+		if c.json {
+			c.report.Data = map[string]string{name: value.Reveal()}
+			return nil
+		}
+		_, err = fmt.Fprintln(c.stdout, value.Reveal())
+		return err
+	}
+}
+
+var policyNames = [...]string{"auto", "vault", "local"}
+
+var policies = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}
+
+func (c *cli) addLs(app *kingpin.Application) (string, command) {
+	var f oneFile
+	cmd := app.Command("ls", "List the variables of an env file, without any key.").HelpLong(`
+Prints one name a line, and what is not encrypted: plaintext, or empty.
+
+Statuses: 0 listed · 1 could not · 2 wrong usage or configuration
+Example:  envdrift ls --env production`)
+	f.add(cmd)
+	return cmd.FullCommand(), func(context.Context) error {
+		if err := c.openOne(f); err != nil {
+			return err
+		}
+		t, err := edit.Target(c.work, f.file, f.env)
+		if err != nil {
+			return err
+		}
+		list := edit.List(t.Doc)
+		if c.json {
+			c.report.Data = list
+			return nil
+		}
+		for _, v := range list {
+			line := v.Name
+			if v.State != "encrypted" {
+				line += "  " + v.State
+			}
+			fmt.Fprintln(c.stdout, line)
+		}
+		return nil
+	}
+}
