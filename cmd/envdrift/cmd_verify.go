@@ -17,12 +17,11 @@ import (
 )
 
 type verifyFlags struct {
-	files   []string
-	staged  bool
-	rev     string
-	hasRev  bool
-	format  string
-	formats bool // format is set
+	files  []string
+	staged bool
+	rev    string
+	hasRev bool
+	format string
 }
 
 func (c *cli) addVerify(app *kingpin.Application) (string, command) {
@@ -39,20 +38,15 @@ Example:  envdrift verify --ci --rev origin/main..HEAD`)
 	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
 	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
 	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
-	cmd.Flag("format", "The format of the report on standard output: "+strings.Join(report.Formats(), ", ")+".").Default(report.Text.Name).IsSetByUser(&f.formats).EnumVar(&f.format, report.Formats()...)
+	c.addFormat(cmd, &f.format)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }
 
 func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
-	if !c.json {
-		if c.format, err = report.FormatNamed(f.format); err != nil {
-			return err
-		}
-	}
-	if err := exclusive("verify", map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
+	if err := c.chooseFormat(f.format); err != nil {
 		return err
 	}
-	if err := exclusive("verify", map[string]bool{"--json": c.json, "--format": f.formats && f.format != report.JSON.Name}); err != nil {
+	if err := exclusive("verify", map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
 		return err
 	}
 	if f.hasRev && strings.TrimSpace(f.rev) == "" {

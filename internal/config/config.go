@@ -44,6 +44,7 @@ type Config struct {
 	Sync     SyncOptions
 	Mappings []Mapping
 	Hooks    Hooks
+	Check    Check
 	Foreign  []string // sections that only the earlier tool knew, sorted
 
 	override Overrides
@@ -90,6 +91,12 @@ type Hooks struct {
 	OnUnreachable string
 	PostCheckout  string
 	Timeout       time.Duration // all vault work of one hook
+}
+
+// Check is the section [check]. Its patterns are those of a [dotenv.Selection].
+type Check struct {
+	Only     []string // names that are compared; none for all
+	Optional []string // names that a file may lack
 }
 
 // Stricter returns h with the stricter of its and other's answers to what may be

@@ -106,6 +106,10 @@ on_plaintext = "warn"
 on_unreachable = "warn"
 post_checkout = "sync"
 timeout = "2s"
+
+[check]
+only = ["DB_*", "API_*"]
+optional = ["DB_DEBUG"]
 `
 
 func TestParseEverything(t *testing.T) {
@@ -125,6 +129,7 @@ func TestParseEverything(t *testing.T) {
 				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Line: 49},
 		},
 		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
+		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}},
 	}
 	if !same(got, want) {
 		t.Errorf("Parse =\n%+v; want\n%+v", got, want)
@@ -155,7 +160,7 @@ func TestProvidersHaveTheirKeys(t *testing.T) {
 // The same sections in pyproject.toml mean the same.
 func TestParsePyproject(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer("[[vault", "[[tool.envdrift.vault", "\n[vault", "\n[tool.envdrift.vault", "[hooks]", "[tool.envdrift.hooks]").Replace(everything)
+	text := strings.NewReplacer("[[vault", "[[tool.envdrift.vault", "\n[vault", "\n[tool.envdrift.vault", "[hooks]", "[tool.envdrift.hooks]", "[check]", "[tool.envdrift.check]").Replace(everything)
 	got := parse(t, "/repo/pyproject.toml", "[project]\nname = 'x'\n[tool.envdrift]\nschema = 's'\nenvironments = ['a']\n"+text)
 	want := parse(t, "/repo/envdrift.toml", everything)
 	got.File = want.File

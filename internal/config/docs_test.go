@@ -28,7 +28,7 @@ func manual(t *testing.T) string {
 func documented(t *testing.T) []string {
 	t.Helper()
 	var keys []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `((?:vault|hooks)\\.[\\w.]+)` \\|").FindAllStringSubmatch(manual(t), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:vault|hooks|check)\\.[\\w.]+)` \\|").FindAllStringSubmatch(manual(t), -1) {
 		keys = append(keys, row[1])
 	}
 	slices.Sort(keys)
@@ -84,7 +84,7 @@ func TestEverythingIsStated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		note(*c, c.Vault, c.Named["production-vault"], c.Sync, c.Hooks, c.Mappings[0], c.Mappings[1])
+		note(*c, c.Vault, c.Named["production-vault"], c.Sync, c.Hooks, c.Check, c.Mappings[0], c.Mappings[1])
 	}
 	delete(unset, "vault.Config.Getenv")   // not a setting
 	delete(unset, "vault.Config.Files")    // nor this

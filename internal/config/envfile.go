@@ -29,6 +29,13 @@ func IsCompanion(name string) bool {
 	return isTemplate(lower) || strings.Contains(lower, ".backup.") || strings.Contains(lower, ".env.keys")
 }
 
+// IsTemplate reports whether a base name is that of a file which shows what the env
+// files beside it look like, such as .env.example.
+func IsTemplate(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.HasPrefix(lower, ".env") && isTemplate(lower)
+}
+
 // isTemplate reports whether a lower-case base name is that of a file which shows
 // what an env file looks like.
 func isTemplate(lower string) bool {

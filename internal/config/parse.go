@@ -160,6 +160,10 @@ func (c *Config) parseTop(t *table) {
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)
 		h.rest()
 	}
+	if k := t.section("check"); k != nil {
+		c.Check = Check{Only: k.patterns("only"), Optional: k.patterns("optional")}
+		k.rest()
+	}
 	t.refuseUserSections()
 	for _, name := range foreign {
 		if v, ok := t.take(name); ok {

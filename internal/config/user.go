@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // A User is what the user decides for all repositories. No repository can: what
@@ -83,25 +86,36 @@ func (t *table) refuseUserSections() {
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // names reads a list of names of variables.
-func (t *table) names(name string) (names []string) {
+func (t *table) names(name string) []string {
+	return t.strings(name, variableForm.MatchString, "is not the name of a variable")
+}
+
+// patterns reads a list of patterns for names of variables.
+func (t *table) patterns(name string) []string {
+	valid := func(s string) bool { return s != "" && doublestar.ValidatePattern(strings.TrimPrefix(s, "!")) }
+	return t.strings(name, valid, "is not a pattern such as \"DB_*\"")
+}
+
+// strings reads a list of strings that are all valid.
+func (t *table) strings(name string, valid func(string) bool, problem string) (list []string) {
 	v, ok := t.take(name)
 	if !ok {
 		return nil
 	}
-	list, ok := v.([]any)
+	elements, ok := v.([]any)
 	if !ok {
 		t.fail(name, fmt.Sprintf("is %s, not a list", kind(v)), "")
 	}
-	for _, element := range list {
+	for _, element := range elements {
 		s, ok := element.(string)
 		switch {
 		case !ok:
 			t.fail(name, fmt.Sprintf("holds %s, not only strings", kind(element)), "")
-		case !variableForm.MatchString(s):
-			t.fail(name, fmt.Sprintf("%q is not the name of a variable", s), "")
+		case !valid(s):
+			t.fail(name, fmt.Sprintf("%q %s", s, problem), "")
 		default:
-			names = append(names, s)
+			list = append(list, s)
 		}
 	}
-	return names
+	return list
 }

@@ -91,6 +91,13 @@ func IsCanonical(value string) bool {
 	return err == nil && len(data) >= minSize && base64.StdEncoding.EncodeToString(data) == text
 }
 
+// IsEmpty reports whether value is encrypted and its plaintext has no bytes: a
+// ciphertext shows how long the plaintext is.
+func IsEmpty(value string) bool {
+	m, err := parse(value)
+	return err == nil && len(m.sealed) == tagSize
+}
+
 // Encrypt returns plaintext encrypted to p, each time differently. It fails
 // with a *KeyError if p is not a point of the curve, which [ParsePublicKey]
 // rules out.
