@@ -88,12 +88,14 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		return err
 	}
 	if f.check {
-		c.checkEncrypted(file, doc, f.selection)
+		c.checkEncrypted(file, c.work.Request(file, doc).Doc, f.selection)
 		return nil
 	}
 	if config.IsCompanion(path.Base(file)) {
 		return &companionError{c.relPath(file)}
 	}
+	q := c.work.Request(file, doc)
+	doc = q.Doc
 	if err := doc.CheckForm(); err != nil {
 		return err
 	}
@@ -101,7 +103,6 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: strings.Trim("nothing to encrypt; "+(&drift.UnparsedError{Lines: doc.UnparsedLines()}).Error(), "; ")})
 		return nil
 	}
-	q := c.work.Request(file, doc)
 	if q.Head, err = c.work.Previous(ctx, file); err != nil {
 		return err
 	}

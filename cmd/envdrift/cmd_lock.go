@@ -114,7 +114,7 @@ func (c *cli) lockable(t mapping.Target) drift.Change {
 			ch.Action, ch.Err = drift.Failed, t.Doc.CheckForm()
 		case state == dotenv.Encrypted:
 			ch.Action, ch.Note = drift.Unchanged, "already encrypted"
-		case state == dotenv.Empty:
+		case state == dotenv.Empty && !t.Doc.KeepsPlain():
 			ch.Action, ch.Note = drift.Unchanged, "holds no values"
 		}
 	}

@@ -14,8 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -56,6 +58,7 @@ type SyncOptions struct {
 	EnvKeysFilename  string
 	MaxWorkers       int // 0: the default
 	EphemeralKeys    bool
+	Plain            []string // of every mapping, besides its own
 }
 
 // A Mapping connects a secret in a vault with an env file.
@@ -68,7 +71,36 @@ type Mapping struct {
 	Profile     string
 	ActivateTo  string // relative to Folder
 	Ephemeral   bool
-	Line        int // in the file
+	Plain       []string // patterns of names whose values stay plaintext
+	Line        int      // in the file
+}
+
+// StaysPlain reports whether the value of name stays plaintext.
+func (m Mapping) StaysPlain(name string) bool {
+	return slices.ContainsFunc(m.Plain, func(pattern string) bool {
+		ok, err := doublestar.Match(pattern, name)
+		return err == nil && ok
+	})
+}
+
+// BroadPlain returns the patterns of Plain that match what is usually a secret.
+func (m Mapping) BroadPlain() []string {
+	var broad []string
+	for _, pattern := range m.Plain {
+		one := Mapping{Plain: []string{pattern}}
+		if slices.ContainsFunc([]string{"API_KEY", "CLIENT_SECRET", "ACCESS_TOKEN", "DB_PASSWORD", "SECRET_KEY", "AUTH_TOKEN", "PASSWORD"}, one.StaysPlain) || LooksSecret(pattern) {
+			broad = append(broad, pattern)
+		}
+	}
+	return broad
+}
+
+// LooksSecret reports whether a variable's name is usual for a secret.
+func LooksSecret(name string) bool {
+	upper := strings.ToUpper(name)
+	return !strings.Contains(upper, "PUBLIC") && slices.ContainsFunc([]string{"KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD"}, func(word string) bool {
+		return strings.Contains(upper, word)
+	})
 }
 
 // Env returns the mapping's environment: the configured one, else the profile,

@@ -84,6 +84,7 @@ default_vault_name = "my-keyvault"
 env_keys_filename  = ".keys"
 max_workers        = 4
 ephemeral_keys     = true
+plain              = ["LOG_LEVEL"]
 
 [[vault.sync.mappings]]
 secret_name = "myapp-key"
@@ -98,6 +99,7 @@ vault_name = "production-vault"
 profile = "local"
 activate_to = ".env"
 ephemeral_keys = false
+plain = ["NEXT_PUBLIC_*"]
 
 [hooks]
 on_drift = "block"
@@ -122,11 +124,11 @@ func TestParseEverything(t *testing.T) {
 			URL: "https://my-keyvault.vault.azure.net/", Credential: "cli"},
 		Named: map[string]vault.Config{"production-vault": {Provider: "hashicorp", Name: "production-vault", Timeout: time.Minute,
 			Dir: "/repo", URL: "https://prod.example.com"}},
-		Sync: config.SyncOptions{DefaultVaultName: "my-keyvault", EnvKeysFilename: ".keys", MaxWorkers: 4, EphemeralKeys: true},
+		Sync: config.SyncOptions{DefaultVaultName: "my-keyvault", EnvKeysFilename: ".keys", MaxWorkers: 4, EphemeralKeys: true, Plain: []string{"LOG_LEVEL"}},
 		Mappings: []config.Mapping{
-			{SecretName: "myapp-key", Folder: "services/myapp", Ephemeral: true, Line: 45},
+			{SecretName: "myapp-key", Folder: "services/myapp", Ephemeral: true, Plain: []string{"LOG_LEVEL"}, Line: 46},
 			{SecretName: "team/local-key", Folder: ".", Environment: "development", EnvFile: "config/postgresql.env",
-				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Line: 49},
+				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 50},
 		},
 		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
 		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}},
@@ -181,7 +183,7 @@ func TestParseDefaults(t *testing.T) {
 	if want := (config.Hooks{OnDrift: "repair", OnUnmapped: "warn", OnPlaintext: "block", OnUnreachable: "block", PostCheckout: "pull", Timeout: 5 * time.Second}); c.Hooks != want {
 		t.Errorf("Hooks = %+v; want %+v", c.Hooks, want)
 	}
-	if want := (config.SyncOptions{EnvKeysFilename: ".env.keys"}); c.Sync != want {
+	if want := (config.SyncOptions{EnvKeysFilename: ".env.keys"}); !reflect.DeepEqual(c.Sync, want) {
 		t.Errorf("Sync = %+v; want %+v", c.Sync, want)
 	}
 }

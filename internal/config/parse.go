@@ -213,6 +213,7 @@ func (c *Config) parseSync(t *table) {
 	}
 	s.MaxWorkers = t.number("max_workers", 1, 1024)
 	s.EphemeralKeys = t.flag("ephemeral_keys", false)
+	s.Plain = t.patterns("plain")
 	c.parseMappings(t)
 }
 
@@ -283,6 +284,7 @@ func (c *Config) parseMapping(t *table) Mapping {
 		Profile:     t.label("profile"),
 		ActivateTo:  t.path("activate_to", t.text("activate_to")),
 		Ephemeral:   t.flag("ephemeral_keys", c.Sync.EphemeralKeys),
+		Plain:       append(slices.Clone(c.Sync.Plain), t.patterns("plain")...),
 		Line:        t.r.lineOf(t.where),
 	}
 	if IsCompanion(".env." + m.Env()) {

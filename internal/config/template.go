@@ -73,6 +73,7 @@ const syncTemplate = `
 # env_keys_filename = ".env.keys"
 # max_workers = 8         # so many vault requests and files at a time
 # ephemeral_keys = false  # true: private keys are never written to a file
+# plain = ["LOG_LEVEL"]   # names whose values stay plaintext
 `
 
 const hooksTemplate = `

@@ -30,6 +30,7 @@ type Document struct {
 	data    []byte
 	text    []byte // data, or its decoded text if it is UTF-16
 	entries []Entry
+	plain   func(name string) bool // of [Document.Keeping]; nil for no names
 }
 
 // An Entry is one assignment of a document.
@@ -64,6 +65,33 @@ func Parse(data []byte) *Document {
 		at = a.end
 	}
 	return d
+}
+
+// Keeping returns the document with names that are to stay plaintext: they are not
+// encrypted, and count like comments. Those of other calls no longer do. The documents
+// that are made from it keep them too. Names that end in _PLAIN always stay plaintext.
+func (d *Document) Keeping(plain func(name string) bool) *Document {
+	other := *d
+	other.plain = plain
+	return &other
+}
+
+// StaysPlain reports whether the value of name is to stay plaintext.
+func (d *Document) StaysPlain(name string) bool {
+	return strings.HasSuffix(name, "_PLAIN") || d.plain != nil && d.plain(name)
+}
+
+// KeepsPlain reports whether a value of the document is to stay plaintext, other than
+// by its name's end.
+func (d *Document) KeepsPlain() bool {
+	return d.plain != nil && slices.ContainsFunc(d.entries, func(e Entry) bool { return d.plain(e.Name) })
+}
+
+// parse parses data that was made from the document.
+func (d *Document) parse(data []byte) *Document {
+	out := Parse(data)
+	out.plain = d.plain
+	return out
 }
 
 // Bytes returns a copy of the document's bytes.

@@ -36,7 +36,7 @@ type EncryptOptions struct {
 // The error is an [*EncodingError], a [*PatternError], or a [*HeaderError] if
 // the document declares a public key that is invalid or is not pub.
 func (d *Document) Encrypt(pub ecies.PublicKey, opt EncryptOptions) (*Document, []string, error) {
-	todo := d.plaintext(opt.Selection)
+	todo := d.toEncrypt(opt)
 	hasHeader, err := d.accepts(pub)
 	if err := errors.Join(d.Check(), opt.Selection.Check(), err); err != nil || len(todo) == 0 {
 		return d, nil, err
@@ -49,7 +49,7 @@ func (d *Document) Encrypt(pub ecies.PublicKey, opt EncryptOptions) (*Document, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if left := out.plaintext(opt.Selection); len(left) > 0 {
+	if left := out.toEncrypt(opt); len(left) > 0 {
 		return nil, nil, errReadBack
 	}
 	if !hasHeader {
@@ -58,6 +58,22 @@ func (d *Document) Encrypt(pub ecies.PublicKey, opt EncryptOptions) (*Document, 
 		}
 	}
 	return out, d.names(todo), nil
+}
+
+// toEncrypt returns the entries that [Document.Encrypt] encrypts: also, if nothing
+// in the document is encrypted, those that were encrypted in the previous version,
+// although they are to stay plaintext. A decrypted file says nothing about what its
+// author wants in plaintext.
+func (d *Document) toEncrypt(opt EncryptOptions) []int {
+	if opt.Previous == nil || d.plain == nil || len(d.encrypted(Selection{})) > 0 {
+		return d.plaintext(opt.Selection)
+	}
+	all := *d
+	all.plain = func(name string) bool {
+		e, _ := opt.Previous.Get(name)
+		return d.plain(name) && !e.Encrypted()
+	}
+	return all.plaintext(opt.Selection)
 }
 
 // accepts reports whether the document has a header. A header without pub is an
@@ -155,7 +171,7 @@ func (d *Document) EndLine() *Document {
 	if len(d.data) == 0 || lineEnd(d.data[len(d.data)-1:]) > 0 {
 		return d
 	}
-	return Parse(append(d.Bytes(), d.lineEnding()...))
+	return d.parse(append(d.Bytes(), d.lineEnding()...))
 }
 
 // names returns the names of entries, each once.

@@ -118,7 +118,7 @@ func (d *Document) addHeader(pub ecies.PublicKey, opt EncryptOptions) (*Document
 		"# " + path.Base(opt.File),
 		"",
 	}
-	out := Parse(bytes.Join([][]byte{d.data[:at], []byte(strings.Join(banner, eol)), d.data[at:]}, nil))
+	out := d.parse(bytes.Join([][]byte{d.data[:at], []byte(strings.Join(banner, eol)), d.data[at:]}, nil))
 	if len(out.entries) == 0 || out.entries[0].Name != opt.Header ||
 		!sameEntries(out.entries[1:], d.entries) {
 		return nil, &NameError{opt.File, "the header would not read back"}

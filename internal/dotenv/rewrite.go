@@ -62,7 +62,7 @@ func (d *Document) rewrite(changes []change) (*Document, error) {
 		return nil, errors.Join(errs...)
 	}
 	w.prepend(d.data[:rest])
-	out := Parse(w.buf[w.at:])
+	out := d.parse(w.buf[w.at:])
 	want := slices.Clone(d.entries)
 	for _, c := range changes {
 		want[c.index].Value = c.value

@@ -56,7 +56,7 @@ func matchAny(patterns []string, name string) bool {
 
 // Plaintext returns the selected entries that [Document.Encrypt] would encrypt:
 // all that are not encrypted, including empty ones, except public keys and
-// names ending in _PLAIN.
+// names that stay plaintext.
 func (d *Document) Plaintext(sel Selection) []Entry {
 	var plain []Entry
 	for _, i := range d.plaintext(sel) {
@@ -67,7 +67,7 @@ func (d *Document) Plaintext(sel Selection) []Entry {
 
 func (d *Document) plaintext(sel Selection) (indexes []int) {
 	for i, e := range d.entries {
-		if !e.Encrypted() && !e.isPublicKey() && !strings.HasSuffix(e.Name, "_PLAIN") && sel.Has(e.Name) {
+		if !e.Encrypted() && !e.isPublicKey() && !d.StaysPlain(e.Name) && sel.Has(e.Name) {
 			indexes = append(indexes, i)
 		}
 	}

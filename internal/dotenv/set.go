@@ -88,7 +88,7 @@ func (d *Document) insert(at int, name string) *Document {
 	if n := end; n > 0 && before[n-1] != '\n' && before[n-1] != '\r' {
 		before = append(bytes.Clone(before), d.lineEnding()...)
 	}
-	out := Parse(bytes.Join([][]byte{before, []byte(name + `=""` + d.lineEnding()), d.data[end:]}, nil))
+	out := d.parse(bytes.Join([][]byte{before, []byte(name + `=""` + d.lineEnding()), d.data[end:]}, nil))
 	n := len(d.entries)
 	if len(out.entries) != n+1 || out.entries[at].Name != name ||
 		!sameEntries(out.entries[:at], d.entries[:at]) || !sameEntries(out.entries[at+1:], d.entries[at:]) {
@@ -116,7 +116,7 @@ func (d *Document) Unset(name string) (out *Document, lines int, err error) {
 		lines++
 	}
 	slices.Reverse(rest)
-	if out = Parse(data); !sameEntries(out.entries, rest) {
+	if out = d.parse(data); !sameEntries(out.entries, rest) {
 		return nil, 0, errReadBack
 	}
 	return out, lines, nil

@@ -59,6 +59,10 @@ func (d Drifted) Repair() (Repair, error) {
 	if err != nil {
 		return Repair{}, err
 	}
+	plain = plain.Keeping(func(name string) bool {
+		e, _ := d.Doc.Get(name)
+		return !e.Encrypted() && d.Doc.StaysPlain(name)
+	})
 	pub, header, err := d.target()
 	if err != nil {
 		return Repair{}, err

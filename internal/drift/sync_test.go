@@ -115,7 +115,7 @@ func TestSyncOfOneTarget(t *testing.T) {
 			if c.Action != tt.action || (c.Err == nil) != (tt.wantErr == "") || c.Err != nil && !strings.HasPrefix(c.Err.Error(), tt.wantErr) {
 				t.Errorf("Sync = %s, %v; want %s, %q", c.Action, c.Err, tt.action, tt.wantErr)
 			}
-			if c.Mapping != target.Mapping || c.File != "svc/.env.keys" || !c.Private {
+			if c.Mapping.SecretName != target.Mapping.SecretName || c.File != "svc/.env.keys" || !c.Private {
 				t.Errorf("Sync = %+v; want the mapping and its private keys file", c)
 			}
 			if tt.vault.Err == nil && !slices.Equal(c.Names, []string{name}) {

@@ -91,10 +91,14 @@ func Set(ctx context.Context, w *workspace.Workspace, t mapping.Target, name str
 	}
 	var doc *dotenv.Document
 	var err error
-	if t.Doc.State() == dotenv.Plain {
+	switch {
+	case t.Doc.StaysPlain(name):
+		ch.AddNote("in plaintext, as the configuration says")
+		doc, err = t.Doc.Set(name, value.Reveal())
+	case t.Doc.State() == dotenv.Plain:
 		ch.AddNote(decryptedNote)
 		doc, err = t.Doc.Set(name, value.Reveal())
-	} else {
+	default:
 		var pair keyring.Pair
 		if pair, err = pairOf(ctx, w, t); err != nil {
 			return ch, err

@@ -45,7 +45,7 @@ func Edit(ctx context.Context, w *workspace.Workspace, t mapping.Target, e Edito
 		return ch, err
 	}
 	defer folder.remove()
-	doc, err := folder.edit(ctx, path.Base(t.File), plain.Bytes(), e, func(doc *dotenv.Document) error { return check(doc, encrypt) })
+	doc, err := folder.edit(ctx, path.Base(t.File), plain.Bytes(), e, t.Keeping, func(doc *dotenv.Document) error { return check(doc, encrypt) })
 	if err != nil || bytes.Equal(doc.Bytes(), plain.Bytes()) {
 		return ch, err
 	}
@@ -126,7 +126,7 @@ type BusyError struct{ File string }
 func (e *BusyError) Error() string { return e.File + " is being edited by another envdrift" }
 
 // edit writes text to the folder and lets the user edit it until it passes check.
-func (f *folder) edit(ctx context.Context, name string, text []byte, e Editor, check func(*dotenv.Document) error) (*dotenv.Document, error) {
+func (f *folder) edit(ctx context.Context, name string, text []byte, e Editor, keeping func(*dotenv.Document) *dotenv.Document, check func(*dotenv.Document) error) (*dotenv.Document, error) {
 	file := filepath.Join(f.dir, name)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (f *folder) edit(ctx context.Context, name string, text []byte, e Editor, c
 		if err != nil {
 			return nil, err
 		}
-		doc := dotenv.Parse(edited)
+		doc := keeping(dotenv.Parse(edited))
 		problem := check(doc)
 		if problem == nil {
 			return doc, nil

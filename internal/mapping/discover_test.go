@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -42,7 +43,7 @@ func TestPropose(t *testing.T) {
 		{"a/prod.env", config.Mapping{SecretName: "my-app-a-prod-env-key", Folder: "a", EnvFile: "prod.env"}},
 	}
 	for _, tt := range tests {
-		if got := mapping.Propose("My_App", tt.file); got != tt.want {
+		if got := mapping.Propose("My_App", tt.file); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Propose(My_App, %s) = %+v; want %+v", tt.file, got, tt.want)
 		}
 	}

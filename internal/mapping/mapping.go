@@ -118,9 +118,19 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 		return t
 	}
 	t.File = path.Join(folder, name)
-	t.Doc, t.Err = ReadEnvFile(fsys, t.File)
+	if t.Doc, t.Err = ReadEnvFile(fsys, t.File); t.Doc != nil {
+		t.Doc = t.Keeping(t.Doc)
+	}
 	t.Names = keyNames(t.Doc, name, m)
 	return t
+}
+
+// Keeping returns doc with the names that the target's mapping keeps in plaintext.
+func (t Target) Keeping(doc *dotenv.Document) *dotenv.Document {
+	if len(t.Mapping.Plain) == 0 || doc == nil {
+		return doc
+	}
+	return doc.Keeping(t.Mapping.StaysPlain)
 }
 
 // ForFile returns the target for a file and a secret that are named on the

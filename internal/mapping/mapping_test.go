@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"errors"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -141,7 +142,7 @@ func TestResolveFindsTheEnvFile(t *testing.T) {
 			if e, ok := target.Doc.Get("A"); !ok || e.Value != "1" {
 				t.Errorf("Resolve: A = %q; want 1", e.Value)
 			}
-			if target.Mapping != tt.mapping {
+			if !reflect.DeepEqual(target.Mapping, tt.mapping) {
 				t.Errorf("Resolve: mapping = %+v; want it unchanged, %+v", target.Mapping, tt.mapping)
 			}
 			if target.File != tt.file || target.KeysFile != tt.keysFile {
@@ -240,7 +241,7 @@ func TestResolveSaysWhyThereIsNoDocument(t *testing.T) {
 			if !slices.Contains(bad.Names, want) {
 				t.Errorf("Resolve: names = %q; want %s among them", bad.Names, want)
 			}
-			if got[1].Err != nil || got[1].Doc == nil || got[1].Mapping != good {
+			if got[1].Err != nil || got[1].Doc == nil || !reflect.DeepEqual(got[1].Mapping, good) {
 				t.Errorf("Resolve: the other mapping = %+v; want it unaffected", got[1])
 			}
 		})
@@ -325,7 +326,7 @@ func TestAdHoc(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := mapping.ForFile(tree, "secret", tt.file, mapping.Target{})
-			if got.File != tt.file || got.KeysFile != "" || got.Mapping != (config.Mapping{SecretName: "secret", Environment: tt.environment}) {
+			if got.File != tt.file || got.KeysFile != "" || !reflect.DeepEqual(got.Mapping, config.Mapping{SecretName: "secret", Environment: tt.environment}) {
 				t.Errorf("AdHoc(%q) = %+v; want the file, the secret and %s", tt.file, got, tt.environment)
 			}
 			if names := strings.Join(got.Names, " "); names != tt.names {
@@ -349,7 +350,7 @@ func TestAdHocOfAMappedFile(t *testing.T) {
 	got := mapping.ForFile(nil, "stated", "a/.env.staging", mapped)
 	want := mapped.Mapping
 	want.SecretName = "stated"
-	if got.Mapping != want {
+	if !reflect.DeepEqual(got.Mapping, want) {
 		t.Errorf("AdHoc of a mapped file: mapping = %+v; want %+v", got.Mapping, want)
 	}
 	if got.File != mapped.File || got.KeysFile != mapped.KeysFile || !slices.Equal(got.Names, mapped.Names) || !errors.Is(got.Err, mapped.Err) {
@@ -380,7 +381,7 @@ func TestForKey(t *testing.T) {
 			if got.File != tt.file || (got.Doc == nil) != (tt.file == "") || got.Err != nil || got.KeysFile != "a/keys.env" {
 				t.Errorf("ForKey(%q) = %+v; want file %q, keys in a/keys.env, no error", tt.environment, got, tt.file)
 			}
-			if got.Mapping != (config.Mapping{Folder: "a", Environment: tt.wantEnvironment}) {
+			if !reflect.DeepEqual(got.Mapping, config.Mapping{Folder: "a", Environment: tt.wantEnvironment}) {
 				t.Errorf("ForKey(%q): mapping = %+v; want %s in a", tt.environment, got.Mapping, tt.wantEnvironment)
 			}
 			if names := strings.Join(got.Names, " "); names != tt.names {

@@ -43,6 +43,9 @@ type File struct {
 
 	old   []byte
 	hooks config.Hooks // the stricter of those that rule the file
+
+	mappedBefore bool           // by the configuration before
+	plainBefore  config.Mapping // then
 }
 
 // Request asks for the keys of the file.
@@ -106,6 +109,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 	if f.old != nil {
 		f.Head = dotenv.Parse(f.old)
 	}
+	f.keepPlain()
 	if f.holdsOwnKey() {
 		f.Err = &KeysError{File: f.File}
 		return false
@@ -130,6 +134,27 @@ func (c *Changes) prepare(f *File) (ask bool) {
 		f.Unproven = &ProfileError{f.Mapping.Profile}
 	}
 	return false
+}
+
+// keepPlain takes the names that stay plaintext out of the proof: those that the
+// configuration keeps now and before. What was encrypted stays encrypted until the
+// configuration that allows plaintext has been committed.
+func (f *File) keepPlain() {
+	if len(f.Mapping.Plain) == 0 {
+		return
+	}
+	f.Doc = f.Doc.Keeping(func(name string) bool {
+		switch {
+		case !f.Mapping.StaysPlain(name):
+			return false
+		case f.mappedBefore:
+			return f.plainBefore.StaysPlain(name)
+		case f.Head == nil:
+			return true
+		}
+		e, _ := f.Head.Get(name)
+		return !e.Encrypted()
+	})
 }
 
 // A ProfileError reports a file that was not proven because nobody asked for its
@@ -308,6 +333,9 @@ func (f *File) prove() {
 	f.Err = f.Verdict.Err()
 	f.Verified = f.Err == nil
 	f.Warnings = append(f.Warnings, f.Verdict.Warnings...)
+	if broad := f.Mapping.BroadPlain(); len(broad) > 0 {
+		f.Warnings = append(f.Warnings, "plain keeps names in plaintext that are usual for secrets: "+strings.Join(broad, ", "))
+	}
 }
 
 // unstagedVault replaces the error of a staged file by an [*UnstagedVaultError] if

@@ -126,6 +126,11 @@ func (c *Changes) rule(f *File) error {
 	if len(before) > 0 {
 		f.hooks = f.hooks.Stricter(before[0].Config.Hooks)
 	}
+	for _, w := range before {
+		if t, ok := w.Target(f.File); ok && !f.mappedBefore {
+			f.mappedBefore, f.plainBefore = true, t.Mapping
+		}
+	}
 	for i, w := range slices.Concat(now, before, c.base) {
 		if i >= len(now)+len(before) {
 			w = w.WithTree(c.tree)

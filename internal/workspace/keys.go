@@ -19,7 +19,7 @@ func (w *Workspace) Request(file string, doc *dotenv.Document) keyring.Request {
 	if t, mapped := w.Target(file); mapped {
 		q.Target = t
 	}
-	q.Doc = doc
+	q.Doc = q.Keeping(doc)
 	return q
 }
 
