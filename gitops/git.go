@@ -59,7 +59,8 @@ func lookup(environ []string, name string) (value string) {
 var pathspecModes = [...]string{"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_LITERAL_PATHSPECS"}
 
 // environment returns the environment of every git command. Git and the filters
-// that it starts have no use for secrets.
+// that it starts have no use for secrets. What refs/replace and grafts put in the
+// place of an object is not what git pushes.
 func environment(environ []string) []string {
 	var env []string
 	for _, kv := range environ {
@@ -68,7 +69,8 @@ func environment(environ []string) []string {
 			env = append(env, kv)
 		}
 	}
-	return append(env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
+	return append(env, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C",
+		"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE="+os.DevNull)
 }
 
 // command prepares a git command that runs at the top: elsewhere, with GIT_DIR
