@@ -97,16 +97,14 @@ func Merge(base, ours, theirs *Document, opt MergeOptions) (*Merged, error) {
 	m.decide()
 	m.order()
 	m.place()
-	for _, view := range []int{oursSide, theirsSide} {
-		if !m.readsBack(view) {
-			return nil, ErrNotMergeable
-		}
-	}
 	out := &Merged{Data: m.render(bothSides)}
 	for _, v := range m.variables {
 		if v.err != nil {
 			out.Conflicts = append(out.Conflicts, VariableConflict{v.name, v.err})
 		}
+	}
+	if !m.readsBack(oursSide) || len(out.Conflicts) > 0 && !m.readsBack(theirsSide) {
+		return nil, ErrNotMergeable
 	}
 	return out, nil
 }
@@ -291,11 +289,41 @@ func (m *merger) decideOn(v *variable) {
 		m.take(v, theirsSide, theirs)
 	case known && slices.EqualFunc(theirs, base, line.sameText):
 		m.take(v, oursSide, ours)
-	case known && len(ours) == len(base) && len(theirs) == len(base):
-		m.mergeParts(v)
 	default:
-		m.mergeWhole(v, known)
+		m.mergeValues(v, known)
 	}
+}
+
+// mergeValues merges a variable whose lines differ in all versions: its values,
+// and if all versions have it equally often, what is before and behind each.
+func (m *merger) mergeValues(v *variable, known bool) {
+	from, err := m.sideWithValues(v, known)
+	if err != nil {
+		v.err = err
+		return
+	}
+	lines := slices.Clone(v.at[from])
+	if n := len(v.at[baseSide]); known && len(v.at[oursSide]) == n && len(v.at[theirsSide]) == n {
+		for i := range lines {
+			base, ours, theirs := v.at[baseSide][i], v.at[oursSide][i], v.at[theirsSide][i]
+			var okHead, okTail bool
+			lines[i].head, okHead = threeWay(base.head, ours.head, theirs.head)
+			lines[i].tail, okTail = threeWay(base.tail, ours.tail, theirs.tail)
+			if !okHead || !okTail {
+				v.err = ErrBothChanged
+				return
+			}
+		}
+	}
+	m.take(v, from, lines)
+}
+
+// threeWay returns what became of base, unless both sides changed it.
+func threeWay(base, ours, theirs string) (string, bool) {
+	if ours == base {
+		return theirs, true
+	}
+	return ours, theirs == base || ours == theirs
 }
 
 // take makes the assignments of one side the result.
@@ -308,26 +336,25 @@ func (m *merger) take(v *variable, i int, lines []line) {
 	}
 }
 
-// mergeWhole compares all assignments of a variable together.
-func (m *merger) mergeWhole(v *variable, known bool) {
+// sideWithValues returns the side that has the merged values of a variable, or why
+// neither has.
+func (m *merger) sideWithValues(v *variable, known bool) (int, error) {
 	equal, err := m.equal(v, oursSide, theirsSide)
 	if equal {
-		m.take(v, m.prefer(v), v.at[m.prefer(v)])
-		return
+		return m.prefer(v), nil
 	}
 	if known {
-		var errs [2]error
-		if equal, errs[0] = m.equal(v, oursSide, baseSide); equal {
-			m.take(v, theirsSide, v.at[theirsSide])
-			return
+		unchanged, err1 := m.equal(v, oursSide, baseSide)
+		if unchanged {
+			return theirsSide, nil
 		}
-		if equal, errs[1] = m.equal(v, theirsSide, baseSide); equal {
-			m.take(v, oursSide, v.at[oursSide])
-			return
+		unchanged, err2 := m.equal(v, theirsSide, baseSide)
+		if unchanged {
+			return oursSide, nil
 		}
-		err = errors.Join(err, errs[0], errs[1])
+		err = errors.Join(err, err1, err2)
 	}
-	v.err = whyNot(v, err)
+	return 0, whyNot(v, err)
 }
 
 // prefer returns the side of two with equal values that is taken: one that need
@@ -364,64 +391,6 @@ func (m *merger) equal(v *variable, a, b int) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// mergeParts merges each assignment of a variable that all three versions have
-// equally often: its value, and what is before and behind it.
-func (m *merger) mergeParts(v *variable) {
-	v.lines = make([]line, len(v.at[oursSide]))
-	for n := range v.lines {
-		base, ours, theirs := v.at[baseSide][n], v.at[oursSide][n], v.at[theirsSide][n]
-		from, err := m.mergeValue(v, n)
-		if err != nil {
-			v.err = err
-			return
-		}
-		l := v.at[from][n]
-		var okHead, okTail bool
-		l.head, okHead = threeWay(base.head, ours.head, theirs.head)
-		l.tail, okTail = threeWay(base.tail, ours.tail, theirs.tail)
-		if !okHead || !okTail {
-			v.err = ErrBothChanged
-			return
-		}
-		if v.err = m.adopt(&l, from); v.err != nil {
-			return
-		}
-		v.lines[n] = l
-	}
-}
-
-// threeWay returns what became of base, unless both sides changed it.
-func threeWay(base, ours, theirs string) (string, bool) {
-	if ours == base {
-		return theirs, true
-	}
-	return ours, theirs == base || ours == theirs
-}
-
-// mergeValue returns the side that has the merged value.
-func (m *merger) mergeValue(v *variable, n int) (int, error) {
-	base, ours, theirs := v.at[baseSide][n], v.at[oursSide][n], v.at[theirsSide][n]
-	switch {
-	case ours.raw == theirs.raw, theirs.raw == base.raw:
-		return oursSide, nil
-	case ours.raw == base.raw:
-		return theirsSide, nil
-	}
-	equal, err := m.sameValue(ours, oursSide, theirs, theirsSide)
-	if equal {
-		return m.prefer(v), nil
-	}
-	unchanged, err1 := m.sameValue(ours, oursSide, base, baseSide)
-	if unchanged {
-		return theirsSide, nil
-	}
-	unchanged, err2 := m.sameValue(theirs, theirsSide, base, baseSide)
-	if unchanged {
-		return oursSide, nil
-	}
-	return 0, whyNot(v, errors.Join(err, err1, err2))
 }
 
 // A plaintext is a decrypted value, or why there is none.
