@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
 )
 
 // A Conflict is a file that a merge could not resolve: its version before, and
@@ -81,4 +84,57 @@ func (c Conflict) merge() ([]byte, error) {
 		}
 	}
 	return merged, nil
+}
+
+// Recipients returns the recipients file of a merge: ours, with what the other side
+// added and without what it took away. The error says which line is no recipient.
+func (c Conflict) Recipients() ([]byte, error) {
+	for _, data := range [][]byte{c.Base, c.Ours, c.Theirs} {
+		if hasMarkers(data) {
+			return nil, errNoBase
+		}
+	}
+	return c.merge()
+}
+
+// MergeSecret returns the file of a secret after a merge, encrypted to the readers
+// of a merged recipients file: the value that one side changed, or that both
+// have. The user must be able to read it before and after. The error is a
+// [*vault.Error] of kind ErrConflict if both sides changed the value.
+func (s *Store) MergeSecret(name string, c Conflict, recipients []byte) ([]byte, error) {
+	readers, err := parseReaders(recipients)
+	if err != nil {
+		return nil, s.fail("merge", name, vault.ErrConfig, s.recipients+": "+err.Error(), "")
+	}
+	value, err := s.mergedValue(name, c)
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.encryptTo(readers, name, value)
+	if err == nil {
+		_, err = s.decrypt("merge", name, data)
+	}
+	return data, err
+}
+
+func (s *Store) mergedValue(name string, c Conflict) (secret.Value, error) {
+	ours, err := s.decrypt("merge", name, c.Ours)
+	if err != nil {
+		return ours, err
+	}
+	theirs, err := s.decrypt("merge", name, c.Theirs)
+	if err != nil || ours.Equal(theirs) {
+		return ours, err
+	}
+	if len(c.Base) > 0 {
+		base, err := s.decrypt("merge", name, c.Base)
+		switch {
+		case err != nil: // not known who changed it
+		case base.Equal(ours):
+			return theirs, nil
+		case base.Equal(theirs):
+			return ours, nil
+		}
+	}
+	return s.agreed(name, c)
 }
