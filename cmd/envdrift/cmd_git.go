@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/envdrift/envdrift/hooks/content"
+	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// addGit adds what git starts: docs/git.md says how.
+func (c *cli) addGit(app *kingpin.Application, commands map[string]command) {
+	git := app.Command("git", "Merge or show a file for git, which calls this; hook install sets it up.").Hidden()
+	merge := git.Command("merge", "Merge a file of which git has three versions.").HelpLong(`
+Git passes the arguments of a merge driver: %O %A %B %L %P, and %S %X %Y if it has
+them. Only the second file is written.
+
+Statuses: 0 merged · 1 merged with conflicts · 2 not merged, and nothing written`)
+	m := content.Merge{}
+	kind := merge.Arg("KIND", "env, recipients or vault.").Required().Enum(string(content.EnvFile), string(content.Recipients), string(content.VaultFile))
+	words := merge.Arg("ARG", "What git passes.").Required().Strings()
+	commands[merge.FullCommand()] = func(ctx context.Context) error {
+		m.Kind = content.Kind(*kind)
+		return c.mergeForGit(ctx, m, *words)
+	}
+	textconv := git.Command("textconv", "Print an env file with a tag for each value.").HelpLong(`
+Equal values of one key have equal tags, from which nothing can be guessed. Values
+are printed only with your own setting: git config envdrift.diff values
+
+Statuses: always 0
+Example:  envdrift git textconv .env.production`)
+	file := textconv.Arg("FILE", "What git passes.").Required().String()
+	commands[textconv.FullCommand()] = func(ctx context.Context) error { return c.textconv(ctx, *file) }
+}
+
+// opener opens the workspace for a file that git passes. It asks nothing and trusts
+// nothing new.
+func (c *cli) opener() content.Opener {
+	return func(file string) (*workspace.Workspace, error) {
+		o := c.workspaceOptions()
+		o.UI, o.Consent = nil, workspace.Never
+		if c.env["CI"] == "true" {
+			o.Consent = workspace.CI
+		}
+		o.Dir = c.dir
+		if dir := filepath.Join(c.dir, filepath.Dir(filepath.FromSlash(file))); filepath.IsLocal(file) && isDir(dir) {
+			o.Dir = dir
+		} else if dir := filepath.Join(c.dir, c.env["GIT_PREFIX"]); filepath.IsAbs(file) && isDir(dir) {
+			o.Dir = dir
+		}
+		_, err := os.Lstat(filepath.Join(c.dir, ".git"))
+		o.Bare = err != nil && c.env["GIT_DIR"] == "."
+		return workspace.Open(o)
+	}
+}
+
+func isDir(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir()
+}
+
+// mergeForGit merges a file. Where it cannot, the command that git runs does what
+// git would without envdrift.
+func (c *cli) mergeForGit(ctx context.Context, m content.Merge, words []string) error {
+	failed := func(err error) error { return &exitError{err, statusUsage} }
+	if len(words) < 5 {
+		return failed(errors.New("git passes %O %A %B %L %P"))
+	}
+	words = append(words, "", "", "")
+	size, err := strconv.Atoi(words[3])
+	if err != nil {
+		return failed(fmt.Errorf("%q is no length of conflict markers", words[3]))
+	}
+	m.Base, m.Ours, m.Theirs, m.MarkerSize, m.Path = words[0], words[1], words[2], size, words[4]
+	m.BaseLabel, m.OursLabel, m.TheirsLabel = words[5], words[6], words[7]
+	result, err := m.Run(ctx, c.opener())
+	if err != nil {
+		return failed(fmt.Errorf("%s is merged by lines: %w", m.Path, err))
+	}
+	if len(result.Conflicts) == 0 {
+		return nil
+	}
+	for _, conflict := range result.Conflicts {
+		c.say("envdrift: %s", strings.TrimPrefix(m.Path+": "+cmp.Or(conflict.Name+": ", "")+c.message(conflict.Err), " "))
+	}
+	for _, hint := range c.mergeHints(m, result) {
+		c.say("envdrift: hint: %s", hint)
+	}
+	return &exitError{errReported, statusFail}
+}
+
+// mergeHints returns the commands that end a conflict. They are typed at the top.
+func (c *cli) mergeHints(m content.Merge, result content.Result) (hints []string) {
+	file := quote(m.Path)
+	if m.Kind == content.VaultFile {
+		for _, conflict := range result.Conflicts {
+			hints = append(hints, c.advice(conflict.Err)...)
+		}
+		if len(hints) == 0 {
+			hints = []string{"envdrift recipient sync && git add " + file}
+		}
+		return hints
+	}
+	for _, conflict := range result.Conflicts {
+		if content.NeedsKey(conflict.Err) {
+			return []string{"get the key (envdrift sync), or agree to it (envdrift trust), then: envdrift resolve " + file}
+		}
+	}
+	return []string{"envdrift resolve " + file + " --ours (or --theirs) takes a side for these variables alone"}
+}
+
+// textconv prints what git shows of an env file. It never fails once there is
+// something to print: git would show no diff at all.
+func (c *cli) textconv(ctx context.Context, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return &exitError{err, statusUsage}
+	}
+	values := content.ShowsValues(ctx, c.dir, c.env)
+	_, err = c.stdout.Write(content.Textconv(ctx, c.opener(), file, data, values))
+	return err
+}
+
+type resolveFlags struct {
+	file         string
+	ours, theirs bool
+}
+
+func (c *cli) addResolve(app *kingpin.Application) (string, command) {
+	var f resolveFlags
+	cmd := app.Command("resolve", "End the conflict of a merge in an env file.").HelpLong(`
+Merges the file again with the keys that are local now. For variables that both
+sides changed, a flag says whose value counts; everything else, also what you
+edited in the file, stays. Values are encrypted for the key in the file's header.
+The file is staged. As it was, with both sides, it is kept as a backup.
+
+In a rebase "ours" is the branch that yours is rebased onto, as git calls it.
+
+Statuses: 0 resolved · 1 still in conflict, or not in conflict · 2 wrong usage
+Example:  envdrift resolve .env.production --theirs`)
+	cmd.Arg("FILE", "The env file.").Required().StringVar(&f.file)
+	cmd.Flag("ours", "Take our side.").BoolVar(&f.ours)
+	cmd.Flag("theirs", "Take their side.").BoolVar(&f.theirs)
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.resolve(ctx, f) }
+}
+
+func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
+	if err := exclusive("resolve", map[string]bool{"--ours": f.ours, "--theirs": f.theirs}); err != nil {
+		return err
+	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	file, err := c.work.Inside(f.file)
+	if err != nil {
+		return err
+	}
+	side, from := content.Neither, ""
+	switch {
+	case f.ours:
+		side, from = content.Ours, "ours"
+	case f.theirs:
+		side, from = content.Theirs, "theirs"
+	}
+	done, err := content.Resolve(ctx, c.work, file, side)
+	row := report.Row{Status: "resolved", File: file, Names: done.Names, Err: err}
+	switch {
+	case err != nil:
+		row.Status = report.Conflict
+		if unresolved := (*content.UnresolvedError)(nil); errors.As(err, &unresolved) {
+			row.Hints = c.mergeHints(content.Merge{Kind: content.EnvFile, Path: c.relPath(file)}, content.Result{Conflicts: unresolved.Conflicts})
+		}
+	case len(done.Names) > 0:
+		row.Note = "taken from " + from
+	}
+	if done.Backup != "" {
+		row.Note = strings.Join(nonEmpty(row.Note, "staged", "the file with both sides: "+c.underCwd(done.Backup)), "; ")
+	}
+	c.add(row)
+	return nil
+}

@@ -1,0 +1,101 @@
+// Package content lets git understand what is in encrypted files: it merges env
+// files by variables and the age vault by recipients and secrets, and shows env
+// files in diffs by tags instead of ciphertexts. Git starts it as a merge driver
+// and as a textconv filter, at the top of the working tree or, without one, in
+// the git directory.
+//
+// It needs no network and asks nothing: keys are the local ones, and those of an
+// age vault in the repository. Plaintext is in memory only.
+package content
+
+import (
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// An Opener opens the workspace for a file, relative to the top. It is called only
+// if something is needed of it, since git starts a program for each file.
+type Opener func(file string) (*workspace.Workspace, error)
+
+// localKeys returns the local keys, the nearest to file first.
+func localKeys(w *workspace.Workspace, file string) ecies.Keys { return w.AllLocalKeys(file).Keys() }
+
+// vaultKeys returns the keys that the age vault of the repository holds for a
+// file, in the working tree and in some revisions: after a rotation the sides of
+// a merge have different ones. What cannot be read is left out: it may not be
+// needed.
+func vaultKeys(ctx context.Context, w *workspace.Workspace, file string, revs []string) (keys ecies.Keys) {
+	add := func(w *workspace.Workspace) {
+		if t, mapped := w.Target(file); mapped && w.VaultFile(ctx, t) != "" {
+			keys = append(keys, w.FetchToCheck(ctx, []mapping.Target{t})[0].Keys...)
+		}
+	}
+	add(w)
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return keys
+	}
+	for _, rev := range revs {
+		tree, err := repo.Tree(ctx, rev, workspace.MaxFile)
+		if err != nil {
+			continue
+		}
+		if there, err := w.At(tree, path.Dir(file)); err == nil {
+			add(there)
+		}
+		_ = tree.Close()
+	}
+	return keys
+}
+
+// mergedRevisions returns the commits that git may be merging now. A merge names
+// the other side in the environment and later in a file, as a rebase and a
+// cherry-pick do; a stash is one itself.
+func mergedRevisions(repo *gitops.Repo, env map[string]string) []string {
+	revs := []string{"HEAD"}
+	var named []string
+	for name := range env {
+		if oid, ok := strings.CutPrefix(name, "GITHEAD_"); ok && len(oid) >= 40 {
+			named = append(named, oid)
+		}
+	}
+	slices.Sort(named)
+	revs = append(revs, named...)
+	for _, name := range []string{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD"} {
+		if data, err := os.ReadFile(filepath.Join(repo.GitDir, name)); err == nil {
+			revs = append(revs, strings.Fields(string(data))...)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(repo.GitDir, "REVERT_HEAD")); err == nil {
+		revs = append(revs, strings.TrimSpace(string(data))+"^")
+	}
+	if data, err := os.ReadFile(filepath.Join(repo.GitDir, "rebase-merge", "done")); err == nil {
+		if word := lastPick(string(data)); word != "" {
+			revs = append(revs, word)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(repo.CommonDir, "refs", "stash")); err == nil {
+		revs = append(revs, "refs/stash")
+	}
+	return revs
+}
+
+// lastPick returns the commit of the last line of a list of what a rebase has
+// done: "pick <commit> <subject>".
+func lastPick(done string) string {
+	lines := strings.Split(strings.TrimSpace(done), "\n")
+	words := strings.Fields(lines[len(lines)-1])
+	if len(words) < 2 || len(words[1]) < 7 || strings.Trim(words[1], "0123456789abcdef") != "" {
+		return ""
+	}
+	return words[1]
+}

@@ -1,0 +1,316 @@
+package content
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// A State is how far git is set up to merge and show encrypted files.
+type State struct {
+	Drivers  bool     // git's configuration has all of envdrift's drivers, for this program
+	Own      []string // keys of git's configuration that the user has set otherwise; they stay
+	Missing  []string // files that no attribute names yet
+	Shared   bool     // the attributes are in .gitattributes
+	Caches   bool     // diff.envdrift.cachetextconv is set: git would store what is shown
+	Attached bool     // there are attributes at all
+}
+
+// Ready reports whether git merges and shows every file as it should.
+func (s State) Ready() bool {
+	return s.Drivers && s.Attached && len(s.Own)+len(s.Missing) == 0 && !s.Caches
+}
+
+// An attribute is one line of a file of attributes.
+type attribute struct{ file, text string }
+
+// A Setup sets up git for the files of one workspace.
+type Setup struct {
+	Workspace *workspace.Workspace
+	Repo      *gitops.Repo
+	Self      string // the envdrift that git runs if there is none in PATH
+	Shared    bool   // write .gitattributes, which the team commits
+}
+
+const (
+	textconvKey = "diff.envdrift.textconv"
+	cacheKey    = "diff.envdrift.cachetextconv"
+)
+
+// settings returns what envdrift sets in git's configuration, in order. Git runs a
+// command by the shell at the top of the working tree, and replaces what begins
+// with a %. Where envdrift is gone, or cannot, the command does what git would.
+func settings(self string) [][2]string {
+	find := `e=$(command -v envdrift); case $e in "$PWD"/* | [!/]* | "") e=` + shellQuote(self) + `;; esac; `
+	inMerge := strings.ReplaceAll(find, "%", "%%")
+	driver := func(kind Kind) string {
+		return inMerge + `if [ -x "$e" ]; then "$e" git merge ` + string(kind) + ` %O %A %B %L %P %S %X %Y; s=$?; [ $s -gt 1 ] || exit $s; fi; ` +
+			`git merge-file -q -L ours -L base -L theirs --marker-size=%L %A %O %B`
+	}
+	return [][2]string{
+		{"merge.envdrift.name", "env files, by variables (envdrift)"},
+		{"merge.envdrift.driver", driver(EnvFile)},
+		{"merge.envdrift-recipients.name", "recipients of the age vault (envdrift)"},
+		{"merge.envdrift-recipients.driver", driver(Recipients)},
+		{"merge.envdrift-vault.name", "secrets of the age vault (envdrift)"},
+		{"merge.envdrift-vault.driver", driver(VaultFile)},
+		{textconvKey, find + `f() { if [ -x "$e" ]; then "$e" git textconv "$1" && return; fi; cat "$1"; }; f`},
+	}
+}
+
+// isOurs reports whether a value is one that settings has, for an envdrift at any
+// path.
+func isOurs(key, value string) bool {
+	const mark = "/no/such/path"
+	for _, s := range settings(mark) {
+		before, after, ok := strings.Cut(s[1], shellQuote(mark))
+		if s[0] == key && (value == s[1] || ok && strings.HasPrefix(value, before) && strings.HasSuffix(value, after)) {
+			return true
+		}
+	}
+	return false
+}
+
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(filepath.ToSlash(s), "'", `'\''`) + "'"
+}
+
+// Install sets git's configuration, of this clone alone, and the attributes of the
+// mapped files. It is idempotent. What the user has set otherwise stays.
+func (s Setup) Install(ctx context.Context) (State, error) {
+	have, err := s.configured(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	for _, setting := range settings(s.Self) {
+		key, value := setting[0], setting[1]
+		if old, set := have[key]; set && (old == value || !isOurs(key, old)) {
+			continue
+		}
+		if err := s.Repo.SetLocal(ctx, key, value); err != nil {
+			return State{}, err
+		}
+	}
+	lines, err := s.attributes(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	for _, place := range s.places() {
+		if err := place.update(lines, place.shared == s.Shared); err != nil {
+			return State{}, err
+		}
+	}
+	return s.Inspect(ctx)
+}
+
+// Uninstall takes away what Install wrote, and nothing else.
+func (s Setup) Uninstall(ctx context.Context) error {
+	have, err := s.configured(ctx)
+	if err != nil {
+		return err
+	}
+	for _, setting := range settings(s.Self) {
+		if old, set := have[setting[0]]; set && isOurs(setting[0], old) {
+			if err := s.Repo.UnsetLocal(ctx, setting[0]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, place := range s.places() {
+		if err := place.update(nil, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Inspect returns how far git is set up.
+func (s Setup) Inspect(ctx context.Context) (State, error) {
+	have, err := s.configured(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	state := State{Drivers: true}
+	for _, setting := range settings(s.Self) {
+		switch old, set := have[setting[0]]; {
+		case !set:
+			state.Drivers = false
+		case !isOurs(setting[0], old):
+			state.Own = append(state.Own, setting[0])
+		}
+	}
+	_, state.Caches = have[cacheKey]
+	lines, err := s.attributes(ctx)
+	if err != nil {
+		return state, err
+	}
+	var there []string
+	for _, place := range s.places() {
+		data, err := place.read()
+		if err != nil {
+			return state, err
+		}
+		for line := range strings.Lines(string(data)) {
+			line = strings.TrimSpace(line)
+			there = append(there, line)
+			if slices.ContainsFunc(lines, func(a attribute) bool { return a.text == line }) {
+				state.Attached, state.Shared = true, state.Shared || place.shared
+			}
+		}
+	}
+	for _, a := range lines {
+		if !slices.Contains(there, a.text) {
+			state.Missing = append(state.Missing, a.file)
+		}
+	}
+	return state, nil
+}
+
+// configured returns git's settings of envdrift's drivers.
+func (s Setup) configured(ctx context.Context) (map[string]string, error) {
+	list, err := s.Repo.Settings(ctx, `^(merge|diff)\.envdrift(-[a-z]+)?\.`)
+	have := map[string]string{}
+	for _, setting := range list {
+		have[setting.Key] = setting.Value
+	}
+	return have, err
+}
+
+// attributes returns the lines for the mapped env files and for the age vaults.
+func (s Setup) attributes(ctx context.Context) (lines []attribute, err error) {
+	w := s.Workspace
+	add := func(file, attributes string) {
+		a := attribute{file, pattern(file) + " " + attributes}
+		if !slices.Contains(lines, a) {
+			lines = append(lines, a)
+		}
+	}
+	for _, t := range mapping.Resolve(w.Files(), w.Base, w.Config, w.Config.Mappings) {
+		if t.File != "" && !filepath.IsAbs(t.File) && (t.Err == nil || !errors.As(t.Err, new(*config.NoEnvFileError))) {
+			add(t.File, "diff=envdrift merge=envdrift")
+		}
+	}
+	recipients, dirs, err := w.AgeFiles(ctx)
+	for i, file := range recipients {
+		add(file, "merge=envdrift-recipients")
+		a := attribute{dirs[i], pattern(dirs[i]) + "/**/*.age merge=envdrift-vault"}
+		if strings.HasPrefix(pattern(dirs[i]), `"`) {
+			a.text = strings.TrimSuffix(pattern(dirs[i]), `"`) + `/**/*.age" merge=envdrift-vault`
+		}
+		if !slices.Contains(lines, a) {
+			lines = append(lines, a)
+		}
+	}
+	return lines, err
+}
+
+// pattern returns a path as a pattern of gitattributes that matches nothing else.
+func pattern(file string) string {
+	var b strings.Builder
+	quoted := strings.ContainsFunc(file, func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f })
+	for _, c := range []byte("/" + file) {
+		switch {
+		case strings.IndexByte(`*?[\`, c) >= 0 && quoted:
+			b.WriteString(`\\` + strings.ReplaceAll(string(c), `\`, `\\`))
+		case strings.IndexByte(`*?[\`, c) >= 0:
+			b.WriteString(`\` + string(c))
+		case c == '"':
+			b.WriteString(`\"`)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quoted {
+		return `"` + b.String() + `"`
+	}
+	return b.String()
+}
+
+// A place is a file that may hold envdrift's attributes.
+type place struct {
+	dir, name string
+	shared    bool
+}
+
+func (s Setup) places() []place {
+	return []place{
+		{dir: filepath.Join(s.Repo.CommonDir, "info"), name: "attributes"},
+		{dir: s.Repo.Top, name: ".gitattributes", shared: true},
+	}
+}
+
+// The lines around envdrift's attributes.
+const (
+	blockBegin = `# envdrift begins: "envdrift hook install" writes these lines, "envdrift hook uninstall" takes them away`
+	blockEnd   = `# envdrift ends`
+)
+
+func (p place) read() ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(p.dir, p.name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// update replaces envdrift's block, or takes it away. The rest of the file stays.
+func (p place) update(lines []attribute, wanted bool) error {
+	old, err := p.read()
+	if err != nil {
+		return err
+	}
+	data := withoutBlock(old)
+	if wanted && len(lines) > 0 {
+		if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+			data = append(data, '\n')
+		}
+		data = append(data, blockBegin+"\n"...)
+		for _, a := range lines {
+			data = append(data, a.text+"\n"...)
+		}
+		data = append(data, blockEnd+"\n"...)
+	}
+	switch {
+	case bytes.Equal(data, old):
+		return nil
+	case len(data) == 0:
+		return os.Remove(filepath.Join(p.dir, p.name))
+	}
+	if err := atomicfile.MkdirAll(p.dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(p.dir)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		err = atomicfile.Write(root, p.name, data, 0o644, false)
+	} else {
+		err = atomicfile.Replace(root, p.name, old, data, 0o644, false)
+	}
+	return cmp.Or(err, root.Close())
+}
+
+func withoutBlock(data []byte) []byte {
+	before, rest, ok := bytes.Cut(data, []byte(blockBegin+"\n"))
+	_, after, complete := bytes.Cut(rest, []byte(blockEnd+"\n"))
+	if !ok || !complete { // edited: it is the user's now
+		return data
+	}
+	return slices.Concat(before, after)
+}

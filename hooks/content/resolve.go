@@ -1,0 +1,228 @@
+package content
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// A Side is whose version of a variable counts.
+type Side int
+
+// The sides of a conflict, as git calls them: in a rebase Ours is the branch that
+// is rebased onto.
+const (
+	Neither Side = iota // only what the keys that are local now decide
+	Ours
+	Theirs
+)
+
+// A Resolution is what was done about an env file in conflict.
+type Resolution struct {
+	Names  []string // of the variables that a side was taken of
+	Backup string   // absolute path of the file as it was, with both sides
+}
+
+// Why a conflict is not resolved.
+var (
+	ErrNoConflict = errors.New("is not in conflict")
+	ErrEdited     = errors.New("has no conflict markers any more: git add ends the conflict")
+	ErrMarkers    = errors.New("has conflict markers that do not fit together: edit it")
+)
+
+// An UnresolvedError names the variables that are still in conflict.
+type UnresolvedError struct{ Conflicts []Conflict }
+
+func (e *UnresolvedError) Error() string {
+	var list []string
+	for _, c := range e.Conflicts {
+		list = append(list, c.Name+" ("+c.Err.Error()+")")
+	}
+	return "is in conflict about " + strings.Join(list, ", ")
+}
+
+// Resolve ends the conflict in an env file: it takes one side for the variables
+// that are in conflict, and leaves everything else as it is in the working tree.
+// Values are re-encrypted for the key in the header. The file is staged. As it
+// was, with both sides, it is kept as a backup.
+func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side) (Resolution, error) {
+	repo, err := w.Git(ctx)
+	if err == nil && repo == nil {
+		err = gitops.ErrNotRepository
+	}
+	if err != nil {
+		return Resolution{}, err
+	}
+	unlock, err := w.Lock(ctx)
+	if err != nil {
+		return Resolution{}, err
+	}
+	res, err := resolve(ctx, w, repo, file, side)
+	return res, errors.Join(err, unlock())
+}
+
+func resolve(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, file string, side Side) (Resolution, error) {
+	now, err := atomicfile.ReadFile(w.Files(), file)
+	if err != nil {
+		return Resolution{}, err
+	}
+	stages, err := repo.Conflict(ctx, file, workspace.MaxFile)
+	if err != nil {
+		return Resolution{}, err
+	}
+	c, err := conflictOf(now, stages)
+	if err != nil {
+		return Resolution{}, err
+	}
+	r := &ring{file: file, w: w}
+	doc, names, err := c.decide(ctx, r, side)
+	if err != nil {
+		return Resolution{}, err
+	}
+	if doc, err = c.encrypt(ctx, r, doc); err != nil {
+		return Resolution{}, err
+	}
+	res := Resolution{Names: names}
+	if res.Backup, err = repo.Backup(file, now, time.Now()); err != nil {
+		return Resolution{}, err
+	}
+	if err := atomicfile.Replace(w.Root(), file, now, doc.Bytes(), 0o644, false); err != nil {
+		return res, err
+	}
+	return res, repo.AddResolved(ctx, file)
+}
+
+// A conflict is an env file in conflict: both sides of it as a whole.
+type conflict struct {
+	base, ours, theirs *dotenv.Document
+	stages             []*dotenv.Document // as both sides committed it
+}
+
+// conflictOf returns both sides of the file as it is in the working tree: edits
+// outside of the conflict markers are on both. A file that git could not merge at
+// all holds one side, and no markers.
+func conflictOf(now []byte, stages *gitops.Conflict) (*conflict, error) {
+	c := &conflict{base: dotenv.Parse(nil)}
+	if stages != nil {
+		c.base = dotenv.Parse(stages.Base)
+		c.stages = []*dotenv.Document{dotenv.Parse(stages.Ours), dotenv.Parse(stages.Theirs)}
+	}
+	doc := dotenv.Parse(now)
+	if errors.As(doc.Check(), new(*dotenv.ConflictError)) {
+		var ok1, ok2 bool
+		c.ours, _, ok1 = doc.TakeSide(false)
+		c.theirs, _, ok2 = doc.TakeSide(true)
+		if !ok1 || !ok2 {
+			return nil, ErrMarkers
+		}
+		return c, nil
+	}
+	switch {
+	case stages == nil:
+		return nil, ErrNoConflict
+	case !bytes.Equal(now, stages.Ours) && !bytes.Equal(now, stages.Theirs):
+		return nil, ErrEdited
+	}
+	c.ours, c.theirs = c.stages[0], c.stages[1]
+	return c, nil
+}
+
+// decide merges both sides again, with the keys that there are now, and takes one
+// side for what is left.
+func (c *conflict) decide(ctx context.Context, r *ring, side Side) (*dotenv.Document, []string, error) {
+	merged, err := dotenv.Merge(c.base, c.ours, c.theirs, dotenv.MergeOptions{
+		Keys:       func() ecies.Keys { return r.keys(ctx) },
+		MayEncrypt: func(key ecies.PublicKey) error { return r.mayEncrypt(ctx, key) },
+	})
+	switch {
+	case err != nil && side == Ours:
+		return c.ours, nil, nil // lines that nobody can merge
+	case err != nil && side == Theirs:
+		return c.theirs, nil, nil
+	case err != nil:
+		return nil, nil, err
+	case side == Neither && len(merged.Conflicts) > 0:
+		e := &UnresolvedError{}
+		for _, v := range merged.Conflicts {
+			e.Conflicts = append(e.Conflicts, Conflict(v))
+		}
+		return nil, nil, e
+	}
+	doc, names, ok := dotenv.Parse(merged.Data).TakeSide(side == Theirs)
+	if !ok {
+		return nil, nil, ErrMarkers
+	}
+	return doc, names, nil
+}
+
+// encrypt encrypts for the header's key what is not, and fails if a value is left
+// that may be encrypted for another one.
+func (c *conflict) encrypt(ctx context.Context, r *ring, doc *dotenv.Document) (*dotenv.Document, error) {
+	headers, err := doc.PublicKeys()
+	if err != nil || len(headers) == 0 {
+		return doc, err
+	}
+	keys := r.keys(ctx)
+	mayEncrypt := func(key ecies.PublicKey) error { return r.mayEncrypt(ctx, key) }
+	if doc, err = doc.ForHeader(keys, mayEncrypt); err != nil {
+		return nil, err
+	}
+	own := keys.Find(headers[0].Key)
+	e := &UnresolvedError{}
+	for _, entry := range doc.Entries() {
+		if !entry.Encrypted() || c.isFor(entry.Value, headers) {
+			continue
+		}
+		if !decrypts(own, entry.Value) {
+			e.Conflicts = append(e.Conflicts, Conflict{entry.Name, &dotenv.MissingKeyError{Keys: c.otherKeys(headers)}})
+		}
+	}
+	if len(e.Conflicts) > 0 {
+		return nil, e
+	}
+	if c.ours.State() == dotenv.Plain || c.theirs.State() == dotenv.Plain {
+		doc, _, err = doc.Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file)})
+	}
+	return doc, err
+}
+
+func decrypts(key *ecies.PrivateKey, value string) bool {
+	if key == nil {
+		return false
+	}
+	_, _, err := ecies.Keys{key}.Decrypt(value)
+	return err == nil
+}
+
+// isFor reports whether a ciphertext is in a version that declares the public key
+// of headers.
+func (c *conflict) isFor(value string, headers []dotenv.Header) bool {
+	return slices.ContainsFunc(c.stages, func(d *dotenv.Document) bool {
+		declared, _ := d.PublicKeys()
+		has := slices.ContainsFunc(declared, func(h dotenv.Header) bool { return h.Key == headers[0].Key })
+		return has && slices.ContainsFunc(d.Entries(), func(e dotenv.Entry) bool { return e.Value == value })
+	})
+}
+
+// otherKeys returns the public keys of both sides but that of the result.
+func (c *conflict) otherKeys(headers []dotenv.Header) (keys []ecies.PublicKey) {
+	for _, d := range c.stages {
+		declared, _ := d.PublicKeys()
+		for _, h := range declared {
+			if h.Key != headers[0].Key && !slices.Contains(keys, h.Key) {
+				keys = append(keys, h.Key)
+			}
+		}
+	}
+	return keys
+}
