@@ -34,6 +34,7 @@ type cli struct {
 	quiet      bool
 	verbose    bool
 	noColor    bool
+	shared     bool // of hook install
 
 	args   []string
 	dir    string // absolute: the current directory, or -C

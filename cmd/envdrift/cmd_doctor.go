@@ -49,7 +49,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineKeys, c.examineFiles, c.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineFiles, c.examineTrust,
 	} {
 		found = append(found, examine(ctx)...)
 	}

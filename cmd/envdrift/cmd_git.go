@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/hooks/content"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -128,6 +129,88 @@ func (c *cli) textconv(ctx context.Context, file string) error {
 	values := content.ShowsValues(ctx, c.dir, c.env)
 	_, err = c.stdout.Write(content.Textconv(ctx, c.opener(), file, data, values))
 	return err
+}
+
+// drivers returns the set-up of git's drivers for the mapped files. It is not ok
+// where there is nothing to set up.
+func (c *cli) drivers(ctx context.Context) (s content.Setup, ok bool, err error) {
+	if c.work == nil || len(c.work.Config.Mappings) == 0 {
+		return s, false, nil
+	}
+	repo, err := c.work.Git(ctx)
+	if repo == nil || err != nil || !repo.HasGit() {
+		return s, false, err
+	}
+	self, err := hooks.Program(repo.Top)
+	return content.Setup{Workspace: c.work, Repo: repo, Self: self, Shared: c.shared}, err == nil, err
+}
+
+func (c *cli) installDrivers(ctx context.Context) error {
+	s, ok, err := c.drivers(ctx)
+	if !ok {
+		return err
+	}
+	state, err := s.Install(ctx)
+	if err == nil {
+		c.add(driversRow(state))
+	}
+	return err
+}
+
+func (c *cli) uninstallDrivers(ctx context.Context) error {
+	s, ok, err := c.drivers(ctx)
+	if !ok {
+		return err
+	}
+	return s.Uninstall(ctx)
+}
+
+func (c *cli) showDrivers(ctx context.Context) error {
+	s, ok, err := c.drivers(ctx)
+	if !ok {
+		return err
+	}
+	state, err := s.Inspect(ctx)
+	if err == nil {
+		c.add(driversRow(state))
+	}
+	return err
+}
+
+// driversRow reports how git merges and shows encrypted files. Without the drivers
+// it does so as it always did, which is no failure.
+func driversRow(s content.State) report.Row {
+	row := report.Row{Status: "absent", What: "merge and diff drivers"}
+	switch {
+	case s.Caches:
+		row.Note = "diff.envdrift.cachetextconv makes git store what diffs show"
+		row.Hints = []string{"git config --unset diff.envdrift.cachetextconv && git update-ref -d refs/notes/textconv/envdrift"}
+	case s.Ready():
+		row.Status, row.Note = "installed", "named in .git/info/attributes"
+		if s.Shared {
+			row.Note = "named in .gitattributes: commit it"
+		}
+	case len(s.Own) > 0:
+		row.Status, row.Note = "foreign", "set otherwise by you: "+strings.Join(s.Own, ", ")
+	case s.Drivers && len(s.Missing) > 0:
+		row.Status, row.Note = "outdated", "not named yet: "+strings.Join(s.Missing, ", ")
+		row.Hints = []string{"envdrift hook install"}
+	}
+	return row
+}
+
+func (c *cli) examineDrivers(ctx context.Context) []diagnosis {
+	s, ok, err := c.drivers(ctx)
+	if !ok || err != nil {
+		return nil // examineGit reports why
+	}
+	state, err := s.Inspect(ctx)
+	row := driversRow(state)
+	d := diagnosis{what: row.What, detail: strings.TrimSuffix(string(row.Status)+", "+row.Note, ", "), err: err, hints: row.Hints}
+	if err == nil && len(row.Hints) > 0 {
+		d.err = errors.New(row.Note)
+	}
+	return []diagnosis{d}
 }
 
 type resolveFlags struct {

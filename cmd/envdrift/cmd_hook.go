@@ -29,7 +29,8 @@ an older git, and with --files, hook files are written: those that are there kee
 running, nothing is overwritten, and one that git tracks gets a few lines, which let
 commits pass where envdrift is not installed. A hook that runs envdrift already is
 left alone. The vaults that the configuration names become trusted, because hooks
-never ask.
+never ask. In a clone git also gets drivers that merge encrypted files by variables
+and show tags in diffs.
 
 Some programs run hook files alone: JGit (Eclipse), GitPython, Dulwich, and those
 that bring an older git. If one of them commits here, use --files.
@@ -38,6 +39,7 @@ Statuses: 0 git runs all hooks · 1 it does not run one · 2 wrong usage
 Example:  envdrift hook install`)
 	files, everywhere := false, false
 	install.Flag("files", "Write hook files, also later on, until hook uninstall.").BoolVar(&files)
+	install.Flag("shared", "Name the files of the drivers in .gitattributes, to commit, not in this clone alone.").BoolVar(&c.shared)
 	global := func(cmd *kingpin.CmdClause, help string) { cmd.Flag("global", help).BoolVar(&everywhere) }
 	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later).")
 	commands[install.FullCommand()] = func(ctx context.Context) error {
@@ -53,6 +55,9 @@ Example:  envdrift hook uninstall`)
 	global(uninstall, "Remove those in your global git configuration.")
 	commands[uninstall.FullCommand()] = func(ctx context.Context) error {
 		_, err := c.withHooks(ctx, everywhere, hooks.Uninstall, "", false)
+		if !everywhere {
+			err = errors.Join(err, c.uninstallDrivers(ctx))
+		}
 		return err
 	}
 
@@ -63,6 +68,9 @@ Example:  envdrift hook status`)
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
 		_, err := c.withHooks(ctx, everywhere, inspectHooks, "", true)
+		if !everywhere {
+			err = errors.Join(err, c.showDrivers(ctx))
+		}
 		return err
 	}
 
@@ -122,6 +130,9 @@ func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
 	found, err := c.withHooks(ctx, everywhere, install, "installed", true)
 	if slices.ContainsFunc(found, func(h hooks.Hook) bool { return h.Scope != "" }) {
 		c.report.Summary = "envdrift: JGit, GitPython and a git before 2.54 do not run these; if you commit with one: " + c.commandLine("hook install --files")
+	}
+	if !everywhere {
+		err = errors.Join(err, c.installDrivers(ctx))
 	}
 	if err != nil || everywhere {
 		return err

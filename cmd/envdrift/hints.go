@@ -68,7 +68,7 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		}
 		return []string{line}
 	case report.Conflict:
-		return []string{"git mergetool " + name + "   or edit the file, then git add " + name}
+		return []string{c.commandLine("resolve "+name+" --ours") + " (or --theirs)   or edit the file, then git add " + name}
 	case report.PrivateKey:
 		if e := (*verify.LooseError)(nil); errors.As(err, &e) {
 			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}

@@ -71,17 +71,13 @@ func settings(self string) [][2]string {
 	}
 }
 
-// isOurs reports whether a value is one that settings has, for an envdrift at any
-// path.
+// isOurs reports whether a value of git's configuration is one that this version, or
+// another one, set.
 func isOurs(key, value string) bool {
-	const mark = "/no/such/path"
-	for _, s := range settings(mark) {
-		before, after, ok := strings.Cut(s[1], shellQuote(mark))
-		if s[0] == key && (value == s[1] || ok && strings.HasPrefix(value, before) && strings.HasSuffix(value, after)) {
-			return true
-		}
+	if strings.HasSuffix(key, ".name") {
+		return strings.HasSuffix(value, "(envdrift)")
 	}
-	return false
+	return strings.Contains(value, `"$e" git merge `) || strings.Contains(value, `"$e" git textconv `)
 }
 
 func shellQuote(s string) string {
