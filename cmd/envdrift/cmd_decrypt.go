@@ -27,8 +27,8 @@ Every value of a file is decrypted, or none. The key is a local one that fits th
 file's header, from the environment or .env.keys, else the vault's.
 
 With --stdout a file outside of the repository is decrypted too, with local keys
-alone. In git config diff.envdrift.textconv "envdrift decrypt --stdout" lets git
-diff show values; what no local key decrypts it shows as it is.
+alone. As a textconv of your own in git's configuration it shows what no local key
+decrypts as it is; hook install sets one up that shows tags.
 
 With --verify-vault nothing is written: the vault's key alone is tried on every
 value, and the repair steps are printed if it does not fit.

@@ -90,6 +90,9 @@ func (c *cli) mergeForGit(ctx context.Context, m content.Merge, words []string) 
 	if len(result.Conflicts) == 0 {
 		return nil
 	}
+	if m.IsVirtual() { // git merges once more
+		return &exitError{errReported, statusFail}
+	}
 	for _, conflict := range result.Conflicts {
 		c.say("envdrift: %s", strings.TrimPrefix(m.Path+": "+cmp.Or(conflict.Name+": ", "")+c.message(conflict.Err), " "))
 	}
@@ -259,6 +262,9 @@ func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
 	switch {
 	case err != nil:
 		row.Status = report.Conflict
+		if errors.Is(err, content.ErrAgeVault) {
+			row.Hints = []string{c.commandLine("recipient sync") + " && git add " + quote(c.relPath(file))}
+		}
 		if unresolved := (*content.UnresolvedError)(nil); errors.As(err, &unresolved) {
 			row.Hints = c.mergeHints(content.Merge{Kind: content.EnvFile, Path: c.relPath(file)}, content.Result{Conflicts: unresolved.Conflicts})
 		}

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -195,7 +195,10 @@ func (s Setup) attributes(ctx context.Context) (lines []attribute, err error) {
 		}
 	}
 	for _, t := range mapping.Resolve(w.Files(), w.Base, w.Config, w.Config.Mappings) {
-		if t.File != "" && !filepath.IsAbs(t.File) && (t.Err == nil || !errors.As(t.Err, new(*config.NoEnvFileError))) {
+		if t.File == "" && t.Mapping.EnvFile != "" { // which a branch may have
+			t.File = path.Join(w.Base, t.Mapping.Folder, t.Mapping.EnvFile)
+		}
+		if t.File != "" && filepath.IsLocal(t.File) {
 			add(t.File, "diff=envdrift merge=envdrift")
 		}
 	}

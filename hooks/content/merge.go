@@ -39,6 +39,12 @@ type Merge struct {
 	BaseLabel, OursLabel, TheirsLabel string // %S, %X, %Y: of git 2.44 and later
 }
 
+// IsVirtual reports whether git merges two bases, for a merge of branches that have
+// several: it makes the markers longer. The user sees nothing of such a merge.
+func (m Merge) IsVirtual() bool { return m.MarkerSize > defaultMarkerSize }
+
+const defaultMarkerSize = 7
+
 // A Result says how a merge ended.
 type Result struct {
 	Conflicts []Conflict // none: it is merged

@@ -117,14 +117,14 @@ func (c *clone) round(steps [][]string, key *ecies.PrivateKey, base, ours, their
 	c.git("checkout", "-q", "base")
 	commit("ours", ours)
 	var err error
-	for _, step := range steps {
+	for i, step := range steps {
 		cmd := exec.Command("git", step...)
 		cmd.Dir = c.dir
 		for name, value := range c.env {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 		var out []byte
-		if out, err = cmd.CombinedOutput(); err != nil && !bytes.Contains(out, []byte("CONFLICT")) {
+		if out, err = cmd.CombinedOutput(); err != nil && i < len(steps)-1 {
 			c.Errorf("git %q: %v\n%s", step, err, out)
 		}
 	}

@@ -37,6 +37,7 @@ type Resolution struct {
 var (
 	ErrNoConflict = errors.New("is not in conflict")
 	ErrEdited     = errors.New("has no conflict markers any more: git add ends the conflict")
+	ErrAgeVault   = errors.New("belongs to an age vault, whose conflicts are resolved together")
 	ErrMarkers    = errors.New("has conflict markers that do not fit together: edit it")
 )
 
@@ -62,6 +63,13 @@ func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side
 	}
 	if err != nil {
 		return Resolution{}, err
+	}
+	recipients, dirs, err := w.AgeFiles(ctx)
+	if err != nil {
+		return Resolution{}, err
+	}
+	if slices.Contains(recipients, file) || slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
+		return Resolution{}, ErrAgeVault
 	}
 	unlock, err := w.Lock(ctx)
 	if err != nil {
