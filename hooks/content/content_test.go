@@ -281,7 +281,10 @@ func TestMergeWritesOnlyItsResult(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	never := func(string) (*workspace.Workspace, error) { t.Error("the workspace was opened"); return nil, errors.New("no") }
+	never := func(string) (*workspace.Workspace, error) {
+		t.Error("the workspace was opened")
+		return nil, errors.New("no")
+	}
 	tests := []struct {
 		name, base, ours, theirs, want string
 		kind                           content.Kind
@@ -319,4 +322,3 @@ func TestMergeWritesOnlyItsResult(t *testing.T) {
 		}
 	}
 }
-
