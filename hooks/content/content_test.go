@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,6 +268,51 @@ func TestTextconv(t *testing.T) {
 	broken := func(string) (*workspace.Workspace, error) { return nil, errors.New("no configuration") }
 	if got := content.Textconv(t.Context(), broken, "x", encrypt(key, text), false); !bytes.Contains(got, []byte("A=encrypted:")) {
 		t.Errorf("Textconv without a workspace = %q", got)
+	}
+}
+
+// TestShowsValues: the user's own configuration alone decides, wherever it is.
+func TestShowsValues(t *testing.T) {
+	t.Parallel()
+	c := newClone(t, nil)
+	shows := func(more ...string) bool {
+		env := maps.Clone(c.env)
+		for i := 0; i < len(more); i += 2 {
+			env[more[i]] = more[i+1]
+		}
+		return content.ShowsValues(t.Context(), c.dir, env)
+	}
+	c.write(".gitconfig", "[envdrift]\n\tdiff = values\n")
+	if shows() {
+		t.Error("ShowsValues: a file of the repository is enough")
+	}
+	for _, tt := range []struct{ file, text string }{
+		{filepath.Join(c.env["HOME"], ".gitconfig"), "[EnvDrift]\n\tDiff = values\n"},
+		{filepath.Join(c.env["HOME"], ".config", "git", "config"), "[envdrift]\n\tdiff=values\n"},
+		{filepath.Join(c.dir, ".git", "config"), "[core]\n\trepositoryformatversion = 0\n[envdrift]\n\tdiff = tags\n\tdiff = values\n"},
+	} {
+		old, _ := os.ReadFile(tt.file)
+		if err := os.MkdirAll(filepath.Dir(tt.file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(tt.file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !shows() {
+			t.Errorf("ShowsValues: false with %q in %s", tt.text, tt.file)
+		}
+		if err := os.WriteFile(tt.file, old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shows() {
+		t.Error("ShowsValues: true without a setting")
+	}
+	if !shows("GIT_CONFIG_COUNT", "1", "GIT_CONFIG_KEY_0", "envdrift.diff", "GIT_CONFIG_VALUE_0", "values") {
+		t.Error("ShowsValues: false with the setting in the environment")
+	}
+	if shows("GIT_DIR", "/nowhere") {
+		t.Error("ShowsValues: true without a repository")
 	}
 }
 
