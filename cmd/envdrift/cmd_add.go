@@ -58,6 +58,9 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 			c.addFailure(mapping.Target{}, file, err)
 		}
 	}
+	if err := c.refreshDrivers(ctx); err != nil {
+		return err
+	}
 	if !c.report.Failed() {
 		c.report.Summary = "next: git add " + strings.Join(c.toCommit(files), " ") + " && git commit"
 	}

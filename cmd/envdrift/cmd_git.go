@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +93,7 @@ func (c *cli) mergeForGit(ctx context.Context, m content.Merge, words []string) 
 		return &exitError{errReported, statusFail}
 	}
 	for _, conflict := range result.Conflicts {
-		c.say("envdrift: %s", strings.TrimPrefix(m.Path+": "+cmp.Or(conflict.Name+": ", "")+c.message(conflict.Err), " "))
+		c.say("envdrift: %s", strings.Join(nonEmpty(m.Path, conflict.Name, c.message(conflict.Err)), ": "))
 	}
 	for _, hint := range c.mergeHints(m, result) {
 		c.say("envdrift: hint: %s", hint)
@@ -158,6 +157,15 @@ func (c *cli) installDrivers(ctx context.Context) error {
 		c.add(driversRow(state))
 	}
 	return err
+}
+
+// refreshDrivers names new files for the drivers where these are installed.
+func (c *cli) refreshDrivers(ctx context.Context) error {
+	s, ok, err := c.drivers(ctx)
+	if !ok {
+		return err
+	}
+	return s.Refresh(ctx)
 }
 
 func (c *cli) uninstallDrivers(ctx context.Context) error {

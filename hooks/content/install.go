@@ -112,6 +112,17 @@ func (s Setup) Install(ctx context.Context) (State, error) {
 	return s.Inspect(ctx)
 }
 
+// Refresh names the files of new mappings, where Install has named others.
+func (s Setup) Refresh(ctx context.Context) error {
+	state, err := s.Inspect(ctx)
+	if err != nil || !state.Drivers || !state.Attached || len(state.Missing) == 0 {
+		return err
+	}
+	s.Shared = state.Shared
+	_, err = s.Install(ctx)
+	return err
+}
+
 // Uninstall takes away what Install wrote, and nothing else.
 func (s Setup) Uninstall(ctx context.Context) error {
 	have, err := s.configured(ctx)

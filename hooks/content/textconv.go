@@ -81,26 +81,30 @@ func (t *tagger) reveal(ctx context.Context, open Opener, file string) {
 	}
 }
 
-// keys returns the local keys for the document; else those that an age vault holds
-// for an env file of that base name.
+// keys returns the local keys for the document, the nearest first; else those that an
+// age vault holds for an env file of that base name.
 func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) ecies.Keys {
-	ring := w.AllLocalKeys(base)
-	keys := ring.Declared(t.doc)
 	headers, _ := t.doc.PublicKeys()
-	if len(keys) > 0 || len(headers) == 0 {
-		return append(keys, without(ring, keys)...)
+	var all *keyring.Ring
+	for _, find := range []func(string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} { // there may be a thousand keys files
+		all = find(base)
+		keys := all.Declared(t.doc)
+		if len(keys) > 0 || len(headers) == 0 && len(all.Held) > 0 {
+			return append(keys, without(all, keys)...)
+		}
 	}
 	for _, target := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
 		if filepath.Base(target.File) != base || w.VaultFile(ctx, target) == "" {
 			continue
 		}
+		found := w.FetchToCheck(ctx, []mapping.Target{target})[0].Keys
 		for _, h := range headers {
-			if found := w.FetchToCheck(ctx, []mapping.Target{target})[0].Keys; found.Find(h.Key) != nil {
-				return append(ecies.Keys{found.Find(h.Key)}, found...)
+			if key := found.Find(h.Key); key != nil {
+				return append(ecies.Keys{key}, found...)
 			}
 		}
 	}
-	return ring.Keys()
+	return all.Keys()
 }
 
 func without(ring *keyring.Ring, keys ecies.Keys) (rest ecies.Keys) {
