@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -172,14 +173,14 @@ func TestInstallKeepsEditedBlock(t *testing.T) {
 }
 
 // TestDriversWithoutEnvdrift runs the commands as git does, where there is no
-// envdrift, and one that fails: git's own merge and the file itself are left.
+// envdrift, and one that fails or is killed: git's own merge and the file itself are left.
 func TestDriversWithoutEnvdrift(t *testing.T) {
 	t.Parallel()
 	c := newClone(t, map[string]string{"envdrift.toml": mapped, ".env.production": "A=0\n"})
 	bin := t.TempDir()
-	for _, failing := range []bool{false, true} {
-		if failing {
-			if err := os.WriteFile(filepath.Join(bin, "envdrift"), []byte("#!/bin/sh\nexit 2\n"), 0o755); err != nil {
+	for i, failing := range []string{"", "exit 2", "kill -9 $$"} {
+		if failing != "" {
+			if err := os.WriteFile(filepath.Join(bin, "envdrift"), []byte("#!/bin/sh\n"+failing+"\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -187,7 +188,7 @@ func TestDriversWithoutEnvdrift(t *testing.T) {
 		if _, err := c.setup(false).Install(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		c.git("checkout", "-q", "--orphan", map[bool]string{true: "x", false: "y"}[failing])
+		c.git("checkout", "-q", "--orphan", fmt.Sprint("start", i))
 		c.git("add", "-A")
 		c.git("commit", "-q", "-m", "base", "--allow-empty")
 		c.git("branch", "-f", "theirs")
@@ -196,7 +197,7 @@ func TestDriversWithoutEnvdrift(t *testing.T) {
 		c.git("checkout", "-q", "theirs")
 		c.write(".env.production", "A=2\n")
 		if diff := c.git("diff"); !strings.Contains(diff, "+A=2") {
-			t.Errorf("failing %t: git diff = %q; want the file itself", failing, diff)
+			t.Errorf("envdrift does %q: git diff = %q; want the file itself", failing, diff)
 		}
 		c.git("commit", "-q", "-a", "-m", "theirs")
 		cmd := exec.Command("git", "merge", "-q", "-")
@@ -205,11 +206,11 @@ func TestDriversWithoutEnvdrift(t *testing.T) {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 		if out, err := cmd.CombinedOutput(); err == nil {
-			t.Errorf("failing %t: git merge succeeded: %s", failing, out)
+			t.Errorf("envdrift does %q: git merge succeeded: %s", failing, out)
 		}
 		want := "<<<<<<< ours\nA=2\n=======\nA=1\n>>>>>>> theirs\n"
 		if data, _ := os.ReadFile(filepath.Join(c.dir, ".env.production")); string(data) != want {
-			t.Errorf("failing %t: merged %q; want %q", failing, data, want)
+			t.Errorf("envdrift does %q: merged %q; want %q", failing, data, want)
 		}
 		c.git("reset", "-q", "--hard")
 		c.write(".env.production", "A=0\n")
