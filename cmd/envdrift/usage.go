@@ -15,7 +15,7 @@ import (
 var commandGroups = [...]struct{ Title, Commands string }{
 	{"Start", "init add hook"},
 	{"Daily", "exec set unset get ls edit env pull lock encrypt decrypt"},
-	{"Check", "verify check diff status doctor repair"},
+	{"Check", "verify check diff status doctor repair resolve"},
 	{"Team", "sync vault-push vault-pull recipient trust"},
 	{"CI and shell", "completion man version help"},
 }

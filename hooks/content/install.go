@@ -50,7 +50,8 @@ const (
 	cacheKey    = "diff.envdrift.cachetextconv"
 )
 
-// settings returns what envdrift sets in git's configuration, in order. Git runs a
+// settings returns what envdrift sets in git's configuration, in order: a driver with
+// a name alone makes git refuse every merge. Git runs a
 // command by the shell at the top of the working tree, and replaces what begins
 // with a %. Where envdrift is gone, or cannot, the command does what git would.
 func settings(self string) [][2]string {
@@ -61,12 +62,12 @@ func settings(self string) [][2]string {
 			`git merge-file -q -L ours -L base -L theirs --marker-size=%L %A %O %B`
 	}
 	return [][2]string{
-		{"merge.envdrift.name", "env files, by variables (envdrift)"},
 		{"merge.envdrift.driver", driver(EnvFile)},
-		{"merge.envdrift-recipients.name", "recipients of the age vault (envdrift)"},
+		{"merge.envdrift.name", "env files, by variables (envdrift)"},
 		{"merge.envdrift-recipients.driver", driver(Recipients)},
-		{"merge.envdrift-vault.name", "secrets of the age vault (envdrift)"},
+		{"merge.envdrift-recipients.name", "recipients of the age vault (envdrift)"},
 		{"merge.envdrift-vault.driver", driver(VaultFile)},
+		{"merge.envdrift-vault.name", "secrets of the age vault (envdrift)"},
 		{textconvKey, find + `f() { if [ -x "$e" ]; then "$e" git textconv "$1" && return; fi; cat "$1"; }; f`},
 	}
 }
@@ -129,7 +130,7 @@ func (s Setup) Uninstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, setting := range settings(s.Self) {
+	for _, setting := range slices.Backward(settings(s.Self)) {
 		if old, set := have[setting[0]]; set && isOurs(setting[0], old) {
 			if err := s.Repo.UnsetLocal(ctx, setting[0]); err != nil {
 				return err
