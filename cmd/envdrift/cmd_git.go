@@ -188,6 +188,20 @@ func (c *cli) showDrivers(ctx context.Context) error {
 	return err
 }
 
+// driversInShort adds to the summary which files git merges without the drivers that
+// are installed.
+func (c *cli) driversInShort(ctx context.Context) error {
+	s, ok, err := c.drivers(ctx)
+	if !ok {
+		return err
+	}
+	state, err := s.Inspect(ctx)
+	if err == nil && state.Drivers && len(state.Missing) > 0 {
+		c.report.Summary += fmt.Sprintf("; git merges by lines: %s (%s)", strings.Join(state.Missing, ", "), c.commandLine("hook install"))
+	}
+	return err
+}
+
 // driversRow reports how git merges and shows encrypted files. Without the drivers
 // it does so as it always did, which is no failure.
 func driversRow(s content.State) report.Row {

@@ -49,7 +49,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 		}
 		c.add(row)
 	}
-	return c.hooksInShort(ctx)
+	return errors.Join(c.hooksInShort(ctx), c.driversInShort(ctx))
 }
 
 // hooksInShort says in one line which hooks are not installed, and adds a row for

@@ -37,6 +37,9 @@ func (e *AgreementError) Error() string {
 	if e.Expected {
 		return fmt.Sprintf("its %s is %s, which ENVDRIFT_EXPECT_PUBLIC_KEYS does not name", e.What, e.Is)
 	}
+	if e.Was == "" {
+		return fmt.Sprintf("its %s is now %s, which this clone has not agreed to", e.What, e.Is)
+	}
 	return fmt.Sprintf("its %s is now %s; this clone last agreed to %s", e.What, e.Is, e.Was)
 }
 

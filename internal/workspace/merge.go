@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -13,17 +14,23 @@ import (
 )
 
 // MayReencrypt returns nil if values of a target may be re-encrypted for a public
-// key that a merge brought: it was agreed to, or is now, or it is the user's own:
-// the private key is in the environment or in a keys file that git does not track.
+// key that a merge brought: the private key is the user's own, in the environment
+// or in a keys file that git does not track, or this clone agreed to the key, or
+// does so now. That nothing was agreed to yet is not enough here: with a branch
+// come a mapping, a vault and a header that fit together.
 func (w *Workspace) MayReencrypt(ctx context.Context, t mapping.Target, key ecies.PublicKey) error {
 	keys := []ecies.PublicKey{key}
-	if w.Agreed(ctx, t, keys) == nil {
-		return nil
-	}
 	if w.LocalKeys(t.File).Keys().Find(key) != nil && w.ownKeys(ctx, path.Dir(t.File)) == nil {
 		return w.expected(t, keys)
 	}
-	return w.mayUse(ctx, t, keys)
+	if err := w.mayUse(ctx, t, keys); err != nil {
+		return err
+	}
+	a, err := w.agreements(ctx)
+	if err == nil && !slices.Contains(a.files[t.File].Keys, key.String()) {
+		err = &AgreementError{File: t.File, What: "public key", Is: key.Short()}
+	}
+	return err
 }
 
 // InRepository returns a path of the configuration relative to Top.
