@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -25,12 +23,10 @@ Git passes the arguments of a merge driver: %O %A %B %L %P, and %S %X %Y if it h
 them. Only the second file is written.
 
 Statuses: 0 merged · 1 merged with conflicts · 2 not merged, and nothing written`)
-	m := content.Merge{}
 	kind := merge.Arg("KIND", "env, recipients or vault.").Required().Enum(string(content.EnvFile), string(content.Recipients), string(content.VaultFile))
 	words := merge.Arg("ARG", "What git passes.").Required().Strings()
 	commands[merge.FullCommand()] = func(ctx context.Context) error {
-		m.Kind = content.Kind(*kind)
-		return c.mergeForGit(ctx, m, *words)
+		return c.mergeForGit(ctx, content.Kind(*kind), *words)
 	}
 	textconv := git.Command("textconv", "Print an env file with a tag for each value.").HelpLong(`
 Equal values of one key have equal tags, from which nothing can be guessed. Values
@@ -45,43 +41,19 @@ Example:  envdrift git textconv .env.production`)
 // opener opens the workspace for a file that git passes. It asks nothing and trusts
 // nothing new.
 func (c *cli) opener() content.Opener {
-	return func(file string) (*workspace.Workspace, error) {
-		o := c.workspaceOptions()
-		o.UI, o.Consent = nil, workspace.Never
-		if c.env["CI"] == "true" {
-			o.Consent = workspace.CI
-		}
-		o.Dir = c.dir
-		if dir := filepath.Join(c.dir, filepath.Dir(filepath.FromSlash(file))); filepath.IsLocal(file) && isDir(dir) {
-			o.Dir = dir
-		} else if dir := filepath.Join(c.dir, c.env["GIT_PREFIX"]); filepath.IsAbs(file) && isDir(dir) {
-			o.Dir = dir
-		}
-		_, err := os.Lstat(filepath.Join(c.dir, ".git"))
-		o.Bare = err != nil && c.env["GIT_DIR"] == "."
-		return workspace.Open(o)
-	}
-}
-
-func isDir(dir string) bool {
-	info, err := os.Stat(dir)
-	return err == nil && info.IsDir()
+	o := c.workspaceOptions()
+	o.UI, o.Consent = nil, workspace.Never
+	return content.OpenAt(o)
 }
 
 // mergeForGit merges a file. Where it cannot, the command that git runs does what
 // git would without envdrift.
-func (c *cli) mergeForGit(ctx context.Context, m content.Merge, words []string) error {
+func (c *cli) mergeForGit(ctx context.Context, kind content.Kind, words []string) error {
 	failed := func(err error) error { return &exitError{err, statusUsage} }
-	if len(words) < 5 {
-		return failed(errors.New("git passes %O %A %B %L %P"))
-	}
-	words = append(words, "", "", "")
-	size, err := strconv.Atoi(words[3])
+	m, err := content.ParseMerge(kind, words)
 	if err != nil {
-		return failed(fmt.Errorf("%q is no length of conflict markers", words[3]))
+		return failed(err)
 	}
-	m.Base, m.Ours, m.Theirs, m.MarkerSize, m.Path = words[0], words[1], words[2], size, words[4]
-	m.BaseLabel, m.OursLabel, m.TheirsLabel = words[5], words[6], words[7]
 	result, err := m.Run(ctx, c.opener())
 	if err != nil {
 		return failed(fmt.Errorf("%s is merged by lines: %w", m.Path, err))

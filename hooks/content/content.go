@@ -26,6 +26,30 @@ import (
 // if something is needed of it, since git starts a program for each file.
 type Opener func(file string) (*workspace.Workspace, error)
 
+// OpenAt returns what opens a workspace with o where git starts a driver, o.Dir: at the
+// folder of the file in the working tree; for a file elsewhere at the folder in
+// which the user typed the command; or in a bare repository.
+func OpenAt(o workspace.Options) Opener {
+	return func(file string) (*workspace.Workspace, error) {
+		o := o
+		below := o.Env["GIT_PREFIX"]
+		if name := filepath.FromSlash(file); filepath.IsLocal(name) {
+			below = filepath.Dir(name)
+		}
+		_, err := os.Lstat(filepath.Join(o.Dir, ".git"))
+		o.Bare = err != nil && o.Env["GIT_DIR"] == "."
+		if dir := filepath.Join(o.Dir, filepath.FromSlash(below)); isDir(dir) && filepath.IsLocal(filepath.FromSlash(below)) {
+			o.Dir = dir
+		}
+		return workspace.Open(o)
+	}
+}
+
+func isDir(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir()
+}
+
 // localKeys returns the local keys, the nearest to file first.
 func localKeys(w *workspace.Workspace, file string) ecies.Keys { return w.AllLocalKeys(file).Keys() }
 

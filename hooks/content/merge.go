@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -37,6 +39,23 @@ type Merge struct {
 	Path               string // %P, relative to the top
 
 	BaseLabel, OursLabel, TheirsLabel string // %S, %X, %Y: of git 2.44 and later
+}
+
+// ParseMerge parses the arguments of a merge driver: %O %A %B %L %P, and %S %X %Y of a
+// git that has them.
+func ParseMerge(kind Kind, args []string) (Merge, error) {
+	if len(args) < 5 {
+		return Merge{}, errors.New("git passes %O %A %B %L %P")
+	}
+	size, err := strconv.Atoi(args[3])
+	if err != nil {
+		return Merge{}, fmt.Errorf("%q is no length of conflict markers", args[3])
+	}
+	m := Merge{Kind: kind, Base: args[0], Ours: args[1], Theirs: args[2], MarkerSize: size, Path: args[4]}
+	if len(args) == 8 {
+		m.BaseLabel, m.OursLabel, m.TheirsLabel = args[5], args[6], args[7]
+	}
+	return m, nil
 }
 
 // IsVirtual reports whether git merges two bases, for a merge of branches that have

@@ -27,8 +27,10 @@ func TestMain(m *testing.M) {
 }
 
 func drive(args []string) int {
-	size, _ := strconv.Atoi(args[4])
-	m := content.Merge{Kind: content.Kind(args[0]), Base: args[1], Ours: args[2], Theirs: args[3], MarkerSize: size, Path: args[5]}
+	m, err := content.ParseMerge(content.Kind(args[0]), args[1:])
+	if err != nil {
+		panic(err)
+	}
 	dir, _ := os.Getwd()
 	env := map[string]string{}
 	for _, kv := range os.Environ() {
