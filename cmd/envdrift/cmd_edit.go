@@ -42,12 +42,16 @@ Example:  envdrift edit --env production`)
 			if err != nil {
 				return drift.Change{}, err
 			}
-			return edit.Edit(ctx, c.work, t, edit.Editor{
-				Open:   c.openEditor,
-				Again:  c.editAgain(),
-				OnDisk: func(folder string) { c.say("the decrypted text is below %s until you close the editor", folder) },
-			})
+			return edit.Edit(ctx, c.work, t, c.editor())
 		})
+	}
+}
+
+func (c *cli) editor() edit.Editor {
+	return edit.Editor{
+		Open:   c.openEditor,
+		Again:  c.editAgain(),
+		OnDisk: func(folder string) { c.say("the decrypted text is below %s until you close the editor", folder) },
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/hooks/content"
+	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/edit"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -99,6 +102,11 @@ func (c *cli) textconv(ctx context.Context, file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return &exitError{err, statusUsage}
+	}
+	if _, inHook := c.env["GIT_INDEX_FILE"]; inHook {
+		// Hook managers keep what "git diff" prints as a patch, and apply it.
+		_, err = c.stdout.Write(data)
+		return err
 	}
 	values := content.ShowsValues(ctx, c.dir, c.env)
 	_, err = c.stdout.Write(content.Textconv(ctx, c.opener(), file, data, values))
@@ -211,8 +219,8 @@ func (c *cli) examineDrivers(ctx context.Context) []diagnosis {
 }
 
 type resolveFlags struct {
-	file         string
-	ours, theirs bool
+	file               string
+	ours, theirs, edit bool
 }
 
 func (c *cli) addResolve(app *kingpin.Application) (string, command) {
@@ -230,11 +238,12 @@ Example:  envdrift resolve .env.production --theirs`)
 	cmd.Arg("FILE", "The env file.").Required().StringVar(&f.file)
 	cmd.Flag("ours", "Take our side.").BoolVar(&f.ours)
 	cmd.Flag("theirs", "Take their side.").BoolVar(&f.theirs)
+	cmd.Flag("edit", "Edit both sides, decrypted, as the command edit does.").BoolVar(&f.edit)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.resolve(ctx, f) }
 }
 
 func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
-	if err := exclusive("resolve", map[string]bool{"--ours": f.ours, "--theirs": f.theirs}); err != nil {
+	if err := exclusive("resolve", map[string]bool{"--ours": f.ours, "--theirs": f.theirs, "--edit": f.edit}); err != nil {
 		return err
 	}
 	if err := c.open(); err != nil {
@@ -250,8 +259,12 @@ func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
 		side, from = content.Ours, "ours"
 	case f.theirs:
 		side, from = content.Theirs, "theirs"
+	case f.edit:
+		side = content.Edited
 	}
-	done, err := content.Resolve(ctx, c.work, file, side)
+	done, err := content.Resolve(ctx, c.work, file, side, func(t mapping.Target, text []byte, check func(*dotenv.Document) error) (*dotenv.Document, error) {
+		return edit.Text(ctx, c.work, t, text, c.editor(), check)
+	})
 	row := report.Row{Status: "resolved", File: file, Names: done.Names, Err: err}
 	switch {
 	case err != nil:

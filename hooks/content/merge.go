@@ -122,6 +122,7 @@ func (m Merge) envFile(ctx context.Context, open Opener, v versions) ([]byte, Re
 	merged, err := dotenv.Merge(dotenv.Parse(v.base), dotenv.Parse(v.ours), dotenv.Parse(v.theirs), dotenv.MergeOptions{
 		Keys:        func() ecies.Keys { return r.keys(ctx) },
 		MayEncrypt:  func(key ecies.PublicKey) error { return r.mayEncrypt(ctx, key) },
+		StaysPlain:  r.staysPlain,
 		OursLabel:   label(m.OursLabel, "ours"),
 		TheirsLabel: label(m.TheirsLabel, "theirs"),
 		MarkerSize:  m.MarkerSize,
@@ -154,16 +155,34 @@ type ring struct {
 	done  bool // found has all there are
 }
 
+// target returns the mapping of the file; without one if there is none. It is not ok
+// if there is no workspace: what can be decided without one is.
+func (r *ring) target() (t mapping.Target, ok bool) {
+	if r.w == nil {
+		var err error
+		if r.w, err = r.open(r.file); err != nil {
+			return t, false
+		}
+	}
+	t, mapped := r.w.Target(r.file)
+	if !mapped {
+		t = mapping.Target{File: r.file}
+	}
+	return t, true
+}
+
+func (r *ring) staysPlain(name string) bool {
+	t, _ := r.target()
+	return t.Mapping.StaysPlain(name)
+}
+
 func (r *ring) keys(ctx context.Context) ecies.Keys {
 	if r.done {
 		return r.found
 	}
 	r.done = true
-	var err error
-	if r.w == nil {
-		if r.w, err = r.open(r.file); err != nil {
-			return nil // what can be decided without keys is
-		}
+	if _, ok := r.target(); !ok {
+		return nil
 	}
 	revs := []string{"HEAD"}
 	if repo, err := r.w.Git(ctx); repo != nil && err == nil {
@@ -180,10 +199,7 @@ func (r *ring) mayEncrypt(ctx context.Context, key ecies.PublicKey) error {
 	if r.found.Find(key) == nil {
 		return &dotenv.MissingKeyError{Keys: []ecies.PublicKey{key}}
 	}
-	t, mapped := r.w.Target(r.file)
-	if !mapped {
-		t = mapping.Target{File: r.file}
-	}
+	t, _ := r.target()
 	return r.w.MayReencrypt(ctx, t, key)
 }
 

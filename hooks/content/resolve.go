@@ -13,6 +13,7 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
 
@@ -25,7 +26,11 @@ const (
 	Neither Side = iota // only what the keys that are local now decide
 	Ours
 	Theirs
+	Edited // what the user makes of both
 )
+
+// An EditFunc lets the user edit a decrypted text until check accepts it.
+type EditFunc func(t mapping.Target, text []byte, check func(*dotenv.Document) error) (*dotenv.Document, error)
 
 // A Resolution is what was done about an env file in conflict.
 type Resolution struct {
@@ -55,8 +60,8 @@ func (e *UnresolvedError) Error() string {
 // Resolve ends the conflict in an env file: it takes one side for the variables
 // that are in conflict, and leaves everything else as it is in the working tree.
 // Values are re-encrypted for the key in the header. The file is staged. As it
-// was, with both sides, it is kept as a backup.
-func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side) (Resolution, error) {
+// was, with both sides, it is kept as a backup. edit is for the side Edited.
+func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side, edit EditFunc) (Resolution, error) {
 	repo, err := w.Git(ctx)
 	if err == nil && repo == nil {
 		err = gitops.ErrNotRepository
@@ -71,15 +76,6 @@ func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side
 	if slices.Contains(recipients, file) || slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
 		return Resolution{}, ErrAgeVault
 	}
-	unlock, err := w.Lock(ctx)
-	if err != nil {
-		return Resolution{}, err
-	}
-	res, err := resolve(ctx, w, repo, file, side)
-	return res, errors.Join(err, unlock())
-}
-
-func resolve(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, file string, side Side) (Resolution, error) {
 	now, err := atomicfile.ReadFile(w.Files(), file)
 	if err != nil {
 		return Resolution{}, err
@@ -93,21 +89,36 @@ func resolve(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, fil
 		return Resolution{}, err
 	}
 	r := &ring{file: file, w: w}
-	doc, names, err := c.decide(ctx, r, side)
+	var doc *dotenv.Document
+	var res Resolution
+	if side == Edited {
+		doc, err = c.edit(ctx, r, edit)
+	} else {
+		doc, res.Names, err = c.decide(ctx, r, side)
+	}
+	if err == nil {
+		doc, err = c.encrypt(ctx, r, doc)
+	}
 	if err != nil {
 		return Resolution{}, err
 	}
-	if doc, err = c.encrypt(ctx, r, doc); err != nil {
+	unlock, err := w.Lock(ctx)
+	if err != nil {
 		return Resolution{}, err
 	}
-	res := Resolution{Names: names}
-	if res.Backup, err = repo.Backup(file, now, time.Now()); err != nil {
-		return Resolution{}, err
+	res.Backup, err = replace(ctx, w, repo, file, now, doc)
+	return res, errors.Join(err, unlock())
+}
+
+// replace keeps the file as it was as a backup, writes it and stages it.
+func replace(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, file string, old []byte, doc *dotenv.Document) (backup string, err error) {
+	if backup, err = repo.Backup(file, old, time.Now()); err != nil {
+		return "", err
 	}
-	if err := atomicfile.Replace(w.Root(), file, now, doc.Bytes(), 0o644, false); err != nil {
-		return res, err
+	if err := atomicfile.Replace(w.Root(), file, old, doc.Bytes(), 0o644, false); err != nil {
+		return backup, err
 	}
-	return res, repo.AddResolved(ctx, file)
+	return backup, repo.AddResolved(ctx, file)
 }
 
 // A conflict is an env file in conflict: both sides of it as a whole.
@@ -173,6 +184,52 @@ func (c *conflict) decide(ctx context.Context, r *ring, side Side) (*dotenv.Docu
 	return doc, names, nil
 }
 
+// edit lets the user edit both sides, decrypted, with conflict markers around what
+// both changed, until there are none.
+func (c *conflict) edit(ctx context.Context, r *ring, edit EditFunc) (*dotenv.Document, error) {
+	keys := r.keys(ctx)
+	var plain [3]*dotenv.Document
+	for i, d := range []*dotenv.Document{c.base, c.ours, c.theirs} {
+		var err error
+		plain[i], _, err = d.Decrypt(keys, dotenv.Selection{})
+		switch {
+		case err != nil && i == 0:
+			plain[i] = dotenv.Parse(nil) // then more is in conflict
+		case err != nil:
+			return nil, err
+		}
+	}
+	merged, err := dotenv.Merge(plain[0], plain[1], plain[2], dotenv.MergeOptions{OursLabel: "ours", TheirsLabel: "theirs"})
+	if err != nil {
+		return nil, err
+	}
+	t, _ := r.target()
+	var out *dotenv.Document
+	_, err = edit(t, merged.Data, func(doc *dotenv.Document) error {
+		if err := doc.Check(); err != nil {
+			return err
+		}
+		out, err = c.encryptEdited(ctx, r, t.Keeping(doc))
+		return err
+	})
+	return out, err
+}
+
+// encryptEdited encrypts an edited text. What is as on our side keeps its ciphertext.
+func (c *conflict) encryptEdited(ctx context.Context, r *ring, doc *dotenv.Document) (*dotenv.Document, error) {
+	headers, err := doc.PublicKeys()
+	if err != nil || len(headers) == 0 {
+		return doc, err
+	}
+	if len(c.otherKeys(headers)) > 0 {
+		if err := r.mayEncrypt(ctx, headers[0].Key); err != nil {
+			return nil, err
+		}
+	}
+	doc, _, err = doc.Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file), Previous: c.ours, PreviousKeys: r.keys(ctx)})
+	return doc, err
+}
+
 // encrypt encrypts for the header's key what is not, and fails if a value is left
 // that may be encrypted for another one.
 func (c *conflict) encrypt(ctx context.Context, r *ring, doc *dotenv.Document) (*dotenv.Document, error) {
@@ -199,7 +256,8 @@ func (c *conflict) encrypt(ctx context.Context, r *ring, doc *dotenv.Document) (
 		return nil, e
 	}
 	if c.ours.State() == dotenv.Plain || c.theirs.State() == dotenv.Plain {
-		doc, _, err = doc.Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file)})
+		t, _ := r.target()
+		doc, _, err = t.Keeping(doc).Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file)})
 	}
 	return doc, err
 }

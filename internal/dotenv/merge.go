@@ -21,8 +21,9 @@ type MergeOptions struct {
 	// allows every key.
 	MayEncrypt func(ecies.PublicKey) error
 
-	// Plain are names whose values stay plaintext.
-	Plain Selection
+	// StaysPlain reports whether the value of a name stays plaintext, besides those that
+	// end in _PLAIN. It may be nil.
+	StaysPlain func(name string) bool
 
 	// Of the conflict markers: what the sides are called, and the length; 0 is
 	// git's own.
@@ -448,8 +449,10 @@ func (m *merger) isForeign(e Entry, s side) bool {
 	case e.Encrypted():
 		return len(s.keys) > 0 && !slices.ContainsFunc(s.keys, func(k ecies.PublicKey) bool { return slices.Contains(m.winner, k) })
 	}
-	plain := strings.HasSuffix(e.Name, "_PLAIN") || len(m.opt.Plain.Only) > 0 && m.opt.Plain.Has(e.Name)
-	return len(s.keys) == 0 && !plain
+	if len(s.keys) > 0 || s.doc.StaysPlain(e.Name) {
+		return false
+	}
+	return m.opt.StaysPlain == nil || !m.opt.StaysPlain(e.Name)
 }
 
 // adopt re-encrypts the value of a line that comes from side i if it has to be.

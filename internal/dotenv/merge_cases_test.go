@@ -195,6 +195,15 @@ func TestMergeRotated(t *testing.T) {
 			t.Errorf("Merge = %q; want %q", have, want)
 		}
 	})
+	t.Run("some names stay plaintext", func(t *testing.T) {
+		t.Parallel()
+		got, err := dotenv.Merge(dotenv.Parse([]byte("A=1\nB=2\nC=3\n")), rotated, dotenv.Parse([]byte("A=1\nB=2\nC=3\nLOG=debug\n")), dotenv.MergeOptions{
+			Keys: func() ecies.Keys { return both }, StaysPlain: func(name string) bool { return name == "LOG" },
+		})
+		if err != nil || !strings.HasSuffix(string(got.Data), "\nLOG=debug\n") {
+			t.Errorf("Merge = %s, %v; want LOG in plaintext", got.Data, err)
+		}
+	})
 	t.Run("both sides made a file of their own", func(t *testing.T) {
 		t.Parallel()
 		got, err := dotenv.Merge(dotenv.Parse(nil), encrypt(before, "A=1\nB=2\n"), encrypt(after, "A=1\nC=3\n"), dotenv.MergeOptions{Keys: func() ecies.Keys { return both }})
