@@ -1,6 +1,7 @@
 package dotenv_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -29,6 +30,9 @@ func TestHoldsPrivateKey(t *testing.T) {
 		{"setx", "setx DOTENV_PRIVATE_KEY " + hex, true},
 		{"list", "DOTENV_PRIVATE_KEY=" + hex + "," + hex, true},
 		{"UTF-16 LE", utf16Text("DOTENV_PRIVATE_KEY=" + hex), true},
+		{"Base64", "DOTENV_PRIVATE_KEY: " + base64.StdEncoding.EncodeToString([]byte(hex)), true},
+		{"Base64 with a line end", "data:\n  DOTENV_PRIVATE_KEY_CI: " + base64.StdEncoding.EncodeToString([]byte(hex+"\n")), true},
+		{"Base64 of another secret", "DOTENV_PRIVATE_KEY: " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("not hex ", 9))), false},
 		{"name alone", "set DOTENV_PRIVATE_KEY in the CI system", false},
 		{"a reference", "DOTENV_PRIVATE_KEY: ${{ secrets.KEY }}\n" + strings.Repeat("# ", 40) + hex, false},
 		{"too short", "DOTENV_PRIVATE_KEY=" + hex[1:], false},
@@ -44,6 +48,19 @@ func TestHoldsPrivateKey(t *testing.T) {
 		if got := dotenv.HoldsPrivateKey([]byte(tt.text)); got != tt.want {
 			t.Errorf("%s: HoldsPrivateKey = %t; want %t", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestHexKeys(t *testing.T) {
+	t.Parallel()
+	hex := strings.Repeat("0123456789abcdef", 4)
+	for _, text := range []string{hex, "x: " + strings.ToUpper(hex) + "\n", utf16Text(hex + "\r\n")} {
+		if got := dotenv.HexKeys([]byte(text)); len(got) != 1 || got[0] != hex {
+			t.Errorf("HexKeys(%q) = %q; want %q", text, got, hex)
+		}
+	}
+	if got := dotenv.HexKeys([]byte(hex + "0 " + hex[1:])); got != nil {
+		t.Errorf("HexKeys of other lengths = %q", got)
 	}
 }
 
