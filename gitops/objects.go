@@ -84,6 +84,15 @@ func (r *Repo) TreeFiles(ctx context.Context, rev string, paths ...string) ([]Fi
 	return files, err
 }
 
+// FilesOf returns the files of a tree that no commit need have.
+func (r *Repo) FilesOf(ctx context.Context, tree OID) ([]File, error) {
+	out, err := r.run(ctx, nil, "ls-tree", "-r", "-z", "--full-tree", string(tree))
+	if err != nil {
+		return nil, err
+	}
+	return parseTree(out)
+}
+
 // ReadFileAt returns the content of path in the commit rev, of at most limit
 // bytes. The error is [fs.ErrNotExist] if the commit has no such file.
 func (r *Repo) ReadFileAt(ctx context.Context, rev, path string, limit int64) ([]byte, error) {

@@ -172,29 +172,37 @@ func (e *LooseError) Error() string { return "leads to private keys, which must 
 
 // loose refuses a ref that leads to a tree or a file with a private key.
 func (r *run) loose(ctx context.Context, ref gitops.RefUpdate, o gitops.Object) error {
-	var names []string
+	files := []gitops.File{{OID: o.OID, Mode: gitops.Regular}}
 	switch o.Type {
 	case "blob":
-		names = []string{string(o.OID)}
 	case "tree":
-		paths, err := r.repo.Holding(ctx, string(o.OID), privateKeys)
-		if err != nil {
+		var err error
+		if files, err = r.repo.FilesOf(ctx, o.OID); err != nil {
 			return err
-		}
-		for _, path := range paths {
-			names = append(names, string(o.OID)+":"+path)
 		}
 	default:
 		return fmt.Errorf("%s: %w", ref.Name, gitops.ErrMissing)
 	}
-	contents, err := r.repo.Objects(ctx, names, workspace.MaxFile)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(contents, dotenv.HoldsPrivateKey) {
-		f := &File{Err: &LooseError{ref.Name}}
-		f.File = ref.Name
-		r.files = append(r.files, f)
+	c := r.changes("", nil)
+	c.learn(r.work.Config)
+	for portion := range slices.Chunk(files, 128) {
+		var names []string
+		for _, file := range portion {
+			names = append(names, object(file.Mode, file.OID))
+		}
+		contents, err := r.repo.Objects(ctx, names, workspace.MaxFile)
+		if err != nil {
+			return err
+		}
+		for i, data := range contents {
+			if !c.isKeysName(path.Base(portion[i].Path)) && !dotenv.HoldsPrivateKey(data) && !c.holdsLocalKey(data) {
+				continue
+			}
+			f := &File{Err: &LooseError{ref.Name}}
+			f.File = ref.Name
+			r.files = append(r.files, f)
+			return nil
+		}
 	}
 	return nil
 }
