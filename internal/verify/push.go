@@ -76,11 +76,15 @@ func (r *run) push(ctx context.Context, p Push) error {
 		return nil
 	}
 	if p.Anywhere {
-		if uses, err := r.usesEnvdrift(ctx, slices.Concat(tips, known, []gitops.OID{p.head()})); err != nil || !uses {
+		if uses, err := r.usesEnvdrift(ctx, slices.Concat(tips, known, p.heads())); err != nil || !uses {
 			return err
 		}
 	}
-	commits, boundary, err := r.repo.NewCommits(ctx, tips, known, p.there())
+	there, err := r.there(ctx, p)
+	if err != nil {
+		return err
+	}
+	commits, boundary, err := r.repo.NewCommits(ctx, tips, known, there)
 	if err != nil || len(commits) == 0 {
 		return err
 	}
@@ -88,14 +92,14 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if err != nil {
 		return err
 	}
-	base := slices.Concat(known, boundary, []gitops.OID{p.head()}) // a history of its own has no other
+	base := slices.Concat(known, boundary, p.heads()) // a history of its own has no other
 	if r.base, err = r.configsAbove(ctx, base, changed); err != nil {
 		return err
 	}
 	if err := r.eachConcerned(ctx, commits, changed); err != nil || !p.Received {
 		return err
 	}
-	return r.leaveOthers(ctx, append(tips, p.head()))
+	return r.leaveOthers(ctx, append(tips, p.heads()...))
 }
 
 // usesEnvdrift reports whether one of revs has a configuration, even a broken one.
@@ -146,23 +150,33 @@ func (r *run) leaveOthers(ctx context.Context, revs []gitops.OID) error {
 	return nil
 }
 
-// there names the refs whose commits are known where the push goes to.
-func (p Push) there() string {
+// there names the refs whose commits are known where the push goes to; "" if these
+// may be another's: the refs of a remote "a/b" begin like those of "a".
+func (r *run) there(ctx context.Context, p Push) (string, error) {
 	switch {
 	case p.Received:
-		return "--all"
+		return "--all", nil
 	case p.Remote == "" || strings.ContainsAny(p.Remote, "*?["):
-		return ""
+		return "", nil
 	}
-	return "--remotes=" + p.Remote
+	fetches, err := r.repo.Settings(ctx, `^remote\..*\.fetch$`)
+	for _, fetch := range fetches {
+		_, to, _ := strings.Cut(fetch.Value, ":")
+		if strings.HasPrefix(to, "refs/remotes/"+p.Remote+"/") && fetch.Key != "remote."+p.Remote+".fetch" {
+			return "", err
+		}
+	}
+	return "--remotes=" + p.Remote, err
 }
 
-// head names the default branch of where the push goes to.
-func (p Push) head() gitops.OID {
+// heads names what may be the default branch of where the push goes to: a clone
+// need not know it, and that of a server may be another one than its HEAD.
+func (p Push) heads() []gitops.OID {
 	if p.Received {
-		return "HEAD"
+		return []gitops.OID{"HEAD", "refs/heads/main", "refs/heads/master"}
 	}
-	return gitops.OID("refs/remotes/" + p.Remote + "/HEAD")
+	refs := gitops.OID("refs/remotes/" + p.Remote + "/")
+	return []gitops.OID{refs + "HEAD", refs + "main", refs + "master"}
 }
 
 // A LooseError reports a private key in what a ref leads to that is no commit.
