@@ -285,7 +285,11 @@ func (c *Changes) holding(ctx context.Context, changed map[gitops.OID][]gitops.C
 	paths := map[string]string{} // by object
 	for _, changes := range changed {
 		for _, ch := range changes {
-			paths[object(ch.Mode, ch.OID)], paths[object(ch.OldMode, ch.OldOID)] = ch.Path, ch.Path
+			for _, name := range []string{object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID)} {
+				if !isConfig(paths[name]) { // a copy of it may have any name
+					paths[name] = ch.Path
+				}
+			}
 		}
 	}
 	names := make([]string, 0, len(paths))

@@ -63,6 +63,14 @@ func TestPushed(t *testing.T) {
 			d.write("later", "A=plain\n")
 			d.commit("plain")
 		}, want: ".:plaintext"},
+		{name: "a mapping of a configuration with a copy", do: func(d *desk) {
+			config := remote + "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \".\"\nenv_file = \"later\"\n"
+			d.write("sub/envdrift.toml", config)
+			d.write("sub/example.txt", config)
+			d.commit("mapping")
+			d.write("sub/later", "A=plain\n")
+			d.commit("plain")
+		}, want: "sub:plaintext"},
 		{name: "a dropped mapping", do: func(d *desk) {
 			d.write("envdrift.toml", remote)
 			d.commit("dropped")
