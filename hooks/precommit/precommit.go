@@ -209,6 +209,9 @@ func (c *Check) plan(ctx context.Context, f *StagedFile) {
 	if r.Err == nil && r.Action == drift.Restored && f.Theirs != nil && (f.Head == nil || !bytes.Equal(f.Theirs.Bytes(), f.Head.Bytes())) {
 		r.Err = ErrMerge
 	}
+	if r.Err == nil && r.Action == drift.Repaired {
+		r.Err = f.Workspace.MayReencryptFor(ctx, f.Target, f.Head, f.Keys)
+	}
 	if r.Err != nil {
 		r.Action = drift.Failed
 	}

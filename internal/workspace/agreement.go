@@ -148,6 +148,26 @@ func (w *Workspace) MayRepair(ctx context.Context, t mapping.Target, keys ecies.
 	return w.Silent().mayUseKeys(ctx, t, keys)
 }
 
+// MayReencryptFor returns an [*AgreementError] unless a drifted file may be
+// re-encrypted for one of keys, that of its vault: the version before is encrypted for
+// it, or [Workspace.MayReencrypt] allows it. A vault outside the repository decides
+// itself.
+func (w *Workspace) MayReencryptFor(ctx context.Context, t mapping.Target, head *dotenv.Document, keys ecies.Keys) (err error) {
+	if !w.isLocal(t) {
+		return nil
+	}
+	before := headerKeys(head)
+	for _, key := range publicKeys(keys) {
+		if slices.Contains(before, key) {
+			return nil
+		}
+		if err = w.Silent().MayReencrypt(ctx, t, key); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // expected compares keys with those that the environment demands, as in CI.
 func (w *Workspace) expected(t mapping.Target, keys []ecies.PublicKey) error {
 	list := w.expectedKeys()
