@@ -12,21 +12,15 @@ import (
 // command.
 var legacy = [...]struct{ command, flags, instead string }{
 	{"agent", "", `nothing runs in the background: "envdrift hook install" lets git call envdrift when it matters`},
-	{"diff", "", `"git diff FILE" shows what was edited, for an unchanged value keeps its ciphertext; "envdrift decrypt --stdout FILE" prints a file`},
 	{"guard", "", `"envdrift verify --staged" checks env files before a commit; for secrets in other files use a scanner such as gitleaks`},
 	{"install", "", `there is nothing else to install, and "envdrift hook install" sets up git`},
 	{"pull-partial", "", `one file holds all: "envdrift pull" decrypts it`},
 	{"push", "", `one file holds all: "envdrift lock" encrypts it, but for names that end in _PLAIN; a key is stored by "envdrift vault-push"`},
 	{"validate", "", `envdrift knows no schemas: let the program check what it gets from "envdrift exec -- PROGRAM"`},
 
-	{"check", "", `envdrift verify`},
-	{"edit", "", `"envdrift pull" decrypts the files; edit one, then "envdrift lock"`},
-	{"get", "", `"envdrift exec -- printenv NAME" prints one value, "envdrift env" all`},
 	{"list", "", `envdrift status`},
-	{"ls", "", `envdrift status`},
 	{"rotate", "", `"Rotate a key by hand" in docs/team.md has the commands`},
 	{"run", "", `envdrift exec -- PROGRAM`},
-	{"set", "", `write NAME=value into the file, then "envdrift encrypt FILE"`},
 	{"start", "", `envdrift exec -- PROGRAM`},
 
 	{"decrypt", "--age-key-file --backend -b --sops-config", sopsInstead},

@@ -14,7 +14,7 @@ import (
 // commandGroups are the parts of the list of commands, as in the README.
 var commandGroups = [...]struct{ Title, Commands string }{
 	{"Start", "init add hook"},
-	{"Daily", "exec set unset get ls edit env pull lock encrypt decrypt"},
+	{"Daily", "set unset edit ls get exec env pull lock encrypt decrypt"},
 	{"Check", "verify check diff status doctor repair resolve"},
 	{"Team", "sync vault-push vault-pull recipient trust"},
 	{"CI and shell", "completion man version help"},
