@@ -189,7 +189,7 @@ func (r *Repo) Objects(ctx context.Context, names []string, limit int64) ([][]by
 	if len(asked) == 0 {
 		return blobs, nil
 	}
-	found, err := r.batch(ctx, asked, limit)
+	found, err := r.batch(ctx, asked, limit, "blob")
 	if err != nil && !errors.As(err, new(*ObjectError)) {
 		return nil, err
 	}

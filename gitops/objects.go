@@ -126,17 +126,28 @@ func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, er
 	if r.git == "" {
 		return r.blobObjects(oids, limit)
 	}
-	return r.batch(ctx, oids, limit)
+	return r.batch(ctx, oids, limit, "blob")
 }
 
-// batch is [Repo.Blobs] for whatever names an object, without a line end.
-func (r *Repo) batch(ctx context.Context, oids []OID, limit int64) ([][]byte, error) {
+// Messages returns the contents of commits and annotated tags with one process, their
+// headers included. What is another object, or has more than limit bytes, is nil.
+func (r *Repo) Messages(ctx context.Context, oids []OID, limit int64) ([][]byte, error) {
+	texts, err := r.batch(ctx, oids, limit, "commit", "tag")
+	if errors.As(err, new(*ObjectError)) {
+		err = nil
+	}
+	return texts, err
+}
+
+// batch is [Repo.Blobs] for objects of some types, and for whatever names one,
+// without a line end.
+func (r *Repo) batch(ctx context.Context, oids []OID, limit int64, types ...string) ([][]byte, error) {
 	// A pipe, so that a large object is skipped and not kept.
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	blobs := make([][]byte, len(oids))
 	go func() {
-		err := readBlobs(bufio.NewReader(out), oids, blobs, limit)
+		err := readBlobs(bufio.NewReader(out), oids, blobs, limit, types...)
 		done <- errors.Join(err, out.Close())
 	}()
 	err := r.runTo(ctx, strings.NewReader(joinLines(oids)), in, "cat-file", "--batch", "--buffer")
@@ -147,11 +158,11 @@ func (r *Repo) batch(ctx context.Context, oids []OID, limit int64) ([][]byte, er
 	return nil, err
 }
 
-// readBlobs fills blobs with the contents of oids.
-func readBlobs(out *bufio.Reader, oids []OID, blobs [][]byte, limit int64) error {
+// readBlobs fills blobs with the contents of oids, which are of some types.
+func readBlobs(out *bufio.Reader, oids []OID, blobs [][]byte, limit int64, types ...string) error {
 	var problems []error
 	for i, oid := range oids {
-		data, err := readBatch(out, limit)
+		data, err := readTyped(out, limit, types...)
 		switch {
 		case err == nil:
 			blobs[i] = data

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -155,7 +156,10 @@ func cut2(b []byte) (first, second string, rest []byte, ok bool) {
 
 // readBatch reads one object from the output of "cat-file --batch". The error
 // is [ErrMissing] or [ErrTooLarge] when the next object can still be read.
-func readBatch(r *bufio.Reader, limit int64) ([]byte, error) {
+func readBatch(r *bufio.Reader, limit int64) ([]byte, error) { return readTyped(r, limit, "blob") }
+
+// readTyped is readBatch for objects of some types: others are missing.
+func readTyped(r *bufio.Reader, limit int64, types ...string) ([]byte, error) {
 	header, err := r.ReadSlice('\n')
 	if err != nil {
 		return nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
@@ -171,11 +175,11 @@ func readBatch(r *bufio.Reader, limit int64) ([]byte, error) {
 	if err != nil || size < 0 {
 		return nil, outputError("cat-file", header)
 	}
-	if size > limit || f[1] != "blob" {
+	if size > limit || !slices.Contains(types, f[1]) {
 		if _, err := io.CopyN(io.Discard, r, size); err != nil {
 			return nil, fmt.Errorf("cat-file: %w", err)
 		}
-		if f[1] != "blob" {
+		if !slices.Contains(types, f[1]) {
 			return nil, endOfObject(r, ErrMissing)
 		}
 		return nil, endOfObject(r, ErrTooLarge)

@@ -24,7 +24,7 @@ func statusFor(err error) report.Status {
 		return report.Plaintext
 	case errors.As(err, new(*dotenv.ConflictError)), errors.Is(err, verify.ErrConflict):
 		return report.Conflict
-	case errors.As(err, new(*verify.KeysError)), errors.As(err, new(*verify.LooseError)), errors.Is(err, mapping.ErrKeysFile):
+	case errors.As(err, new(*verify.KeysError)), errors.As(err, new(*verify.LooseError)), errors.As(err, new(*verify.MessageError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
 	}
 	return report.NotChecked
@@ -70,6 +70,9 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	case report.Conflict:
 		return []string{c.commandLine("resolve "+name+" --ours") + " (or --theirs)   or edit the file, then git add " + name}
 	case report.PrivateKey:
+		if errors.As(err, new(*verify.MessageError)) {
+			return []string{"git commit --amend, or for a tag: git tag -a -f   and a message without it"}
+		}
 		if e := (*verify.LooseError)(nil); errors.As(err, &e) {
 			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
 		}

@@ -85,7 +85,10 @@ func (r *run) push(ctx context.Context, p Push) error {
 		return err
 	}
 	commits, boundary, err := r.repo.NewCommits(ctx, tips, known, there)
-	if err != nil || len(commits) == 0 {
+	if err != nil {
+		return err
+	}
+	if err := r.messages(ctx, p.Refs, commits); err != nil || len(commits) == 0 {
 		return err
 	}
 	changed, err := r.repo.ChangedIn(ctx, commits)
@@ -177,6 +180,43 @@ func (p Push) heads() []gitops.OID {
 	}
 	refs := gitops.OID("refs/remotes/" + p.Remote + "/")
 	return []gitops.OID{refs + "HEAD", refs + "main", refs + "master"}
+}
+
+// A MessageError reports a private key in the message of a commit or a tag.
+type MessageError struct{}
+
+func (e *MessageError) Error() string {
+	return "the message contains a private key, which must never be pushed"
+}
+
+// messages refuses commits and tags with a private key in their message.
+func (r *run) messages(ctx context.Context, refs []gitops.RefUpdate, commits []gitops.Commit) error {
+	var oids []gitops.OID
+	for _, ref := range refs {
+		if !ref.New.IsNull() { // it may be a tag
+			oids = append(oids, ref.New)
+		}
+	}
+	for _, c := range commits {
+		oids = append(oids, c.OID)
+	}
+	slices.Sort(oids)
+	oids = slices.Compact(oids)
+	c := r.changes("", nil)
+	for portion := range slices.Chunk(oids, 256) {
+		contents, err := r.repo.Messages(ctx, portion, workspace.MaxFile)
+		if err != nil {
+			return err
+		}
+		for i, data := range contents {
+			if dotenv.HoldsPrivateKey(data) || c.holdsLocalKey(data) {
+				f := &File{At: short(string(portion[i])), Err: &MessageError{}}
+				f.File = "message"
+				r.files = append(r.files, f)
+			}
+		}
+	}
+	return nil
 }
 
 // A LooseError reports a private key in what a ref leads to that is no commit.
