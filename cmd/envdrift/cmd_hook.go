@@ -396,7 +396,7 @@ func (c *cli) checkPush(ctx context.Context, o workspace.Options, event hooks.Ev
 		return err
 	}
 	files, err := verify.Pushed(ctx, c.work, push)
-	c.reportPush(files, event)
+	c.reportPush(ctx, files, event)
 	return err
 }
 

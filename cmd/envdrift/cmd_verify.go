@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -148,7 +149,11 @@ func (c *cli) resultRow(r *verify.File) report.Row {
 	}
 	row.Status = statusFor(r.Err)
 	row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
-	if r.At != "" && row.Status == report.Drift { // what is committed cannot be restored from HEAD
+	switch {
+	case r.At == "" || row.Status != report.Drift:
+	case r.Change.Status == gitops.Added && r.Head == nil:
+		row.Hints = c.newFileSteps(quote(c.relPath(r.File)))
+	default: // what is committed cannot be restored from HEAD
 		row.Hints[0] = strings.Replace(row.Hints[0], "git restore ", "git restore --source="+quote(r.At+"^")+" ", 1)
 	}
 	return row

@@ -96,7 +96,7 @@ func stepsAfter(event hooks.Event, check *precommit.Check) nextStep {
 }
 
 // reportPush reports what is wrong with the commits of a push.
-func (c *cli) reportPush(files []*verify.File, event hooks.Event) {
+func (c *cli) reportPush(ctx context.Context, files []*verify.File, event hooks.Event) {
 	var wrong []*verify.File
 	verified := 0
 	for _, f := range files {
@@ -118,7 +118,7 @@ func (c *cli) reportPush(files []*verify.File, event hooks.Event) {
 		row := c.resultRow(f)
 		if i == len(shown)-1 { // once for all
 			if wrong[0].At != "" {
-				row.Hints = append(row.Hints, "then change the commit: git commit --amend, or git rebase -i "+wrong[0].At+"^ for an earlier one")
+				row.Hints = append(row.Hints, c.amendLines(ctx, wrong[0].At)...)
 			}
 			if !event.Receives {
 				row.Hints = append(row.Hints, "to push once with no hook checking it: git push --no-verify")
@@ -137,6 +137,21 @@ func (c *cli) reportPush(files []*verify.File, event hooks.Event) {
 		sum += fmt.Sprintf("; %d more with errors", more)
 	}
 	c.report.Summary = "envdrift: " + sum
+}
+
+// amendLines returns how what was repaired becomes part of the commit that brought it.
+// A rebase must begin before anything is changed.
+func (c *cli) amendLines(ctx context.Context, commit string) []string {
+	since := commit + "^"
+	if repo, err := c.work.Git(ctx); err == nil && repo != nil {
+		if _, err := repo.Resolve(ctx, since); err != nil {
+			since = "--root"
+		}
+	}
+	return []string{
+		"then: git commit -a --amend",
+		"if " + commit + " is not the last commit, before all that: git rebase -i " + since + "   with edit for it, and git rebase --continue at the end",
+	}
 }
 
 // stagedRow reports one staged file.
@@ -217,10 +232,7 @@ func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precomm
 func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
 	file, name := f.Change.Path, quote(c.relPath(f.Change.Path))
 	if f.Head == nil {
-		return []string{
-			"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
-			"or take it out of the commit: git rm --cached " + name,
-		}
+		return c.newFileSteps(name)
 	}
 	steps := c.repairSteps(f.Target, file, f.Err, true)
 	switch last := check.LastRight(ctx, f); last {
@@ -231,6 +243,14 @@ func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precom
 		steps[0] = strings.Replace(steps[0], "--source=HEAD", "--source="+last, 1)
 	}
 	return steps
+}
+
+// newFileSteps returns how to repair a file that drifted and has no version before.
+func (c *cli) newFileSteps(name string) []string {
+	return []string{
+		"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
+		"or take it out of the commit: git rm --cached " + name,
+	}
 }
 
 // underCwd shortens the path of a file below the current directory.
