@@ -388,7 +388,8 @@ func (c *cli) checkPush(ctx context.Context, o workspace.Options, event hooks.Ev
 		return c.work.Git(ctx)
 	}
 	repo, err := open()
-	if repo == nil && (err == nil || errors.Is(err, gitops.ErrNoWorkingTree)) { // a push from a bare repository
+	// A push from a bare repository, from within .git or with --work-tree from elsewhere.
+	if repo == nil && (err == nil || errors.Is(err, gitops.ErrNoWorkingTree) || errors.Is(err, gitops.ErrNotRepository) || errors.As(err, new(*workspace.OutsideError))) {
 		o.Bare = true
 		_, err = open()
 	}
