@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -100,7 +101,8 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		return err
 	}
 	if len(doc.Plaintext(f.selection)) == 0 {
-		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: strings.Trim("nothing to encrypt; "+(&drift.UnparsedError{Lines: doc.UnparsedLines()}).Error(), "; ")})
+		notes := append([]string{"nothing to encrypt", (&drift.UnparsedError{Lines: doc.UnparsedLines()}).Error()}, plainNote(q, f.selection))
+		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: strings.Join(nonEmpty(notes...), "; ")})
 		return nil
 	}
 	if q.Head, err = c.work.Previous(ctx, file); err != nil {
@@ -132,6 +134,7 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 			return nil
 		}
 	}
+	change.AddNote(plainNote(q, f.selection))
 	plan := []drift.Change{change}
 	if err := c.work.Apply(ctx, plan); err != nil {
 		return err
@@ -144,6 +147,22 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		c.say("  %s", c.pushLine(file, key.Private))
 	}
 	return nil
+}
+
+// plainNote says how the names that --exclude-key left out stay plaintext for every
+// command; "" if there is no need.
+func plainNote(q keyring.Request, sel dotenv.Selection) string {
+	if !q.Mapped() || len(sel.Except) == 0 {
+		return ""
+	}
+	var left []string
+	for _, e := range q.Doc.Plaintext(dotenv.Selection{Only: sel.Except}) {
+		left = append(left, strconv.Quote(e.Name))
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	return "to leave it so: plain = [" + strings.Join(left, ", ") + "] in its mapping"
 }
 
 func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) {
