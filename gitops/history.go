@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// A Commit is a commit and its first parent.
+// A Commit is a commit and its parents.
 type Commit struct {
 	OID    OID
-	Parent OID // "" if it has none
+	Parent OID   // the first one; "" if it has none
+	Others []OID // in a merge
 }
 
 // Commits returns the commits of a range such as "A..B", the newest first.
@@ -64,6 +65,9 @@ func parseCommits(out []byte) (commits []Commit, boundary []OID, err error) {
 		c := Commit{OID: OID(oids[0])}
 		if len(oids) > 1 {
 			c.Parent = OID(oids[1])
+		}
+		for _, other := range oids[min(2, len(oids)):] {
+			c.Others = append(c.Others, OID(other))
 		}
 		commits = append(commits, c)
 	}

@@ -3,6 +3,7 @@ package gitops_test
 import (
 	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -117,9 +118,20 @@ func TestNewCommits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		commits, boundary, err := repo.NewCommits(t.Context(), []gitops.OID{two}, tt.known, tt.refs)
-		if err != nil || !slices.Equal(commits, tt.commits) || !slices.Equal(boundary, tt.boundary) {
+		if err != nil || !reflect.DeepEqual(commits, tt.commits) || !slices.Equal(boundary, tt.boundary) {
 			t.Errorf("%s: NewCommits = %v, %v, %v; want %v, %v", tt.name, commits, boundary, err, tt.commits, tt.boundary)
 		}
+	}
+}
+
+func TestCommitsOfMerge(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	first, second := s.oid("main^"), s.oid("main")
+	merge := gitops.OID(strings.TrimSpace(s.git("commit-tree", "-m", "m", "-p", string(first), "-p", string(second), "main^{tree}")))
+	got, err := s.open().Commits(t.Context(), string(merge)+"^!")
+	if want := []gitops.Commit{{OID: merge, Parent: first, Others: []gitops.OID{second}}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Commits = %v, %v; want %v", got, err, want)
 	}
 }
 

@@ -64,6 +64,7 @@ type Change struct {
 	Status        Status
 	OldMode, Mode Mode
 	OldOID, OID   OID // null where there is nothing, or nothing is known
+	Theirs        OID // in a merge, another side's, if that differs from OID too
 }
 
 // A RefUpdate is what a push does to one ref.

@@ -91,6 +91,17 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 	if c.changes, err = repo.Staged(ctx); err != nil {
 		return c, err
 	}
+	for _, rev := range c.Merged() {
+		files, err := repo.TreeFiles(ctx, rev)
+		if err != nil {
+			return c, err
+		}
+		theirs := make(map[string]gitops.OID, len(files))
+		for _, file := range files {
+			theirs[file.Path] = file.OID
+		}
+		noteTheirs(c.changes, theirs)
+	}
 	if err := c.collect(ctx); err != nil || only == nil {
 		return c, err
 	}
@@ -137,7 +148,7 @@ func (c *Changes) collect(ctx context.Context) error {
 		c.learnAll(configs, contents[:len(configs)])
 		contents = contents[len(configs):]
 		for i, ch := range portion {
-			c.collectFile(ch, contents[2*i], contents[2*i+1])
+			c.collectFile(ch, contents[3*i], contents[3*i+1], contents[3*i+2])
 		}
 		configs = nil // they were learned with the first portion
 	}
@@ -244,31 +255,31 @@ func (c *Changes) collectTheirs(ctx context.Context) error {
 	return nil
 }
 
-// read returns the contents of configurations, and of both sides of changes: the
-// new and the old one. A file that is too large or missing has none.
+// read returns the contents of configurations, and of the sides of changes: the
+// new one, the old one and another of a merge. A file that is too large or missing has none.
 func (c *Changes) read(ctx context.Context, configs []string, changes []gitops.Change) ([][]byte, error) {
-	names := make([]string, 0, len(configs)+2*len(changes))
+	names := make([]string, 0, len(configs)+3*len(changes))
 	for _, file := range configs {
 		names = append(names, string(c.rev)+":"+file)
 	}
 	for _, ch := range changes {
-		names = append(names, object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID))
+		names = append(names, object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID), object(gitops.Regular, ch.Theirs))
 	}
 	return c.repo.Objects(ctx, names, workspace.MaxFile)
 }
 
 // object names the content of a side of a change, or nothing if that is no file.
 func object(mode gitops.Mode, oid gitops.OID) string {
-	if !mode.IsFile() || oid.IsNull() {
+	if !mode.IsFile() || oid == "" || oid.IsNull() {
 		return "\n"
 	}
 	return string(oid)
 }
 
 // collectFile looks at one changed file.
-func (c *Changes) collectFile(ch gitops.Change, data, old []byte) {
+func (c *Changes) collectFile(ch gitops.Change, data, old, theirs []byte) {
 	f := c.file(ch)
-	f.Data, f.old = data, old
+	f.Data, f.old, f.theirs = data, old, theirs
 	switch {
 	case ch.Status == gitops.Deleted:
 		if holdsOurs(old) {
@@ -306,7 +317,7 @@ func order(ch gitops.Change) int {
 
 func (c *Changes) concerns(f *File) bool {
 	return c.concernsName(path.Base(f.File)) || c.holdsLocalKey(f.Data) ||
-		holdsOurs(f.Data) || holdsOurs(f.old) || f.old == nil && c.renamedFrom(f.Data) != nil
+		holdsOurs(f.Data) || holdsOurs(f.old) || holdsOurs(f.theirs) || f.old == nil && c.renamedFrom(f.Data) != nil
 }
 
 func (c *Changes) concernsName(base string) bool {

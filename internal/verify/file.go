@@ -41,8 +41,9 @@ type File struct {
 	Head      *dotenv.Document     // the version before; nil if none is known
 	Theirs    *dotenv.Document     // what a merge brings; nil if there is none
 
-	old   []byte
-	hooks config.Hooks // the stricter of those that rule the file
+	old    []byte
+	theirs []byte       // what another side of a merge has, if that is not Data
+	hooks  config.Hooks // the stricter of those that rule the file
 
 	mappedBefore bool           // by the configuration before
 	plainBefore  config.Mapping // then
@@ -232,7 +233,8 @@ func (f *File) checkUnmapped() {
 }
 
 func (f *File) everEncrypted() bool {
-	return f.Doc.State().HasCiphertext() || f.Head != nil && f.Head.State().HasCiphertext()
+	return f.Doc.State().HasCiphertext() || f.Head != nil && f.Head.State().HasCiphertext() ||
+		f.theirs != nil && dotenv.Parse(f.theirs).State().HasCiphertext()
 }
 
 // legible reports why the content of a file cannot be judged.

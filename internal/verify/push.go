@@ -91,7 +91,7 @@ func (r *run) push(ctx context.Context, p Push) error {
 	if err := r.messages(ctx, p.Refs, commits); err != nil || len(commits) == 0 {
 		return err
 	}
-	changed, err := r.repo.ChangedIn(ctx, commits)
+	changed, err := r.changedIn(ctx, commits)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (r *run) eachConcerned(ctx context.Context, commits []gitops.Commit, change
 	}
 	for _, commit := range slices.Backward(commits) {
 		if !slices.ContainsFunc(changed[commit.OID], func(ch gitops.Change) bool {
-			return isSetup(ch) || c.concernsName(path.Base(ch.Path)) || ours[ch.OID] || ours[ch.OldOID]
+			return isSetup(ch) || c.concernsName(path.Base(ch.Path)) || ours[ch.OID] || ours[ch.OldOID] || ours[ch.Theirs]
 		}) {
 			continue
 		}
@@ -325,7 +325,7 @@ func (c *Changes) holding(ctx context.Context, changed map[gitops.OID][]gitops.C
 	paths := map[string]string{} // by object
 	for _, changes := range changed {
 		for _, ch := range changes {
-			for _, name := range []string{object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID)} {
+			for _, name := range []string{object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID), object(gitops.Regular, ch.Theirs)} {
 				if !isConfig(paths[name]) { // a copy of it may have any name
 					paths[name] = ch.Path
 				}

@@ -71,6 +71,16 @@ func TestPushed(t *testing.T) {
 			d.write("sub/later", "A=plain\n")
 			d.commit("plain")
 		}, want: "sub:plaintext"},
+		{name: "a merge that decrypts what the other side has encrypted", do: func(d *desk) {
+			d.git("checkout", "-q", "-b", "side")
+			d.write("app.conf", d.encrypted(d.right, "A=1\n"))
+			d.commit("encrypted")
+			d.git("update-ref", "refs/remotes/origin/side", "side")
+			d.git("checkout", "-q", "main")
+			d.git("merge", "-q", "--no-ff", "--no-commit", "side")
+			d.write("app.conf", "A=1\n")
+			d.commit("merge")
+		}, want: ".:plaintext"},
 		{name: "a dropped mapping", do: func(d *desk) {
 			d.write("envdrift.toml", remote)
 			d.commit("dropped")

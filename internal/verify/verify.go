@@ -179,7 +179,7 @@ func (r *run) commitRange(ctx context.Context) error {
 
 // each proves what each of commits changed, the oldest first.
 func (r *run) each(ctx context.Context, commits []gitops.Commit) error {
-	changed, err := r.repo.ChangedIn(ctx, commits)
+	changed, err := r.changedIn(ctx, commits)
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,42 @@ func (r *run) each(ctx context.Context, commits []gitops.Commit) error {
 		}
 	}
 	return nil
+}
+
+// changedIn returns what differs between the first parents of commits and them. What
+// a merge made of a file that another side has differently is noted.
+func (r *run) changedIn(ctx context.Context, commits []gitops.Commit) (map[gitops.OID][]gitops.Change, error) {
+	changed, err := r.repo.ChangedIn(ctx, commits)
+	for n := 0; err == nil; n++ {
+		var merges []gitops.Commit
+		for _, c := range commits {
+			if n < len(c.Others) {
+				merges = append(merges, gitops.Commit{OID: c.OID, Parent: c.Others[n]})
+			}
+		}
+		if len(merges) == 0 {
+			break
+		}
+		var other map[gitops.OID][]gitops.Change
+		other, err = r.repo.ChangedIn(ctx, merges)
+		for oid, changes := range other {
+			theirs := make(map[string]gitops.OID, len(changes))
+			for _, ch := range changes {
+				theirs[ch.Path] = ch.OldOID
+			}
+			noteTheirs(changed[oid], theirs)
+		}
+	}
+	return changed, err
+}
+
+// noteTheirs notes in the changes of a merge which versions another side has.
+func noteTheirs(changes []gitops.Change, theirs map[string]gitops.OID) {
+	for i, ch := range changes {
+		if oid := theirs[ch.Path]; ch.Theirs == "" && oid != "" && !oid.IsNull() && oid != ch.OID {
+			changes[i].Theirs = oid
+		}
+	}
 }
 
 // commits lists those of a range, the newest first.
