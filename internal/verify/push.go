@@ -422,10 +422,36 @@ func (f *File) checkForm(ctx context.Context) {
 	if !errors.As(err, new(*workspace.TrustError)) && !errors.Is(err, vault.ErrUnauthenticated) && !(inRepository && errors.Is(err, vault.ErrDenied)) {
 		return
 	}
+	if errors.Is(err, vault.ErrUnauthenticated) && f.credentialsSet(inRepository) {
+		f.Err = &CredentialsError{err}
+		return
+	}
 	if f.Err = f.formErr(ctx, err); f.Err == nil {
 		f.Unproven = &FormError{err}
 	}
 }
+
+// credentialsSet reports whether who runs the server wants the vault to be asked.
+func (f *File) credentialsSet(inRepository bool) bool {
+	var names []string
+	switch {
+	case inRepository:
+		names = []string{"ENVDRIFT_AGE_IDENTITY", "ENVDRIFT_AGE_KEY"}
+	case f.Workspace.Config.Vault.Provider == "hashicorp":
+		names = []string{"VAULT_ADDR"}
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return f.Workspace.Getenv(name) != "" })
+}
+
+// A CredentialsError reports credentials that were set and do not work: the form is
+// no proof where the vault was wanted.
+type CredentialsError struct{ Err error }
+
+func (e *CredentialsError) Error() string {
+	return "the credentials that are set here do not work: " + noCredentials(e.Err)
+}
+
+func (e *CredentialsError) Unwrap() error { return e.Err }
 
 func (f *File) formErr(ctx context.Context, cause error) error {
 	headers, err := f.Doc.PublicKeys()
