@@ -116,6 +116,9 @@ func (c *cli) reportPush(ctx context.Context, files []*verify.File, event hooks.
 	}
 	for i, f := range shown {
 		row := c.resultRow(f)
+		if event.Receives {
+			row.Err = &receivedError{row.Err, c.work.Top}
+		}
 		if i == len(shown)-1 { // once for all
 			if wrong[0].At != "" {
 				row.Hints = append(row.Hints, c.amendLines(ctx, wrong[0].At)...)
@@ -138,6 +141,19 @@ func (c *cli) reportPush(ctx context.Context, files []*verify.File, event hooks.
 	}
 	c.report.Summary = "envdrift: " + sum
 }
+
+// A receivedError is an error without the path of the server's repository: everyone
+// who pushes reads it.
+type receivedError struct {
+	error
+	top string
+}
+
+func (e *receivedError) Error() string {
+	return strings.ReplaceAll(e.error.Error(), e.top+string(filepath.Separator), "")
+}
+
+func (e *receivedError) Unwrap() error { return e.error }
 
 // amendLines returns how what was repaired becomes part of the commit that brought it.
 // A rebase must begin before anything is changed.
