@@ -85,7 +85,11 @@ func Open(ctx context.Context, dir string, environ []string) (*Repo, error) {
 func OpenBare(ctx context.Context, dir string, environ []string) (*Repo, error) {
 	bare := slices.Clone(placesCommand[:])
 	bare[slices.Index(bare, "--show-toplevel")] = "--absolute-git-dir"
-	return Prefetched(nil).open(ctx, dir, environ, bare)
+	repo, err := Prefetched(nil).open(ctx, dir, environ, bare)
+	if errors.Is(err, ErrNotRepository) && lookGit(environ, dir) == "" {
+		err = ErrNoGit
+	}
+	return repo, err
 }
 
 // Open is like [Open], but does not ask git for what a contains.

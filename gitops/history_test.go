@@ -166,3 +166,11 @@ func TestOpenBare(t *testing.T) {
 		}
 	}
 }
+
+// Without git there is no telling what a directory is.
+func TestOpenBareWithoutGit(t *testing.T) {
+	t.Parallel()
+	if _, err := gitops.OpenBare(t.Context(), t.TempDir(), []string{"PATH=/nonexistent"}); !errors.Is(err, gitops.ErrNoGit) {
+		t.Errorf("OpenBare = %v; want %v", err, gitops.ErrNoGit)
+	}
+}
