@@ -22,12 +22,14 @@ func blockBegin(name string) string {
 }
 func blockEnd(name string) string { return "# <<< envdrift " + name + " <<<\n" }
 
-// openBlock is for a script that colleagues without envdrift run too: it lets
-// them pass, and says so. It does not run an envdrift of the repository, at whose
+// openBlock is for a script that colleagues without envdrift run too, perhaps with
+// sh -e: it lets them pass, and says so. It does not run an envdrift of the repository, at whose
 // top git runs hooks.
 func openBlock(name string) string {
-	body := `case $(command -v envdrift) in
-"$PWD"/* | [!/]* | "") echo "envdrift: @WHAT@: envdrift is not in PATH" >&2 ;;
+	body := `envdrift=$(command -v envdrift) || :
+case $envdrift in /*) envdrift=$(cd "${envdrift%/*}" && pwd -P)/ || : ;; esac
+case $envdrift in
+"$(pwd -P)"/* | [!/]* | "") echo "envdrift: @WHAT@: envdrift is not in PATH" >&2 ;;
 *) envdrift hook run @NAME@ "$@" || @ELSE@ ;;
 esac
 `

@@ -701,7 +701,7 @@ func TestTracked(t *testing.T) {
 				t.Errorf("a failing check did not stop the commit: %q", out)
 			}
 			s.write("node_modules/.bin/envdrift", "#!/bin/sh\necho trapped\n", 0o755)
-			for _, path := range []string{os.Getenv("PATH"), "node_modules/.bin:" + os.Getenv("PATH"), s.dir + "/node_modules/.bin:" + os.Getenv("PATH")} {
+			for _, path := range []string{os.Getenv("PATH"), "node_modules/.bin:" + os.Getenv("PATH"), s.dir + "/node_modules/.bin:" + os.Getenv("PATH"), s.dir + "/../repo/node_modules/.bin:" + os.Getenv("PATH")} {
 				got := s.with("PATH="+path).git("commit", "-q", "--allow-empty", "-m", "m")
 				if !strings.HasPrefix(got, "envdrift: NOT CHECKED") || !strings.Contains(got, "not in PATH") || strings.Contains(got, "trapped") {
 					t.Errorf("without envdrift the commit printed %q; want it to pass, with a word", got)

@@ -21,10 +21,15 @@ var (
 )
 
 // find sets envdrift to the one in PATH, unless that is in the repository, at
-// whose top git runs hooks: a relative result of "command -v" is. Then it is the
-// one that was installed.
-const find = `envdrift=$(command -v envdrift)
-case $envdrift in "$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac
+// whose top git runs hooks: a relative result of "command -v" is, and one whose real
+// directory is. Then it is the one that was installed.
+const find = `self=@SELF@
+envdrift=$(command -v envdrift)
+case $envdrift in
+"$self") ;;
+/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift=$self ;; esac ;;
+*) envdrift=$self ;;
+esac
 `
 
 // says returns a text of a commit with the words for something else that git does.
@@ -32,11 +37,14 @@ func says(text, doing, command string) string {
 	return strings.NewReplacer("commit stopped", doing+" stopped", "to commit once", "to go on once", "git commit --no-verify", command).Replace(text)
 }
 
-// withEarlier adds to texts those with the find that the first release had.
+// withEarlier adds to texts those with the find that earlier versions had, the last
+// one first.
 func withEarlier(texts ...string) []string {
-	const earlier = "envdrift=$(command -v envdrift)\ncase $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac\n"
-	for _, text := range texts {
-		texts = append(texts, strings.ReplaceAll(text, find, earlier))
+	const command = "envdrift=$(command -v envdrift)\n"
+	for _, test := range []string{`"$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac`, `/*) ;; *) envdrift=@SELF@ ;; esac`} {
+		for _, text := range texts {
+			texts = append(texts, strings.ReplaceAll(text, find, command+"case $envdrift in "+test+"\n"))
+		}
 	}
 	return texts
 }

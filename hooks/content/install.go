@@ -55,7 +55,7 @@ const (
 // command by the shell at the top of the working tree, and replaces what begins
 // with a %. Where envdrift is gone, or cannot, the command does what git would.
 func settings(self string) [][2]string {
-	find := `e=$(command -v envdrift); case $e in "$PWD"/* | [!/]* | "") e=` + shellQuote(self) + `;; esac; `
+	find := `s=` + shellQuote(self) + `; e=$(command -v envdrift); case $e in "$s") ;; /*) case $(cd "${e%/*}" && pwd -P)/ in "$(pwd -P)"/*) e=$s;; esac;; *) e=$s;; esac; `
 	inMerge := strings.ReplaceAll(find, "%", "%%")
 	driver := func(kind Kind) string {
 		return inMerge + `if [ -x "$e" ]; then "$e" git merge ` + string(kind) + ` %O %A %B %L %P %S %X %Y; s=$?; [ $s -gt 1 ] || exit $s; fi; ` +
