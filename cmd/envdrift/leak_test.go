@@ -39,10 +39,12 @@ const (
 // output. That of exec's program is separate: a witness does not see it.
 func mayPrint(args []string) bool {
 	switch commandOf(args) {
-	case "env":
+	case "env", "get":
 		return true
 	case "decrypt", "vault-pull":
 		return slices.Contains(args, "--stdout")
+	case "diff":
+		return slices.Contains(args, "--show")
 	}
 	return false
 }
