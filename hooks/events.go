@@ -171,6 +171,9 @@ func updatedRef(args []string, _ io.Reader) ([]gitops.RefUpdate, error) {
 type RefsError struct{ Text string }
 
 func (e *RefsError) Error() string {
+	if e.Text == "" {
+		return "an empty standard input is not what git passes to this hook, so nothing was checked"
+	}
 	return fmt.Sprintf("%q is not what git passes to this hook, so nothing was checked", e.Text)
 }
 

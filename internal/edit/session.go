@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -145,7 +146,7 @@ func (f *folder) edit(ctx context.Context, name string, text []byte, e Editor, k
 			return doc, nil
 		}
 		if bytes.Equal(edited, text) || !e.Again(ctx, problem) {
-			return nil, errors.Join(problem, ctx.Err())
+			return nil, errors.Join(fmt.Errorf("%s: %w", name, problem), ctx.Err())
 		}
 		text = edited
 	}
