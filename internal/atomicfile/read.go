@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,11 +32,12 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, ReadError(name, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
+	data := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxFile)+bytes.MinRead)) // which a file of that size does not outgrow
+	_, err = data.ReadFrom(io.LimitReader(f, maxFile+1))
+	if err == nil && data.Len() > maxFile {
 		err = &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
 	}
-	return data, errors.Join(err, f.Close())
+	return data.Bytes(), errors.Join(err, f.Close())
 }
 
 // ReadError returns err, from reading name, as an [*fs.PathError] that does not

@@ -46,12 +46,15 @@ type Entry struct {
 
 // Parse parses data, whatever it contains: what is not an assignment is kept as
 // it is. See [Document.Check] for data that commands should not change.
-func Parse(data []byte) *Document {
-	d := &Document{data: slices.Clone(data)}
-	d.text = d.data
-	if isUTF16(d.data) {
-		d.text = decodeUTF16(d.data)
+func Parse(data []byte) *Document { return parse(slices.Clone(data)) }
+
+// parse is [Parse] for data that nobody else has.
+func parse(data []byte) *Document {
+	d := &Document{data: data, text: data}
+	if isUTF16(data) {
+		d.text = decodeUTF16(data)
 	}
+	text := string(d.text) // of which names and values are parts
 	lines := lineCounter{text: d.text, line: 1}
 	for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
 		a, ok := readAssignment(d.text, at)
@@ -59,8 +62,8 @@ func Parse(data []byte) *Document {
 			at = findLineEnd(d.text, at)
 			continue
 		}
-		e := Entry{Name: string(d.text[a.name:a.stop]), Line: lines.at(a.name), assignment: a}
-		e.Value, e.Quote, e.quoted = clean(d.text[a.from:a.to])
+		e := Entry{Name: text[a.name:a.stop], Line: lines.at(a.name), assignment: a}
+		e.Value, e.Quote, e.quoted = clean(text[a.from:a.to])
 		d.entries = append(d.entries, e)
 		at = a.end
 	}
@@ -87,9 +90,9 @@ func (d *Document) KeepsPlain() bool {
 	return d.plain != nil && slices.ContainsFunc(d.entries, func(e Entry) bool { return d.plain(e.Name) })
 }
 
-// parse parses data that was made from the document.
+// parse parses data that was made from the document and that nobody else has.
 func (d *Document) parse(data []byte) *Document {
-	out := Parse(data)
+	out := parse(data)
 	out.plain = d.plain
 	return out
 }
@@ -182,11 +185,11 @@ type lineCounter struct {
 }
 
 func (l *lineCounter) at(pos int) int {
-	for ; l.pos < pos; l.pos++ {
-		c := l.text[l.pos]
-		if c == '\n' || c == '\r' && (l.pos+1 == len(l.text) || l.text[l.pos+1] != '\n') {
-			l.line++
-		}
+	if pos > l.pos {
+		part := l.text[l.pos:pos]
+		l.line += bytes.Count(part, []byte("\n")) + bytes.Count(part, []byte("\r"))
+		l.line -= bytes.Count(l.text[l.pos:min(pos+1, len(l.text))], []byte("\r\n"))
+		l.pos = pos
 	}
 	return l.line
 }

@@ -148,8 +148,8 @@ func readTail(text []byte, at int) (end int, ok bool) {
 // is removed, and escapes are replaced. There are few of those: \n, \r and \t
 // in double quotes, \' in single quotes. The quote is the first character even
 // if no other matches it.
-func clean(raw []byte) (value string, quote byte, quoted bool) {
-	value = string(raw)
+func clean(raw string) (value string, quote byte, quoted bool) {
+	value = raw
 	if strings.Contains(value, "\r") {
 		value = newlines.Replace(value)
 	}

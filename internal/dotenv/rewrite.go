@@ -123,7 +123,7 @@ func (w *writer) prependValue(d *Document, e Entry, c change) error {
 		start := w.at
 		w.at += e.from - e.value
 		from, to, end := readValue(w.buf, start)
-		value, quote, _ := clean(w.buf[from:to])
+		value, quote, _ := clean(string(w.buf[from:to]))
 		if value == c.value && end-behind == e.end-e.to && c.allows(e.Quote, quote) {
 			return nil
 		}
