@@ -82,6 +82,24 @@ func (d Drifted) Repair() (Repair, error) {
 	return Repair{Repaired, out.Bytes(), d.changed(out)}, nil
 }
 
+// Reencrypt returns an env file encrypted for to in place of what it is encrypted
+// for. keys decrypt it. Values that head, the version before or nil, has encrypted for
+// to keep their ciphertext.
+func Reencrypt(file string, doc, head *dotenv.Document, keys ecies.Keys, to *ecies.PrivateKey) ([]byte, error) {
+	if !doc.State().HasCiphertext() {
+		out, err := doc.ReplaceHeader(to.PublicKey())
+		if err != nil {
+			return nil, err
+		}
+		return out.Bytes(), nil
+	}
+	if _, err := doc.Reveal(keys); err != nil {
+		return nil, err
+	}
+	r, err := Drifted{File: file, Doc: doc, Head: head, Right: ecies.Keys{to}, Held: keys}.Repair()
+	return r.Data, err
+}
+
 func (d Drifted) restore() (Repair, error) {
 	if d.Head == nil || isPlain(d.Head) || Check(d.Head, nil, d.Right).Err() != nil {
 		return Repair{}, &NoFittingKeyError{d.Head == nil}

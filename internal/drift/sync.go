@@ -113,6 +113,7 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 	local, found := f.local(name)
 	other, taken := f.set[name]
 	c.Names = []string{name}
+	list := keys
 	switch {
 	case f.err != nil:
 		c.Action, c.Err = Failed, f.err
@@ -120,12 +121,15 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 	case taken && other.Reveal() != keys.Reveal():
 		c.Action, c.Err = Failed, fmt.Errorf("two mappings have different keys for %s in %s; rename one env file so that their keys' names differ", name, t.KeysFile)
 		return
-	case holds(keys, local) && local[0].PublicKey() == keys[0].PublicKey():
-		c.Action = Unchanged // perhaps without keys from before a rotation
+	case InSync(local, keys, t.Doc):
+		c.Action = Unchanged
+		if len(local) > len(keys) {
+			c.AddNote("it also has keys that the vault no longer has")
+		}
 		f.set[name] = keys
 		return
-	case holds(keys, local):
-		c.Action = Updated // to the whole list: no key is lost
+	case holds(keys, local) || t.Doc != nil && keys.HasAny(local) && len(UnknownKeys(t.Doc, keys)) == 0:
+		c.Action, list = Updated, keys.With(local) // none is lost that an older branch may need
 	case found:
 		differs := &DiffersError{t.KeysFile, name, local, keys}
 		if !replace(differs) {
@@ -137,11 +141,25 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 	default:
 		c.Action = Created
 	}
-	if err := f.file.Set(name, secret.New(keys.Reveal()), label(t)); err != nil {
+	if err := f.file.Set(name, secret.New(list.Reveal()), label(t)); err != nil {
 		c.Action, c.Err = Failed, err
 		return
 	}
 	f.set[name], f.writer = keys, c
+}
+
+// InSync reports whether local keys are the vault's for an env file, or nil: the
+// same, or without some of a rotation that the file does not need.
+func InSync(local, vault ecies.Keys, doc *dotenv.Document) bool {
+	switch {
+	case len(local) == 0 || local.Reveal() == vault.Reveal():
+		return len(local) > 0
+	case !holds(vault, local) && !holds(local, vault):
+		return false
+	case doc == nil:
+		return local[0].PublicKey() == vault[0].PublicKey()
+	}
+	return Check(doc, nil, local).KeyErr() == nil && len(UnknownKeys(doc, vault)) == 0
 }
 
 // holds reports whether a list has all of some keys; none are in no list.

@@ -86,7 +86,8 @@ func TestSyncOfOneTarget(t *testing.T) {
 		{name: "the newest of the vault's list", tree: treeWith(name + "=" + k), vault: inVault(key, older), action: drift.Unchanged},
 		{name: "an older one of the vault's list", tree: treeWith(name + "=" + o), vault: inVault(key, older), action: drift.Updated, write: name + "=" + k + "," + o},
 		{name: "one of the vault's list and another", tree: treeWith(name + "=" + k + "," + x), vault: inVault(key, older), replace: never, action: drift.Differs, wantErr: differs(key.PublicKey().Short())},
-		{name: "a key more than the vault", tree: treeWith(name + "=" + k + "," + o), vault: inVault(key), replace: never, action: drift.Differs, wantErr: differs(key.PublicKey().Short())},
+		{name: "a key more than the vault, after its own", tree: treeWith(name + "=" + k + "," + o), vault: inVault(key), action: drift.Unchanged},
+		{name: "a key more than the vault, before its own", tree: treeWith(name + "=" + x + "," + k), vault: inVault(key), replace: never, action: drift.Differs, wantErr: differs(other.PublicKey().Short())},
 		{name: "a damaged key, kept", tree: treeWith(name + "=nonsense"), vault: inVault(key), replace: never, action: drift.Differs, wantErr: differs("none, it is damaged")},
 		{name: "a damaged key, replaced", tree: treeWith(name + "=nonsense"), vault: inVault(key), replace: always, action: drift.Updated, write: name + "=" + k, keep: true},
 		{name: "an empty key, replaced", tree: treeWith(name + "="), vault: inVault(key), replace: always, action: drift.Updated, write: name + "=" + k, keep: true},
@@ -406,5 +407,41 @@ func TestStoreKeyLabelsTheKey(t *testing.T) {
 	c := drift.StoreKey(treeWith("A=1"), "svc/.env.keys", "DOTENV_PRIVATE_KEY_CI", key, ".env.ci")
 	if want := "A=1\n\n# .env.ci\nDOTENV_PRIVATE_KEY_CI=" + key.Reveal() + "\n"; string(c.New) != want {
 		t.Error("StoreKey does not add a comment with the env file's name and the key")
+	}
+}
+
+func TestInSync(t *testing.T) {
+	t.Parallel()
+	old, new, other := newKey(t), newKey(t), newKey(t)
+	forKey := func(k *ecies.PrivateKey) *dotenv.Document {
+		doc, _, err := dotenv.Parse([]byte("A=1\n")).Encrypt(k.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY", File: ".env"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	for _, tt := range []struct {
+		name         string
+		local, vault ecies.Keys
+		doc          *dotenv.Document
+		want         bool
+	}{
+		{"the same", ecies.Keys{old}, ecies.Keys{old}, forKey(old), true},
+		{"the same of a file that drifted", ecies.Keys{old}, ecies.Keys{old}, forKey(other), true},
+		{"none", nil, ecies.Keys{old}, forKey(old), false},
+		{"begun, the file is older", ecies.Keys{old}, ecies.Keys{old, new}, forKey(old), true},
+		{"begun, the file is newer", ecies.Keys{old}, ecies.Keys{old, new}, forKey(new), false},
+		{"finished, the file is newer", ecies.Keys{old, new}, ecies.Keys{new, old}, forKey(new), true},
+		{"finished, the file is on an old branch", ecies.Keys{old}, ecies.Keys{new, old}, forKey(old), true},
+		{"retired", ecies.Keys{old, new}, ecies.Keys{new}, forKey(new), true},
+		{"retired, the file is on an old branch", ecies.Keys{old, new}, ecies.Keys{new}, forKey(old), false},
+		{"another", ecies.Keys{other}, ecies.Keys{old}, forKey(old), false},
+		{"another, for which the file drifted", ecies.Keys{other, old}, ecies.Keys{old}, forKey(other), false},
+		{"no file, the same first", ecies.Keys{old}, ecies.Keys{old, new}, nil, true},
+		{"no file, another first", ecies.Keys{new}, ecies.Keys{old, new}, nil, false},
+	} {
+		if got := drift.InSync(tt.local, tt.vault, tt.doc); got != tt.want {
+			t.Errorf("%s: InSync = %t; want %t", tt.name, got, tt.want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -172,6 +173,22 @@ func (ks Keys) Find(p PublicKey) *PrivateKey {
 		}
 	}
 	return nil
+}
+
+// With returns the keys, and after them those of more that are not among them.
+func (ks Keys) With(more Keys) Keys {
+	all := slices.Clone(ks)
+	for _, k := range more {
+		if all.Find(k.public) == nil {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// HasAny reports whether the keys have one in common with others.
+func (ks Keys) HasAny(others Keys) bool {
+	return slices.ContainsFunc(others, func(k *PrivateKey) bool { return ks.Find(k.public) != nil })
 }
 
 // Reveal returns the keys in the form that [ParsePrivateKeys] parses.

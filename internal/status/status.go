@@ -109,7 +109,7 @@ func localKey(w *workspace.Workspace, t mapping.Target, vaults ecies.Keys) (stri
 	switch {
 	case len(held) == 0:
 		return "not local", nil
-	case len(vaults) > 0 && held.Reveal() != vaults.Reveal():
+	case len(vaults) > 0 && !drift.InSync(held, vaults, t.Doc):
 		return "differs from the vault's", &drift.DiffersError{KeysFile: t.KeysFile, Name: t.Names[0], Local: held, Vault: vaults}
 	case t.Doc != nil && len(drift.UnknownKeys(t.Doc, held)) > 0:
 		return "local, but not the file's", ErrOtherKey
