@@ -51,6 +51,33 @@ func KeyText(v secret.Value, want ...string) (text secret.Value, label string, e
 	return secret.New(key.text), key.label, nil
 }
 
+// ReplaceKey returns the text of a secret with other keys in place of those that it
+// holds: what is around them stays, as in a keys file or a JSON object. have and keys
+// are lists of keys in the form of [KeyText], of which the rest is. If have is not
+// in the text as one list, the error is an ErrMalformed.
+func ReplaceKey(v secret.Value, have, keys string, want ...string) (secret.Value, error) {
+	text, _, err := KeyText(v, want...)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	replaced := keyList.ReplaceAllStringFunc(v.Reveal(), func(list string) string {
+		if strings.ToLower(blanks.ReplaceAllString(list, "")) != text.Reveal() {
+			return list
+		}
+		return keys
+	})
+	out := secret.New(replaced)
+	if now, _, err := KeyText(out, want...); text.Reveal() != have || err != nil || now.Reveal() != keys {
+		return secret.Value{}, malformed("its keys cannot be replaced where they are")
+	}
+	return out, nil
+}
+
+var (
+	keyList = regexp.MustCompile(`[0-9A-Fa-f]{64}(?:\s*,\s*[0-9A-Fa-f]{64})*`)
+	blanks  = regexp.MustCompile(`\s+`)
+)
+
 // A labelled is text that should be a key, and the name that it is under.
 type labelled struct{ label, text string }
 

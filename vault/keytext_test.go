@@ -20,6 +20,8 @@ const (
 	h1 = "1f9ab3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f80"
 	h2 = "2e8bc4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091"
 
+	h3 = "3d7cd5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2"
+
 	keysFile = `#/------------------!DOTENV_PRIVATE_KEYS!-------------------/
 #/ private decryption keys. DO NOT commit to source control /
 #/          ⛨ ARMORED KEYS: ` + "`dotenvx armor up`" + `              /
@@ -96,7 +98,35 @@ func TestKeyText(t *testing.T) {
 			if err != nil || text.Reveal() != tt.text || label != tt.label {
 				t.Errorf("KeyText = %q, %q, %v; want %q, %q", text.Reveal(), label, err, tt.text, tt.label)
 			}
+			// Other keys take their place, and back again nothing else has changed.
+			list := h3 + "," + tt.text
+			longer, err := vault.ReplaceKey(secret.New(tt.stored), tt.text, list, production)
+			if err != nil {
+				t.Fatalf("ReplaceKey = %v", err)
+			}
+			again, label, err := vault.KeyText(longer, production)
+			if err != nil || again.Reveal() != list || label != tt.label {
+				t.Errorf("ReplaceKey: KeyText = %q, %q, %v; want %q, %q", again.Reveal(), label, err, list, tt.label)
+			}
+			back, err := vault.ReplaceKey(longer, list, tt.text, production)
+			squeezed := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), " , ", ",") }
+			if err != nil || squeezed(back.Reveal()) != squeezed(tt.stored) {
+				t.Errorf("ReplaceKey there and back = %q, %v; want %q", back.Reveal(), err, tt.stored)
+			}
 		})
+	}
+}
+
+func TestReplaceKeyRefuses(t *testing.T) {
+	t.Parallel()
+	for name, stored := range map[string]string{
+		"other keys than it has": h2,
+		"a list with a gap":      h1 + ",,",
+		"no key":                 "x",
+	} {
+		if out, err := vault.ReplaceKey(secret.New(stored), h1, h3, production); !errors.Is(err, vault.ErrMalformed) || !out.IsEmpty() {
+			t.Errorf("%s: ReplaceKey = %v; want %v", name, err, vault.ErrMalformed)
+		}
 	}
 }
 

@@ -168,6 +168,16 @@ func (w *Workspace) MayReencryptFor(ctx context.Context, t mapping.Target, head 
 	return err
 }
 
+// MayRotate returns an [*AgreementError] unless values of a target may be encrypted
+// for a key that somebody else put into its vault in the course of a rotation. It may
+// ask. A vault outside the repository decides itself.
+func (w *Workspace) MayRotate(ctx context.Context, t mapping.Target, key ecies.PublicKey) error {
+	if !w.isLocal(t) {
+		return w.expected(t, []ecies.PublicKey{key})
+	}
+	return w.MayReencrypt(ctx, t, key)
+}
+
 // expected compares keys with those that the environment demands, as in CI.
 func (w *Workspace) expected(t mapping.Target, keys []ecies.PublicKey) error {
 	list := w.expectedKeys()
@@ -287,7 +297,7 @@ func (w *Workspace) repin(ctx context.Context, t mapping.Target, keys ecies.Keys
 		return err
 	}
 	files := map[string]trust.Agreement{}
-	for _, other := range append(w.all(), t) {
+	for _, other := range append(w.All(), t) {
 		if other.File != "" && other.Mapping.Line > 0 && other.Mapping.SecretName == t.Mapping.SecretName {
 			files[other.File] = trust.Agreement{Vault: w.place(other), Keys: union(a.files[other.File].Keys, texts(publicKeys(keys)))}
 		}
@@ -301,7 +311,7 @@ func (w *Workspace) repin(ctx context.Context, t mapping.Target, keys ecies.Keys
 // returns what is agreed to, by env file.
 func (w *Workspace) TrustKeys(ctx context.Context) (map[string]trust.Agreement, error) {
 	files := map[string]trust.Agreement{}
-	for _, t := range w.all() {
+	for _, t := range w.All() {
 		if t.File != "" {
 			files[t.File] = trust.Agreement{Vault: w.place(t)}
 		}
@@ -322,7 +332,7 @@ func (w *Workspace) TrustKeys(ctx context.Context) (map[string]trust.Agreement, 
 // repository, if nothing was agreed to: hooks never do. A key that cannot be read
 // now is not agreed to.
 func (w *Workspace) trustLocal(ctx context.Context) error {
-	all := w.all()
+	all := w.All()
 	answers := make([]keyring.Answer, len(all))
 	for i, t := range all {
 		answers[i].Vault = w.place(t) // the caller has agreed to it
@@ -336,14 +346,14 @@ func (w *Workspace) trustLocal(ctx context.Context) error {
 	return nil
 }
 
-// all returns the targets of all mappings, whatever their profile.
-func (w *Workspace) all() []mapping.Target {
+// All returns the targets of all mappings, whatever their profile.
+func (w *Workspace) All() []mapping.Target {
 	return mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
 }
 
 // inRepository returns the targets whose vault is sent no credential.
 func (w *Workspace) inRepository() []mapping.Target {
-	return slices.DeleteFunc(w.all(), func(t mapping.Target) bool {
+	return slices.DeleteFunc(w.All(), func(t mapping.Target) bool {
 		return t.File == "" || !w.isLocal(t)
 	})
 }

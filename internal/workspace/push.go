@@ -87,7 +87,7 @@ func (w *Workspace) pushOf(p Push, force bool) (Push, error) {
 			return Push{}, &PushMismatchError{w.RelPath(p.Target.File), p.Name, unknown[0], p.Keys[0].PublicKey().Short()}
 		}
 	}
-	for _, other := range w.all() {
+	for _, other := range w.All() {
 		same := other.Mapping.SecretName == p.Target.Mapping.SecretName && other.Mapping.VaultName == p.Target.Mapping.VaultName
 		if same && other.Doc != nil && !force {
 			if unknown := drift.UnknownKeys(other.Doc, p.Keys); len(unknown) > 0 {
@@ -129,6 +129,49 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 		return false, "", &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
 	}
 	return true, version, w.repin(ctx, p.Target, p.Keys)
+}
+
+// ReplaceKeys stores other keys in the secret that targets share, in place of those
+// that have tells of, and reads them back. What else the secret holds stays. If the
+// vault's is not that of have any more, the error is a vault.ErrConflict, and nothing
+// was stored.
+func (w *Workspace) ReplaceKeys(ctx context.Context, targets []mapping.Target, have keyring.Answer, keys ecies.Keys) (keyring.Answer, error) {
+	t := targets[0]
+	name := t.Mapping.SecretName
+	store, err := w.Vault(ctx, t)
+	if err != nil {
+		return have, err
+	}
+	now, err := store.Get(ctx, name)
+	if err != nil {
+		return have, err
+	}
+	fail := func(op, detail string) error {
+		return &vault.Error{Op: op, Vault: store.String(), Name: name, Err: vault.ErrConflict, Detail: detail}
+	}
+	held, err := keyring.ParseKey(now, store.String(), t.Names)
+	if err != nil {
+		return have, err
+	}
+	if now.Version != have.Version || held.Reveal() != have.Keys.Reveal() {
+		return have, fail("put", "it holds other keys than a moment ago")
+	}
+	text, err := vault.ReplaceKey(now.Value, held.Reveal(), keys.Reveal(), t.Names...)
+	if err != nil {
+		return have, &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: err}
+	}
+	version, err := store.Put(ctx, name, text, now.Version)
+	if err != nil {
+		return have, err
+	}
+	back, err := store.Get(ctx, name)
+	if err != nil {
+		return have, fmt.Errorf("read back: %w", err)
+	}
+	if got, err := keyring.ParseKey(back, store.String(), t.Names); err != nil || got.Reveal() != keys.Reveal() {
+		return have, fail("read back", "the value that was read back is not the one that was stored")
+	}
+	return keyring.Answer{Keys: keys, Version: version, Vault: store.String()}, w.repin(ctx, t, keys)
 }
 
 // An OverwriteError reports another key, or another text, under the name.
