@@ -134,6 +134,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*drift.ChangedError)(nil); errors.As(err, &e) {
 		return []string{"review the file, then run the same command again"}
 	}
+	if e := c.rotateAdvice(err); e != "" {
+		return []string{e}
+	}
 	switch {
 	case errors.Is(err, verify.ErrNoCommits):
 		return []string{c.commandLine("verify --rev HEAD") + "   verifies the commit itself"}

@@ -23,7 +23,7 @@ var layers = layersOf(
 	"internal/drift",
 	"internal/workspace",
 	"internal/verify internal/status internal/environ",
-	"internal/edit",
+	"internal/edit internal/rotate",
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
@@ -52,7 +52,7 @@ var only = map[string][]string{
 	"filippo.io/":            {"vault/age"},
 	"github.com/decred/":     {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {
-		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "cmd/envdrift",
+		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "cmd/envdrift",
 	},
 	"github.com/schollz/": {"internal/report"},
 	"github.com/fatih/":   {"internal/report"},

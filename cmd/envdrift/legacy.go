@@ -19,7 +19,6 @@ var legacy = [...]struct{ command, flags, instead string }{
 	{"validate", "", `envdrift knows no schemas: let the program check what it gets from "envdrift exec -- PROGRAM"`},
 
 	{"list", "", `envdrift status`},
-	{"rotate", "", `"Rotate a key by hand" in docs/team.md has the commands`},
 	{"run", "", `envdrift exec -- PROGRAM`},
 	{"start", "", `envdrift exec -- PROGRAM`},
 

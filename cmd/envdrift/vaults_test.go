@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,10 +17,12 @@ secret_name = "myapp-key"
 folder_path = "."
 `
 
-// vaultScript runs a team's workflow with a configuration and an environment.
+// vaultScript runs a team's workflow and a rotation with a configuration and an
+// environment. They use secrets of their own.
 func vaultScript(t *testing.T, config string, env map[string]string) {
 	t.Helper()
 	scriptWith(t, "testdata/vaults.txtar", config+mappingLines, env)
+	scriptWith(t, "testdata/rotate.txtar", config+strings.ReplaceAll(mappingLines, "myapp", "rotated"), env)
 }
 
 func scriptWith(t *testing.T, file, config string, env map[string]string) {
@@ -30,12 +34,18 @@ func scriptWith(t *testing.T, file, config string, env map[string]string) {
 			return err
 		}
 		e.Setenv("CONFIG", config)
+		e.Setenv("DOTENVX", os.Getenv("DOTENVX_2_38_2")) // with which the integration tests are run
 		for name, value := range env {
 			e.Setenv(name, value)
 		}
 		return nil
 	}
 	testscript.Run(t, p)
+}
+
+func TestAgeVault(t *testing.T) {
+	t.Parallel()
+	scriptWith(t, "testdata/rotate.txtar", "[vault]\nprovider = \"age\"\n"+strings.ReplaceAll(mappingLines, "myapp", "rotated"), nil)
 }
 
 func TestAzureKeyVault(t *testing.T) {
