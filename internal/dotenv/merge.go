@@ -78,7 +78,8 @@ var ErrNotMergeable = errors.New("cannot be merged by variables")
 //
 // Equal ciphertexts are equal values. Others are compared by their plaintexts, if
 // there are keys. Where one side has another public key in the header, the other
-// side's values are re-encrypted for it.
+// side's values are re-encrypted for it; where both have, theirs, if the keys of all
+// versions are at hand.
 //
 // The error is an [*EncodingError] or a [*ConflictError] of ours or theirs, or
 // [ErrNotMergeable].
@@ -355,7 +356,34 @@ func (m *merger) sideWithValues(v *variable, known bool) (int, error) {
 		}
 		err = errors.Join(err, err1, err2)
 	}
+	if m.bothRotated(v) {
+		return oursSide, nil
+	}
 	return 0, whyNot(v, err)
+}
+
+// bothRotated reports whether a variable is a public key that both sides replaced, and
+// the keys of both are at hand: whichever is taken, all values can be encrypted for it.
+func (m *merger) bothRotated(v *variable) bool {
+	for _, lines := range v.at {
+		if len(lines) != 1 || !lines[0].entry.isPublicKey() {
+			return false
+		}
+		key, err := ecies.ParsePublicKey(lines[0].entry.Value)
+		if err != nil || m.allKeys().Find(key) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// allKeys returns the keys at hand.
+func (m *merger) allKeys() ecies.Keys {
+	if !m.keysLoaded && m.opt.Keys != nil {
+		m.keys = m.opt.Keys()
+	}
+	m.keysLoaded = true
+	return m.keys
 }
 
 // prefer returns the side of two with equal values that is taken: one that need
@@ -425,11 +453,7 @@ func (m *merger) reveal(e Entry, s side) (string, error) {
 	}
 	p, known := m.plaintexts[e.Value]
 	if !known {
-		if !m.keysLoaded && m.opt.Keys != nil {
-			m.keys = m.opt.Keys()
-		}
-		m.keysLoaded = true
-		text, _, err := m.keys.Decrypt(e.Value)
+		text, _, err := m.allKeys().Decrypt(e.Value)
 		p = plaintext{string(text), err}
 		m.plaintexts[e.Value] = p
 	}

@@ -166,6 +166,33 @@ func TestMergeRotated(t *testing.T) {
 			}
 		})
 	}
+	t.Run("rotated on both sides", func(t *testing.T) {
+		t.Parallel()
+		other := newKey(t)
+		theirs, err := encrypt(other, "A=1\nB=2\nC=3\n").Set("B", mustEncrypt(t, other, "two"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, keys := range []ecies.Keys{{before, after, other}, {after, other}, {before, after}} {
+			got, err := dotenv.Merge(base, rotated, theirs, dotenv.MergeOptions{Keys: func() ecies.Keys { return keys }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(keys) < 3 {
+				if !strings.Contains(conflictText(got), "DOTENV_PUBLIC_KEY: both sides changed it") {
+					t.Errorf("Merge with a key missing: conflicts %q; want one about the header", conflictText(got))
+				}
+				continue
+			}
+			plain, _, err := dotenv.Parse(got.Data).Decrypt(ecies.Keys{after}, dotenv.Selection{})
+			if err != nil || len(got.Conflicts) > 0 {
+				t.Fatalf("Merge = %v, %v; want it to be encrypted for the key of ours", got.Conflicts, err)
+			}
+			if e, _ := plain.Get("B"); e.Value != "two" {
+				t.Errorf("Merge: B = %q; want that of theirs", e.Value)
+			}
+		}
+	})
 	t.Run("no key is asked for where the ciphertexts decide", func(t *testing.T) {
 		t.Parallel()
 		got, err := dotenv.Merge(base, edited, dotenv.Parse(append(base.Bytes(), "# more\n"...)), dotenv.MergeOptions{

@@ -3,6 +3,7 @@ package age
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/secret"
@@ -126,8 +127,9 @@ func (s *Store) mergedValue(name string, c Conflict) (secret.Value, error) {
 	if err != nil || ours.Equal(theirs) {
 		return ours, err
 	}
+	var base secret.Value
 	if len(c.Base) > 0 {
-		base, err := s.decrypt("merge", name, c.Base)
+		base, err = s.decrypt("merge", name, c.Base)
 		switch {
 		case err != nil: // not known who changed it
 		case base.Equal(ours):
@@ -136,5 +138,42 @@ func (s *Store) mergedValue(name string, c Conflict) (secret.Value, error) {
 			return ours, nil
 		}
 	}
+	if merged, ok := mergeKeys(base, ours, theirs); ok {
+		return merged, nil
+	}
 	return s.agreed(name, c)
+}
+
+// mergeKeys merges lists of keys that have one in common, as when a key was rotated on
+// both sides: ours, with what theirs added and without what it took away, so that what
+// either side encrypted still decrypts. The first key is the one that a side put there.
+func mergeKeys(base, ours, theirs secret.Value) (secret.Value, bool) {
+	var lists [3][]string
+	for i, text := range []secret.Value{base, ours, theirs} {
+		if list, _, err := vault.KeyText(text); err == nil {
+			lists[i] = strings.Split(list.Reveal(), ",")
+		} else if i > 0 {
+			return secret.Value{}, false
+		}
+	}
+	before, mine, other := lists[0], lists[1], lists[2]
+	merged := slices.Clone(mine)
+	for _, key := range other {
+		if !slices.Contains(mine, key) {
+			merged = append(merged, key)
+		}
+	}
+	if len(merged) == len(mine)+len(other) {
+		return secret.Value{}, false // unrelated
+	}
+	merged = slices.DeleteFunc(merged, func(key string) bool {
+		return slices.Contains(before, key) && (!slices.Contains(mine, key) || !slices.Contains(other, key))
+	})
+	if len(before) > 0 && mine[0] == before[0] {
+		if i := slices.Index(merged, other[0]); i > 0 {
+			merged = slices.Insert(slices.Delete(merged, i, i+1), 0, other[0])
+		}
+	}
+	out, err := vault.ReplaceKey(ours, strings.Join(mine, ","), strings.Join(merged, ","))
+	return out, err == nil
 }

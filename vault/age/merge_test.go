@@ -2,6 +2,7 @@ package age_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"filippo.io/age"
@@ -22,6 +23,7 @@ func TestMergeSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := stranger.Recipient().String()
+	k1, k2, k3 := strings.Repeat("1f", 32), strings.Repeat("2e", 32), strings.Repeat("3d", 32)
 	seal := func(content, recipient string) []byte { return []byte(me.seal(content, recipient, true)) }
 	tests := []struct {
 		name string
@@ -38,6 +40,12 @@ func TestMergeSecret(t *testing.T) {
 		{name: "changed, with a base that cannot be read", c: agevault.Conflict{Base: seal("1", foreign), Ours: seal("1", mine), Theirs: seal("2", mine)}, kind: vault.ErrConflict},
 		{name: "ours cannot be read", c: agevault.Conflict{Base: seal("1", mine), Ours: seal("2", foreign), Theirs: seal("1", mine)}, kind: vault.ErrDenied},
 		{name: "theirs cannot be read", c: agevault.Conflict{Base: seal("1", mine), Ours: seal("1", mine), Theirs: seal("2", foreign)}, kind: vault.ErrDenied},
+		{name: "rotated on both", c: agevault.Conflict{Base: seal(k1, mine), Ours: seal(k1+","+k2, mine), Theirs: seal(k1+","+k3, mine)}, want: k1 + "," + k2 + "," + k3},
+		{name: "rotated on both, under a name", c: agevault.Conflict{Base: seal("K="+k1, mine), Ours: seal("DOTENV_PRIVATE_KEY="+k1+","+k2, mine), Theirs: seal(k1+","+k3, mine)}, want: "DOTENV_PRIVATE_KEY=" + k1 + "," + k2 + "," + k3},
+		{name: "finished there, begun here", c: agevault.Conflict{Base: seal(k1+","+k2, mine), Ours: seal(k1+","+k2+","+k3, mine), Theirs: seal(k2+","+k1, mine)}, want: k2 + "," + k1 + "," + k3},
+		{name: "retired there, begun here", c: agevault.Conflict{Base: seal(k2+","+k1, mine), Ours: seal(k2+","+k3+","+k1, mine), Theirs: seal(k2, mine)}, want: k2 + "," + k3},
+		{name: "rotated on both, with a base that cannot be read", c: agevault.Conflict{Base: seal(k1, foreign), Ours: seal(k1+","+k2, mine), Theirs: seal(k1+","+k3, mine)}, want: k1 + "," + k2 + "," + k3},
+		{name: "other keys on both", c: agevault.Conflict{Base: seal(k1, mine), Ours: seal(k2, mine), Theirs: seal(k1+","+k3, mine)}, kind: vault.ErrConflict},
 		{name: "removed there", c: agevault.Conflict{Base: seal("1", mine), Ours: seal("2", mine)}, kind: vault.ErrMalformed},
 		{name: "damaged", c: agevault.Conflict{Base: seal("1", mine), Ours: seal("1", mine), Theirs: []byte("x\n")}, kind: vault.ErrMalformed},
 	}
