@@ -108,7 +108,7 @@ func (r *Repo) Peel(ctx context.Context, oids []OID) ([]Object, error) {
 // Touching returns the commits of HEAD's history that changed path, the newest
 // first; none where there is no commit yet.
 func (r *Repo) Touching(ctx context.Context, path string) ([]OID, error) {
-	out, err := r.run(ctx, nil, "rev-list", "HEAD", "--", path)
+	out, err := r.run(ctx, nil, "rev-list", "--full-history", "HEAD", "--", path)
 	if exited(err, 128) {
 		if _, headErr := r.Resolve(ctx, "HEAD"); errors.As(headErr, new(*RevisionError)) {
 			return nil, nil

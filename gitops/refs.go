@@ -127,7 +127,7 @@ func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
 // brought text into a file with one of the base names, before all that came after it;
 // "" if there is none.
 func (r *Repo) FirstWith(ctx context.Context, text string, names []string) (OID, error) {
-	args := []string{"log", "--all", "--topo-order", "--reverse", "--format=%H", "--no-ext-diff", "--no-textconv", "-S", text, "--"}
+	args := []string{"log", "--all", "--full-history", "--topo-order", "--reverse", "--format=%H", "--no-ext-diff", "--no-textconv", "-S", text, "--"}
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 	for _, name := range names {
 		args = append(args, ":(top,glob)**/"+escape.Replace(name))

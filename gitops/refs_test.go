@@ -89,6 +89,8 @@ func TestFirstWith(t *testing.T) {
 	three := head()
 	s.commit("b1.env", "K=four\n") // another name
 	s.git("switch", "-q", "main")
+	s.git("merge", "-q", "-s", "ours", "-m", "merged", "side") // git log PATH leaves out what a merge dropped
+	s.git("branch", "-D", "side")
 	for text, want := range map[string]gitops.OID{"one": one, "two": two, "three": three, "four": "", "five": ""} {
 		if got := first(text); got != want {
 			t.Errorf("FirstWith(%s) = %s; want %s", text, got, want)
