@@ -211,7 +211,11 @@ func (c *cli) nextStep(ctx context.Context, s *rotate.Secret) (lines []string, e
 // rotateAdvice returns what helps against an error of a rotation, or "".
 func (c *cli) rotateAdvice(err error) string {
 	if e := (*rotate.NotYetError)(nil); errors.As(err, &e) {
-		return c.commandLine(e.Do) + "   is that step"
+		line := "rotate --secret " + quote(e.Secret)
+		if len(e.Files) == 0 {
+			line += " --finish"
+		}
+		return c.commandLine(line)
 	}
 	if e := (*rotate.NotMergedError)(nil); errors.As(err, &e) {
 		return "merge the commit of the rotation into " + e.Branch + " and git fetch, then the same command again; --branch NAME if that is not the default branch"

@@ -43,21 +43,47 @@ func scriptWith(t *testing.T, file, config string, env map[string]string) {
 	testscript.Run(t, p)
 }
 
+// forEachVault runs a test with the configuration and the environment of each vault
+// that needs no other program.
+func forEachVault(t *testing.T, f func(t *testing.T, config string, env map[string]string)) {
+	t.Helper()
+	t.Run("age", func(t *testing.T) {
+		t.Parallel()
+		f(t, ageConfig, nil)
+	})
+	t.Run("azure", func(t *testing.T) {
+		t.Parallel()
+		azure := servertest.AzureKeyVault(t)
+		f(t, fmt.Sprintf(azureConfig, azure.URL), azure.Env("writer"))
+	})
+	t.Run("gcp", func(t *testing.T) {
+		t.Parallel()
+		gcp := servertest.SecretManager(t)
+		f(t, fmt.Sprintf(gcpConfig, servertest.GCPProject, gcp.Endpoint), nil)
+	})
+}
+
+const (
+	ageConfig   = "[vault]\nprovider = \"age\"\n"
+	azureConfig = "[vault]\nprovider = \"azure\"\n[vault.azure]\nvault_url = %q\n"
+	gcpConfig   = "[vault]\nprovider = \"gcp\"\n[vault.gcp]\nproject_id = %q\nendpoint = %q\n"
+)
+
 func TestAgeVault(t *testing.T) {
 	t.Parallel()
-	scriptWith(t, "testdata/rotate.txtar", "[vault]\nprovider = \"age\"\n"+strings.ReplaceAll(mappingLines, "myapp", "rotated"), nil)
+	scriptWith(t, "testdata/rotate.txtar", ageConfig+strings.ReplaceAll(mappingLines, "myapp", "rotated"), nil)
 }
 
 func TestAzureKeyVault(t *testing.T) {
 	t.Parallel()
 	azure := servertest.AzureKeyVault(t)
-	vaultScript(t, fmt.Sprintf("[vault]\nprovider = \"azure\"\n[vault.azure]\nvault_url = %q\n", azure.URL), azure.Env("writer"))
+	vaultScript(t, fmt.Sprintf(azureConfig, azure.URL), azure.Env("writer"))
 }
 
 func TestGCPSecretManager(t *testing.T) {
 	t.Parallel()
 	gcp := servertest.SecretManager(t)
-	vaultScript(t, fmt.Sprintf("[vault]\nprovider = \"gcp\"\n[vault.gcp]\nproject_id = %q\nendpoint = %q\n", servertest.GCPProject, gcp.Endpoint), nil)
+	vaultScript(t, fmt.Sprintf(gcpConfig, servertest.GCPProject, gcp.Endpoint), nil)
 }
 
 // TestMixedVaults uses several vaults in one repository.

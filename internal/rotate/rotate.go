@@ -251,7 +251,7 @@ func (s *Secret) store(ctx context.Context, keys ecies.Keys) error {
 // on branch must be encrypted for it; "" is the default branch.
 func (s *Secret) Finish(ctx context.Context, branch string, force bool) ([]drift.Change, error) {
 	if s.Step == Begun {
-		return nil, &NotYetError{Do: "rotate", Files: fileNames(s.behind())}
+		return nil, &NotYetError{Secret: s.Name(), Files: fileNames(s.behind())}
 	}
 	if s.Step != Encrypted {
 		return nil, nil
@@ -281,9 +281,9 @@ func (s *Secret) Finish(ctx context.Context, branch string, force bool) ([]drift
 func (s *Secret) Retire(ctx context.Context, force bool) ([]Carrier, error) {
 	switch s.Step {
 	case Begun:
-		return nil, &NotYetError{Do: "rotate", Files: fileNames(s.behind())}
+		return nil, &NotYetError{Secret: s.Name(), Files: fileNames(s.behind())}
 	case Encrypted:
-		return nil, &NotYetError{Do: "rotate --finish"}
+		return nil, &NotYetError{Secret: s.Name()}
 	case Settled:
 		return nil, nil
 	}
@@ -310,8 +310,8 @@ var ErrNoFile = errors.New("none of its env files is here, so there is nothing t
 
 // A NotYetError reports a step that must come before.
 type NotYetError struct {
-	Do    string   // the command of that step
-	Files []string // that it concerns, relative to the top
+	Secret string
+	Files  []string // that are to be encrypted first; none if the vault's order is what lacks
 }
 
 func (e *NotYetError) Error() string {
