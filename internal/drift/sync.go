@@ -128,7 +128,7 @@ func (f *keysFile) put(c *Change, t mapping.Target, keys ecies.Keys, replace fun
 		}
 		f.set[name] = keys
 		return
-	case holds(keys, local) || t.Doc != nil && keys.HasAny(local) && len(UnknownKeys(t.Doc, keys)) == 0:
+	case len(local) > 0 && keys.HasAll(local) || t.Doc != nil && keys.HasAny(local) && len(UnknownKeys(t.Doc, keys)) == 0:
 		c.Action, list = Updated, keys.With(local) // none is lost that an older branch may need
 	case found:
 		differs := &DiffersError{t.KeysFile, name, local, keys}
@@ -154,22 +154,12 @@ func InSync(local, vault ecies.Keys, doc *dotenv.Document) bool {
 	switch {
 	case len(local) == 0 || local.Reveal() == vault.Reveal():
 		return len(local) > 0
-	case !holds(vault, local) && !holds(local, vault):
+	case !vault.HasAll(local) && !local.HasAll(vault):
 		return false
 	case doc == nil:
 		return local[0].PublicKey() == vault[0].PublicKey()
 	}
 	return Check(doc, nil, local).KeyErr() == nil && len(UnknownKeys(doc, vault)) == 0
-}
-
-// holds reports whether a list has all of some keys; none are in no list.
-func holds(list, some ecies.Keys) bool {
-	for _, k := range some {
-		if list.Find(k.PublicKey()) == nil {
-			return false
-		}
-	}
-	return len(some) > 0
 }
 
 // local returns the key that the file has under name. A damaged one counts as a

@@ -186,6 +186,11 @@ func (ks Keys) With(more Keys) Keys {
 	return all
 }
 
+// HasAll reports whether all of others are among the keys.
+func (ks Keys) HasAll(others Keys) bool {
+	return !slices.ContainsFunc(others, func(k *PrivateKey) bool { return ks.Find(k.public) == nil })
+}
+
 // HasAny reports whether the keys have one in common with others.
 func (ks Keys) HasAny(others Keys) bool {
 	return slices.ContainsFunc(others, func(k *PrivateKey) bool { return ks.Find(k.public) != nil })

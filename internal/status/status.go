@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -74,6 +75,9 @@ func ofTarget(w *workspace.Workspace, t mapping.Target, key keyring.Answer, offl
 		m.Vault, m.Err = "could not be used", key.Err
 	default:
 		m.Vault = "has the key"
+		if n := len(key.Keys); n > 1 {
+			m.Vault = fmt.Sprintf("has the key, one of %d: a rotation is not finished", n)
+		}
 		if t.Doc == nil {
 			break
 		}

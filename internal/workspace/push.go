@@ -108,8 +108,8 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 	case errors.Is(held.Err, vault.ErrNotFound):
 	case held.Err != nil && !unreadable:
 		return false, "", held.Err
-	case held.Keys.Reveal() == p.Keys.Reveal():
-		return false, "", w.repin(ctx, p.Target, p.Keys)
+	case held.Keys.Reveal() == p.Keys.Reveal(), !force && held.Keys.HasAll(p.Keys):
+		return false, "", w.repin(ctx, p.Target, p.Keys) // in a rotation the vault has more
 	case !force:
 		return false, "", &OverwriteError{held.Vault, name, held.Keys, held.Err}
 	}
