@@ -34,6 +34,8 @@ In three steps, each of which can be repeated, by anybody, in any clone:
   rotate FILE --retire   removes the old key from the vault, unless a branch, tag,
                          stash or worktree has a file that is encrypted for it
 
+Without git, --retire keeps the key that the files are encrypted for.
+
 The files of mappings with the same secret go together. --status, or --status FILE,
 tells which step is next.
 
@@ -70,6 +72,9 @@ func (c *cli) rotate(ctx context.Context, f rotateFlags) error {
 	}
 	c.report.OnStdout = f.status
 	for _, s := range rotate.Secrets(ctx, c.work, targets) {
+		if f.retire && errors.Is(s.Err, rotate.ErrNoHistory) {
+			s.AssumeUsed()
+		}
 		if s.Err == nil {
 			s.Err = c.rotateOne(ctx, f, s)
 		}
@@ -230,7 +235,7 @@ func (c *cli) rotateAdvice(err error) string {
 	case errors.Is(err, rotate.ErrShallow):
 		return "git fetch --unshallow   gets it"
 	case errors.Is(err, rotate.ErrNoHistory):
-		return "commit the files first; or make the vault's secret hold one key: " + c.commandLine("vault-push --all --force")
+		return "commit the files first; or, to keep the one key that the files here are encrypted for: the same command with --retire"
 	case errors.Is(err, rotate.ErrNoBranch):
 		return "name it: --branch NAME"
 	}

@@ -224,6 +224,9 @@ func (s *Secret) syncPlan() (plan []drift.Change) {
 // Uncommitted returns the paths of the secret's files, and of the vault's if it is in
 // the repository, that differ from HEAD's versions.
 func (s *Secret) Uncommitted(ctx context.Context) ([]string, error) {
+	if repo, err := s.w.Git(ctx); repo == nil || err != nil {
+		return nil, err
+	}
 	paths := fileNames(s.files())
 	if file := s.w.VaultFile(ctx, s.Targets[0]); file != "" {
 		paths = append(paths, file)
@@ -296,6 +299,21 @@ func (s *Secret) Retire(ctx context.Context, force bool) ([]Carrier, error) {
 	}
 	s.Step = Settled
 	return carriers, nil
+}
+
+// AssumeUsed takes the one key that the files here are encrypted for as the newest,
+// where Err is [ErrNoHistory]. It is for [Secret.Retire]: a rotation could go on with
+// the old key.
+func (s *Secret) AssumeUsed() {
+	var used []*ecies.PrivateKey
+	for _, k := range s.Keys {
+		if slices.ContainsFunc(s.files(), func(t mapping.Target) bool { return encryptedFor(t.Doc, k.PublicKey()) }) {
+			used = append(used, k)
+		}
+	}
+	if len(used) == 1 {
+		s.Newest, s.Step, s.Err = used[0], Finished, nil
+	}
 }
 
 func fileNames(targets []mapping.Target) (names []string) {
