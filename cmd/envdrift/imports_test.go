@@ -17,7 +17,7 @@ var layers = layersOf(
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
-	"vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
+	"vault/helper vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",
 	"internal/drift",

@@ -1,0 +1,308 @@
+package helper_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/helper"
+	"github.com/envdrift/envdrift/vault/vaulttest"
+)
+
+// TestMain is also the helpers of the tests.
+func TestMain(m *testing.M) {
+	act, ok := helpers[os.Getenv("HELPER_TEST")]
+	if !ok {
+		os.Exit(m.Run())
+	}
+	if err := act(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// helpers are one that works, and those that do what they must not.
+var helpers = map[string]func() error{
+	"folder": func() error { return helper.Serve(context.Background(), os.Stdin, os.Stdout, openFolder) },
+	"hangs":  func() error { time.Sleep(time.Hour); return nil },
+	"dies":   func() error { os.Exit(3); return nil },
+	"dies when asked": func() error {
+		return afterOpen(func(string) { os.Exit(3) })
+	},
+	"hangs when asked": func() error {
+		return afterOpen(func(string) { time.Sleep(time.Hour) })
+	},
+	"prints rubbish": func() error {
+		return afterOpen(func(string) { fmt.Println("Loading…") })
+	},
+	"floods": func() error {
+		return afterOpen(func(string) {
+			for {
+				if _, err := io.WriteString(os.Stdout, strings.Repeat("x", 1<<16)); err != nil {
+					os.Exit(0)
+				}
+			}
+		})
+	},
+	"answers another's question": func() error {
+		return afterOpen(func(string) { fmt.Println(`{"id":7,"secrets":{"a":{"value":"x"}}}`) })
+	},
+	"answers for another name": func() error {
+		return afterOpen(func(string) { fmt.Println(`{"id":2,"secrets":{"b":{"value":"x"}}}`) })
+	},
+	"reports an unknown kind": func() error {
+		return afterOpen(func(string) { fmt.Println(`{"id":2,"error":{"kind":"strange","detail":"what?"}}`) })
+	},
+	"speaks another version": func() error {
+		fmt.Println(`{"id":1,"protocol":2,"vault":"of the future"}`)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return nil
+	},
+}
+
+// afterOpen answers the first request and then does something else.
+func afterOpen(act func(line string)) error {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Scan()
+	fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
+	for lines.Scan() {
+		act(lines.Text())
+	}
+	return lines.Err()
+}
+
+// A folder is a vault of files, one for each secret. It denies and fails as it is told.
+type folder struct {
+	dir, fails string
+	mu         sync.Mutex
+}
+
+func openFolder(_ context.Context, settings map[string]string, cfg vault.Config) (vault.Store, error) {
+	if settings["fails"] == "config" {
+		return nil, &vault.Error{Op: "open", Vault: "folder", Err: vault.ErrConfig, Detail: "it is to fail", Remedy: "do not tell it to"}
+	}
+	if settings["notice"] != "" {
+		cfg.Notice(settings["notice"])
+	}
+	return &folder{dir: settings["folder"], fails: settings["fails"]}, nil
+}
+
+func (f *folder) String() string { return "folder " + filepath.Base(f.dir) }
+
+func (f *folder) admit(ctx context.Context, op, name string) error {
+	kind := map[string]error{
+		"denied": vault.ErrDenied, "unauthenticated": vault.ErrUnauthenticated, "unavailable": vault.ErrUnavailable,
+	}[f.fails]
+	if !regexp.MustCompile(`^[a-z0-9-]{1,100}$`).MatchString(name) {
+		kind = vault.ErrName
+	}
+	if err := context.Cause(ctx); err != nil {
+		kind = err
+	}
+	if kind == nil {
+		return nil
+	}
+	return &vault.Error{Op: op, Vault: f.String(), Name: name, Err: kind, Detail: "a-z, 0-9 and -", Remedy: "ask the test"}
+}
+
+func version(text []byte) string { return fmt.Sprintf("%x", sha256.Sum256(text))[:12] }
+
+func (f *folder) Get(ctx context.Context, name string) (vault.Secret, error) {
+	if err := f.admit(ctx, "get", name); err != nil {
+		return vault.Secret{}, err
+	}
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	if err != nil {
+		return vault.Secret{}, &vault.Error{Op: "get", Vault: f.String(), Name: name, Err: vault.ErrNotFound}
+	}
+	return vault.Secret{Name: name, Value: secret.New(string(text)), Version: version(text)}, nil
+}
+
+func (f *folder) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
+	if err := f.admit(ctx, "put", name); err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen, kind := "", error(nil)
+	if text, err := os.ReadFile(filepath.Join(f.dir, name)); err == nil {
+		seen = version(text)
+	}
+	switch {
+	case value.IsEmpty():
+		kind = vault.ErrMalformed
+	case seen != base:
+		kind = vault.ErrConflict
+	}
+	if kind != nil {
+		return "", &vault.Error{Op: "put", Vault: f.String(), Name: name, Err: kind}
+	}
+	return version([]byte(value.Reveal())), os.WriteFile(filepath.Join(f.dir, name), []byte(value.Reveal()), 0o600)
+}
+
+// A batchFolder takes several names at once.
+type batchFolder struct{ *folder }
+
+func (batchFolder) MaxBatch() int { return 20 }
+
+func (f batchFolder) GetBatch(ctx context.Context, names []string) map[string]vault.Result {
+	results := map[string]vault.Result{}
+	for _, name := range names {
+		s, err := f.Get(ctx, name)
+		results[name] = vault.Result{Secret: s, Err: err}
+	}
+	return results
+}
+
+func init() {
+	helpers["batch"] = func() error {
+		return helper.Serve(context.Background(), os.Stdin, os.Stdout, func(ctx context.Context, settings map[string]string, cfg vault.Config) (vault.Store, error) {
+			f, err := openFolder(ctx, settings, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return batchFolder{f.(*folder)}, nil
+		})
+	}
+}
+
+// start opens a vault with one of the helpers.
+func start(t *testing.T, which string, settings map[string]string, cfg vault.Config) (vault.Store, error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return helper.Open(t.Context(), helper.Program{Path: self, Env: []string{"HELPER_TEST=" + which}, Settings: settings}, cfg)
+}
+
+// TestConformance runs the suite of all vaults through a helper.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for _, which := range []string{"folder", "batch"} {
+		t.Run(which, func(t *testing.T) {
+			t.Parallel()
+			vaulttest.Run(t, func(t *testing.T) vaulttest.Fixture {
+				dir := t.TempDir()
+				open := func(fails string) vault.Store {
+					s, err := start(t, which, map[string]string{"folder": dir, "fails": fails}, vault.Config{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return s
+				}
+				return vaulttest.Fixture{
+					Store: open(""), Denied: open("denied"), Unauthenticated: open("unauthenticated"), Unavailable: open("unavailable"),
+					Name: func(short string) string { return "n-" + short },
+					Seed: func(name, raw string) {
+						if err := os.WriteFile(filepath.Join(dir, name), []byte(raw), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					},
+					BadNames: []string{"UPPER"}, Credentials: []string{"none-in-use"},
+					Lacks: map[vaulttest.Capability]string{
+						vaulttest.Malformed: "a folder holds any text", vaulttest.Pins: "a folder keeps one version",
+					},
+				}
+			})
+		})
+	}
+}
+
+// TestHostile: a helper that does what it must not is a clear error, in time.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	for which, want := range map[string]struct {
+		kind error
+		text string
+	}{
+		"hangs":                      {vault.ErrUnavailable, "has not answered for"},
+		"dies":                       {vault.ErrUnavailable, "it ended without an answer"},
+		"dies when asked":            {vault.ErrUnavailable, "it ended without an answer"},
+		"hangs when asked":           {vault.ErrUnavailable, "has not answered for"},
+		"prints rubbish":             {vault.ErrUnavailable, "a line that is no answer"},
+		"floods":                     {vault.ErrUnavailable, "a line of more than 4 MiB"},
+		"answers another's question": {vault.ErrUnavailable, "answered what was not asked"},
+		"answers for another name":   {vault.ErrUnavailable, "its answer lacks the name"},
+		"reports an unknown kind":    {vault.ErrUnavailable, `the unknown kind "strange": what?`},
+		"speaks another version":     {vault.ErrConfig, "speaks version 2 of the protocol, and this envdrift speaks 1"},
+	} {
+		t.Run(which, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			s, err := start(t, which, nil, vault.Config{Timeout: 200 * time.Millisecond})
+			if err == nil {
+				_, err = s.Get(t.Context(), "a")
+			}
+			e := (*vault.Error)(nil)
+			if !errors.As(err, &e) || !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
+				t.Errorf("%v; want %v with %q", err, want.kind, want.text)
+			}
+			if took := time.Since(begin); took > 20*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if s != nil {
+				if _, again := s.Put(t.Context(), "a", secret.New("s3cr3t"), ""); again == nil || strings.Contains(again.Error(), "s3cr3t") {
+					t.Errorf("afterwards, Put = %v; want an error", again)
+				}
+			}
+		})
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	t.Parallel()
+	if s, err := start(t, "folder", map[string]string{"fails": "config"}, vault.Config{}); s != nil || !errors.Is(err, vault.ErrConfig) ||
+		!strings.Contains(err.Error(), "it is to fail") || err.(*vault.Error).Remedy != "do not tell it to" {
+		t.Errorf("Open = %v, %v; want the helper's own error", s, err)
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	if s, err := helper.Open(t.Context(), helper.Program{Path: missing}, vault.Config{}); s != nil || !errors.Is(err, vault.ErrConfig) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("Open = %v, %v; want an ErrConfig that names the program", s, err)
+	}
+}
+
+// TestEnds: a helper ends when its client does.
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = []string{"HELPER_TEST=folder"}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the helper: %v; want it to end in peace", err)
+	}
+}
+
+// TestNotice: what a helper notices is shown, without secrets.
+func TestNotice(t *testing.T) {
+	t.Parallel()
+	shown := make(chan string, 1)
+	_, err := start(t, "folder", map[string]string{"notice": "waiting for hvs.CAESIhunter2hunter2hunter2"}, vault.Config{Notice: func(text string) { shown <- text }})
+	if text := <-shown; err != nil || !strings.HasPrefix(text, "waiting for ") || strings.Contains(text, "hunter2") {
+		t.Errorf("Open showed %q, %v", text, err)
+	}
+}
