@@ -159,7 +159,7 @@ func InSync(local, vault ecies.Keys, doc *dotenv.Document) bool {
 	case doc == nil:
 		return local[0].PublicKey() == vault[0].PublicKey()
 	}
-	return Check(doc, nil, local).KeyErr() == nil && len(UnknownKeys(doc, vault)) == 0
+	return len(UnknownKeys(doc, local)) == 0 && len(UnknownKeys(doc, vault)) == 0
 }
 
 // local returns the key that the file has under name. A damaged one counts as a

@@ -1,7 +1,0 @@
-//go:build !no_azure
-
-package azure
-
-import "github.com/envdrift/envdrift/vault"
-
-func opener() vault.OpenFunc { return vault.Opener(Open) }

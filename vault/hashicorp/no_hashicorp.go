@@ -1,7 +1,0 @@
-//go:build no_hashicorp
-
-package hashicorp
-
-import "github.com/envdrift/envdrift/vault"
-
-func opener() vault.OpenFunc { return nil }
