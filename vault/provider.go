@@ -18,7 +18,8 @@ type Provider struct {
 	Name     string
 	Settings []Setting // the keys of [vault.NAME], in the order of a trusted endpoint
 	Local    bool      // is sent no credential
-	Open     OpenFunc  // nil if the build tag no_NAME left the SDK out
+	Env      []string  // how the names of its variables begin, credentials among them
+	Open     OpenFunc  // nil in a description without one
 }
 
 // An OpenFunc returns the store that a configuration describes. It sends
@@ -155,7 +156,7 @@ func (ps Providers) Open(ctx context.Context, cfg Config) (Store, error) {
 	case !known:
 		return nil, notOpened(cfg.Provider, "envdrift knows "+list(ps.Names()))
 	case p.Open == nil:
-		return nil, notOpened(cfg.Provider, "left out of this build by the tag no_"+cfg.Provider)
+		return nil, notOpened(cfg.Provider, "nothing here opens it")
 	}
 	// net/http and gRPC read this when the process starts, before anything
 	// could unset it.

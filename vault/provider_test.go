@@ -53,7 +53,7 @@ func TestOpen(t *testing.T) {
 	}{
 		{vault.Config{Provider: "first", URL: "u"}, ""},
 		{vault.Config{Provider: "third"}, "no address"},
-		{vault.Config{Provider: "second"}, `provider "second": vault configuration: left out of this build by the tag no_second`},
+		{vault.Config{Provider: "second"}, `provider "second": vault configuration: nothing here opens it`},
 		{vault.Config{Provider: "fourth"}, `provider "fourth": vault configuration: envdrift knows first, second and third`},
 	}
 	for _, tt := range tests {

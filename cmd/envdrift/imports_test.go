@@ -27,7 +27,7 @@ var layers = layersOf(
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
-	"cmd/envdrift bench",
+	"cmd/envdrift cmd/envdrift-vault-aws cmd/envdrift-vault-azure cmd/envdrift-vault-gcp cmd/envdrift-vault-hashicorp bench",
 )
 
 func layersOf(layers ...string) map[string]int {

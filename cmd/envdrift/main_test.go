@@ -13,6 +13,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/envdrift/envdrift/internal/servertest"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/aws"
+	"github.com/envdrift/envdrift/vault/azure"
+	"github.com/envdrift/envdrift/vault/gcp"
+	"github.com/envdrift/envdrift/vault/hashicorp"
+	"github.com/envdrift/envdrift/vault/helper"
+	"github.com/envdrift/envdrift/vault/settings"
 )
 
 var (
@@ -20,7 +27,15 @@ var (
 	leaks  = flag.Bool("leaks", os.Getenv("CI") == "true", "look for leaks in every script, which takes as long again")
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"envdrift": witnessed}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"envdrift":                 witnessed,
+		"envdrift-vault-aws":       func() { os.Exit(helper.Main(settings.AWS(), vault.Opener(aws.Open))) },
+		"envdrift-vault-azure":     func() { os.Exit(helper.Main(settings.Azure(), vault.Opener(azure.Open))) },
+		"envdrift-vault-gcp":       func() { os.Exit(helper.Main(settings.GCP(), vault.Opener(gcp.Open))) },
+		"envdrift-vault-hashicorp": func() { os.Exit(helper.Main(settings.HashiCorp(), vault.Opener(hashicorp.Open))) },
+	})
+}
 
 func TestScript(t *testing.T) {
 	t.Parallel()

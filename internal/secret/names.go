@@ -57,3 +57,13 @@ func classOf(name string, foldCase bool) Class {
 	}
 	return Public
 }
+
+// VaultVariables returns the names of the variables that sign in to a vault.
+func VaultVariables() (names []string) {
+	for _, v := range classes {
+		if v.class == VaultAccess {
+			names = append(names, v.name)
+		}
+	}
+	return names
+}

@@ -1,7 +1,5 @@
-// Package all lists the providers that envdrift knows. Only this package
-// imports every provider, so that no other pays for an SDK. The build tag
-// no_<provider> leaves a provider's SDK out of the binary, but not its
-// settings.
+// Package all lists the providers that envdrift knows. The SDKs are in programs of
+// their own, so that nobody pays for one whose vault is not asked.
 package all
 
 import (
@@ -9,20 +7,18 @@ import (
 
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/age"
-	"github.com/envdrift/envdrift/vault/aws"
-	"github.com/envdrift/envdrift/vault/azure"
-	"github.com/envdrift/envdrift/vault/gcp"
-	"github.com/envdrift/envdrift/vault/hashicorp"
+	"github.com/envdrift/envdrift/vault/helper"
+	"github.com/envdrift/envdrift/vault/settings"
 )
 
 // Providers returns all providers. The first one is the default.
 func Providers() vault.Providers {
 	return vault.Providers{
 		age.Provider(),
-		aws.Provider(),
-		azure.Provider(),
-		gcp.Provider(),
-		hashicorp.Provider(),
+		helper.Provider(settings.AWS()),
+		helper.Provider(settings.Azure()),
+		helper.Provider(settings.GCP()),
+		helper.Provider(settings.HashiCorp()),
 	}
 }
 

@@ -1,9 +1,7 @@
 package all_test
 
 import (
-	"go/build"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/envdrift/envdrift/vault"
@@ -45,27 +43,5 @@ func checkSetting(t *testing.T, provider string, s vault.Setting) {
 	var cfg vault.Config
 	if s.Set(&cfg, "2"); s.Of(cfg) != "2" {
 		t.Errorf("%s.%s: after Set to 2 it is %q", provider, s.Key, s.Of(cfg))
-	}
-}
-
-// With its tag, a provider's package has only its settings and needs no SDK.
-// That of age is not checked: the command makes identities with it.
-func TestTagsLeaveSDKsOut(t *testing.T) {
-	t.Parallel()
-	for _, provider := range all.Providers().Names() {
-		ctx := build.Default
-		ctx.BuildTags = []string{"no_" + provider}
-		pkg, err := ctx.ImportDir("../"+provider, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Contains(pkg.GoFiles, "provider.go") || slices.Contains(pkg.GoFiles, "opener.go") {
-			t.Errorf("with no_%s, the package is %q", provider, pkg.GoFiles)
-		}
-		for _, imported := range pkg.Imports {
-			if provider != "age" && strings.Contains(imported, ".") && imported != "github.com/envdrift/envdrift/vault" {
-				t.Errorf("with no_%s, it still needs %s", provider, imported)
-			}
-		}
 	}
 }

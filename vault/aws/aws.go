@@ -1,5 +1,3 @@
-//go:build !no_aws
-
 // Package aws keeps secrets in AWS Secrets Manager. If the configuration does
 // not set credentials, region and endpoint, they come from where the AWS tools
 // take them: the environment, profiles with or without SSO, web identity, and

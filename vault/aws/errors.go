@@ -1,5 +1,3 @@
-//go:build !no_aws
-
 package aws
 
 import (

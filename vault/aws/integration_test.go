@@ -1,4 +1,4 @@
-//go:build integration && !no_aws
+//go:build integration
 
 package aws_test
 

@@ -1,5 +1,3 @@
-//go:build !no_azure
-
 // Package azure keeps secrets in Azure Key Vault. Microsoft Entra ID identifies
 // the caller: by a signed-in az or azd, by a service principal or a federated
 // token that the environment describes, or by a managed identity.

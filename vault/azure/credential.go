@@ -1,5 +1,3 @@
-//go:build !no_azure
-
 package azure
 
 import (

@@ -1,4 +1,4 @@
-//go:build unix && !no_azure
+//go:build unix
 
 package azure_test
 

@@ -1,5 +1,3 @@
-//go:build !no_gcp
-
 // Package gcp keeps secrets in Google Cloud Secret Manager. Credentials are the
 // Application Default Credentials, which gcloud, CI systems and Google's own
 // machines provide. The project is the configured one, else that of the

@@ -1,5 +1,3 @@
-//go:build !no_gcp
-
 package gcp
 
 import (

@@ -1,5 +1,3 @@
-//go:build !no_hashicorp
-
 // Package hashicorp keeps secrets in HashiCorp Vault, or in OpenBao, which has
 // the same API: in a KV secrets engine of version 1 or 2. If the configuration
 // does not set address, namespace, token and TLS settings, they come from where

@@ -1,5 +1,3 @@
-//go:build !no_hashicorp
-
 package hashicorp_test
 
 import (

@@ -1,4 +1,4 @@
-//go:build integration && !no_hashicorp
+//go:build integration
 
 package hashicorp_test
 

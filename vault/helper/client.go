@@ -51,6 +51,9 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 	}
 	if err != nil {
 		s.kill()
+		if a.Error != nil {
+			s.name = cmp.Or(a.Error.Vault, s.name)
+		}
 		return nil, s.fail("open", "", err)
 	}
 	s.name = cmp.Or(a.Vault, s.name)
@@ -230,6 +233,9 @@ func (s *store) fail(op, name string, err error) error {
 }
 
 func (s *store) String() string { return s.name }
+
+// Format prints the name, whatever the verb: what is sent includes secrets.
+func (s *store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.name) }
 
 // Get is the method of [vault.Store].
 func (s *store) Get(ctx context.Context, name string) (vault.Secret, error) {

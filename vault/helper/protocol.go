@@ -69,7 +69,7 @@ type held struct {
 // A failure is a [vault.Error] without what the client knows itself.
 type failure struct {
 	Kind   string `json:"kind"`
-	Op     string `json:"op,omitempty"` // if it is not the request's
+	Vault  string `json:"vault,omitempty"` // of open: which vault it is about
 	Detail string `json:"detail,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -101,8 +101,8 @@ func failureOf(err error, op string) *failure {
 		}
 	}
 	if e := (*vault.Error)(nil); errors.As(err, &e) {
-		if f.Detail, f.Remedy = e.Detail, e.Remedy; e.Op != op {
-			f.Op = e.Op
+		if f.Detail, f.Remedy = e.Detail, e.Remedy; op == "open" {
+			f.Vault = e.Vault
 		}
 	} else if !errors.Is(err, context.Canceled) {
 		f.Detail = err.Error()

@@ -1,4 +1,6 @@
-package aws
+// Package settings describes the providers whose SDK is in a program of its own: their
+// settings, without a way to open them. That program and envdrift both know them.
+package settings
 
 import (
 	"regexp"
@@ -6,9 +8,9 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// Provider describes AWS Secrets Manager and its settings.
-func Provider() vault.Provider {
-	return vault.Provider{Name: "aws", Open: opener(), Settings: []vault.Setting{
+// AWS describes AWS Secrets Manager and its settings.
+func AWS() vault.Provider {
+	return vault.Provider{Name: "aws", Env: []string{"AWS_"}, Settings: []vault.Setting{
 		{
 			Key: "region", Flag: "--region", Example: "eu-central-1",
 			// Part of a host's name: nothing that could end it.

@@ -1,4 +1,4 @@
-package azure
+package settings
 
 import (
 	"net/netip"
@@ -9,9 +9,9 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// Provider describes Azure Key Vault and its settings.
-func Provider() vault.Provider {
-	return vault.Provider{Name: "azure", Open: opener(), Settings: []vault.Setting{
+// Azure describes Azure Key Vault and its settings.
+func Azure() vault.Provider {
+	return vault.Provider{Name: "azure", Env: []string{"AZURE_", "IDENTITY_", "MSI_"}, Settings: []vault.Setting{
 		{
 			Key: "vault_url", Kind: vault.URL, Required: true, Names: true,
 			Flag: "--vault-url", Example: "https://my-keyvault.vault.azure.net/", ByName: addressOf,

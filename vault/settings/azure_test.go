@@ -1,9 +1,9 @@
-package azure_test
+package settings_test
 
 import (
 	"testing"
 
-	"github.com/envdrift/envdrift/vault/azure"
+	"github.com/envdrift/envdrift/vault/settings"
 )
 
 func TestAddressByName(t *testing.T) {
@@ -18,7 +18,7 @@ func TestAddressByName(t *testing.T) {
 		{"", "", ""},
 	}
 	for _, tt := range tests {
-		got, ok := azure.Provider().Settings[0].ByName(tt.name, tt.like)
+		got, ok := settings.Azure().Settings[0].ByName(tt.name, tt.like)
 		if got != tt.want || ok != (tt.want != "") {
 			t.Errorf("the vault %q beside %q = %q, %t; want %q", tt.name, tt.like, got, ok, tt.want)
 		}

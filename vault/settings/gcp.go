@@ -1,10 +1,10 @@
-package gcp
+package settings
 
 import "github.com/envdrift/envdrift/vault"
 
-// Provider describes Google Secret Manager and its settings.
-func Provider() vault.Provider {
-	return vault.Provider{Name: "gcp", Open: opener(), Settings: []vault.Setting{
+// GCP describes Google Secret Manager and its settings.
+func GCP() vault.Provider {
+	return vault.Provider{Name: "gcp", Env: []string{"GOOGLE_", "CLOUDSDK_", "GCE_"}, Settings: []vault.Setting{
 		// The endpoint comes first in the entries that users have
 		// trusted so far.
 		{Key: "endpoint", Diverts: true, Field: func(c *vault.Config) *string { return &c.Endpoint }},

@@ -1,10 +1,10 @@
-package hashicorp
+package settings
 
 import "github.com/envdrift/envdrift/vault"
 
-// Provider describes HashiCorp Vault and its settings.
-func Provider() vault.Provider {
-	return vault.Provider{Name: "hashicorp", Open: opener(), Settings: []vault.Setting{
+// HashiCorp describes HashiCorp Vault and its settings.
+func HashiCorp() vault.Provider {
+	return vault.Provider{Name: "hashicorp", Env: []string{"VAULT_"}, Settings: []vault.Setting{
 		{
 			Key: "url", Kind: vault.URL, Required: true, Names: true,
 			Flag: "--vault-url", Env: "VAULT_ADDR", Token: "VAULT_TOKEN", Example: "https://vault.example.com",
