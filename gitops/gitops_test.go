@@ -322,6 +322,13 @@ func TestUnstaged(t *testing.T) {
 			t.Errorf("Unstaged = %v, %v; want a.env and gone.env", got, err)
 		}
 	}
+	for _, paths := range [][]string{paths, many} {
+		got, err := s.open().Uncommitted(t.Context(), paths)
+		slices.Sort(got)
+		if want := []string{"a.env", "gone.env", "untracked.env"}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("Uncommitted = %v, %v; want %v", got, err, want)
+		}
+	}
 	tracked, err := s.open().Tracked(t.Context(), paths)
 	if err != nil || len(tracked) != 4 || tracked["untracked.env"] {
 		t.Errorf("Tracked = %v, %v; want all but untracked.env", tracked, err)

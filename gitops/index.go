@@ -111,6 +111,23 @@ func (r *Repo) Unstaged(ctx context.Context, paths []string) (map[string]bool, e
 	return unstaged, err
 }
 
+// Uncommitted returns which of paths, files that exist or existed, differ from HEAD
+// in the index or in the working tree, or are not tracked.
+func (r *Repo) Uncommitted(ctx context.Context, paths []string) ([]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	out, err := r.run(ctx, nil, withPaths(paths, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")...)
+	var changed []string
+	wanted := set(paths)
+	for _, entry := range parseList(out) {
+		if path := entry[min(len("XY "), len(entry)):]; wanted[path] {
+			changed = append(changed, path)
+		}
+	}
+	return changed, err
+}
+
 // Tags of "ls-files -v"; a lowercase one means assume-unchanged.
 const (
 	tagCached        = 'H'
