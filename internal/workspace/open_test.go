@@ -28,7 +28,7 @@ func TestOpen(t *testing.T) {
 		wantTop, wantBase, wantConfig string
 	}{
 		{name: "nothing", wantTop: ".", wantBase: "."},
-		{name: "a repository without configuration", files: []string{".git/", "a/b/"}, options: workspace.Options{Dir: "a/b"}, wantTop: ".", wantBase: "a/b"},
+		{name: "a repository without configuration", files: []string{".git/", "a/b/"}, options: workspace.Options{Dir: "a/b"}, wantTop: ".", wantBase: "."},
 		{name: "configuration at the top", files: []string{".git/", "envdrift.toml"}, wantTop: ".", wantBase: ".", wantConfig: "envdrift.toml"},
 		{name: "configuration above", files: []string{".git/", "a/envdrift.toml", "a/b/c/"}, options: workspace.Options{Dir: "a/b/c"}, wantTop: ".", wantBase: "a", wantConfig: "a/envdrift.toml"},
 		{name: "configuration above, no repository", files: []string{"a/envdrift.toml", "a/b/c/"}, options: workspace.Options{Dir: "a/b/c"}, wantTop: "a", wantBase: ".", wantConfig: "a/envdrift.toml"},

@@ -63,7 +63,7 @@ func (silent) Confirm(context.Context, string) bool { return false }
 type Workspace struct {
 	Top    string         // absolute path of the repository's top, or of Dir without one
 	Tree   fs.FS          // what is read: the working tree, the index or a commit
-	Base   string         // the configuration's directory, relative to Top
+	Base   string         // the configuration's directory, relative to Top; "." without a file
 	Config *config.Config // never nil; empty if there is no file
 
 	options Options
@@ -113,7 +113,10 @@ func Open(o Options) (*Workspace, error) {
 	if w.Config, err = w.load(file); err != nil {
 		return nil, err
 	}
-	if w.Base, err = w.Inside(from); err != nil {
+	if _, err = w.Inside(from); err != nil { // with GIT_WORK_TREE the top may be elsewhere
+		return nil, err
+	}
+	if w.Base, err = w.Inside(w.Config.Dir); err != nil {
 		return nil, err
 	}
 	w.Tree = w.root.FS()
