@@ -195,10 +195,14 @@ func (c *cli) storeLine(name string) string {
 	return c.commandLine(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
 }
 
-// commandLine returns an envdrift command line that works in the current
-// directory, with the same configuration and profile.
+// commandLine returns an envdrift command line that works where this one was typed,
+// with the same configuration and profile.
 func (c *cli) commandLine(words string) string {
-	line := "envdrift " + words
+	line := "envdrift "
+	if c.directory != "" {
+		line += "-C " + quote(c.directory) + " "
+	}
+	line += words
 	if c.configFile != "" {
 		line += " -c " + quote(c.configFile)
 	}
@@ -206,6 +210,41 @@ func (c *cli) commandLine(words string) string {
 		line += " --profile " + quote(c.profile)
 	}
 	return line
+}
+
+// gitLine returns git command lines for the paths of a commit, which work where this
+// command was typed.
+func (c *cli) gitLine(paths []string) string {
+	git := "git"
+	if c.directory != "" {
+		git += " -C " + quote(c.directory)
+	}
+	list := make([]string, len(paths))
+	for i, file := range paths {
+		name := c.relPath(file)
+		if strings.ContainsAny(name, `*?[\`) || strings.HasPrefix(name, ":") {
+			name = ":(literal)" + name
+		}
+		list[i] = quote(notFlag(name))
+	}
+	return git + " add " + strings.Join(list, " ") + " && " + git + " commit"
+}
+
+// words returns paths of the tree as words of an envdrift command line.
+func (c *cli) words(files []string) string {
+	list := make([]string, len(files))
+	for i, file := range files {
+		list[i] = quote(notFlag(c.relPath(file)))
+	}
+	return strings.Join(list, " ")
+}
+
+// notFlag returns a path in a form that no program takes for a flag.
+func notFlag(name string) string {
+	if strings.HasPrefix(name, "-") {
+		return "./" + name
+	}
+	return name
 }
 
 // quote quotes a word for a POSIX shell.

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -15,14 +12,14 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
-	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 func (c *cli) addAdd(app *kingpin.Application) (string, command) {
 	var files []string
 	cmd := app.Command("add", "Map new env files, encrypt them and store their keys in the vault.").HelpLong(`
 Appends a mapping to the configuration for each file that has none, encrypts the
-file and, if that creates a key pair, stores the private key in the vault.
+file, stores its private key in the vault unless that has it, and prints the git
+commands to type. What is done already stays, so it can be run again.
 
 Statuses: 0 added, or already mapped · 1 could not · 2 wrong usage or
 configuration · 3 the vault could not be used
@@ -38,10 +35,11 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 	if c.work.Config.File == "" {
 		return config.ErrNoConfig
 	}
-	var files []string
+	var files, asked []string
 	for _, name := range names {
 		file, err := c.work.Inside(name)
 		if err == nil {
+			asked = append(asked, file)
 			err = c.addMapping(ctx, file)
 		}
 		if err != nil {
@@ -53,18 +51,10 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 	if err := c.open(); err != nil { // with the new mappings
 		return err
 	}
-	for _, file := range files {
-		if err := c.encryptAndPush(ctx, file); err != nil {
-			c.addFailure(mapping.Target{}, file, err)
-		}
-	}
-	if err := c.refreshDrivers(ctx); err != nil {
+	if err := c.adopt(ctx, files); err != nil {
 		return err
 	}
-	if !c.report.Failed() {
-		c.report.Summary = "next: git add " + strings.Join(c.toCommit(files), " ") + " && git commit"
-	}
-	return nil
+	return c.goOnWith(ctx, files, asked)
 }
 
 // addMapping appends a mapping for a file to the configuration, unless it has one.
@@ -93,36 +83,50 @@ func (c *cli) addMapping(ctx context.Context, file string) error {
 	return nil
 }
 
-// encryptAndPush encrypts a mapped file and stores its local key in the vault, if
-// there is a local key and the vault has none.
-func (c *cli) encryptAndPush(ctx context.Context, file string) error {
-	if err := c.encryptFile(ctx, file, encryptFlags{stored: true}); err != nil {
-		return err
+// adopt encrypts mapped files and stores their keys in the vault.
+func (c *cli) adopt(ctx context.Context, files []string) error {
+	keysFile := c.work.InRepository(c.work.Config.Sync.EnvKeysFilename)
+	if err := c.work.Ignore(ctx, []string{keysFile}); err != nil {
+		c.addFailure(mapping.Target{}, keysFile, err)
 	}
-	t, mapped := c.work.Target(file)
-	if !mapped || t.Err != nil {
-		return t.Err
+	for _, a := range c.work.Adopt(ctx, files) {
+		reported := false
+		for _, ch := range a.Changes {
+			c.addChange(ch)
+			reported = ch.Err != nil
+		}
+		switch {
+		case a.Err == nil:
+			c.addPushed(a.File, a.Target, a.Key, a.Vault, a.Stored, a.Version)
+		case drift.IsDrift(a.Err):
+			c.add(report.Row{Status: report.Drift, File: a.File, Secret: a.Target.Mapping.SecretName, Environment: a.Target.Mapping.Env(), Err: a.Err,
+				Hints: c.newFileSteps(quote(c.relPath(a.File)))[:1]})
+		case !reported:
+			c.addFailure(a.Target, a.File, a.Err)
+		}
 	}
-	p, err := c.work.PreparePush(ctx, t.Folder(), t, workspace.PushOptions{})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the vault had the key
-	}
+	return c.refreshDrivers(ctx)
+}
+
+// goOnWith says what to type to commit files, or to go on with those that were asked
+// for.
+func (c *cli) goOnWith(ctx context.Context, files, asked []string) error {
+	repo, err := c.work.Git(ctx)
 	if err != nil {
 		return err
 	}
-	return c.push(ctx, p, c.work.FetchToCheck(ctx, []mapping.Target{t})[0], false)
-}
-
-// toCommit lists what belongs to the commit of added files.
-func (c *cli) toCommit(files []string) (words []string) {
-	for _, file := range files {
-		words = append(words, quote(c.relPath(file)))
+	again := c.commandLine("add " + c.words(asked))
+	switch {
+	case c.report.Failed():
+		c.report.Summary = "next: repair what failed, then " + again
+		return nil
+	case repo == nil && len(asked) > 0:
+		c.report.Summary = "next: git init && " + again
+		return nil
 	}
-	words = append(words, quote(c.relPath(path.Join(c.work.Base, filepath.Base(c.work.Config.File)))))
-	for _, extra := range []string{".gitignore", ".envdrift"} {
-		if _, err := fs.Stat(c.work.Files(), extra); err == nil {
-			words = append(words, quote(c.relPath(extra)))
-		}
+	paths, err := c.work.ToCommit(ctx, files)
+	if len(paths) > 0 {
+		c.report.Summary = "next: " + c.gitLine(paths)
 	}
-	return words
+	return err
 }

@@ -22,7 +22,6 @@ import (
 type encryptFlags struct {
 	files     []string
 	check     bool
-	stored    bool // the caller stores a new key
 	selection dotenv.Selection
 }
 
@@ -105,44 +104,17 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Note: strings.Join(nonEmpty(notes...), "; ")})
 		return nil
 	}
-	if q.Head, err = c.work.Previous(ctx, file); err != nil {
-		return err
-	}
-	key := c.work.EncryptionKeys(ctx, []keyring.Request{q}, false)[0]
-	if errors.As(key.Err, new(*keyring.UnknownKeyError)) {
-		key.Err = key.Generate()
-	}
-	if key.Err != nil {
-		return key.Err
-	}
-	change := c.work.Encrypt(ctx, q, key.Pair, f.selection)
-	if change.Err != nil {
-		return change.Err
-	}
-	var changes []drift.Change
-	if key.Generated {
-		keysFile := path.Join(path.Dir(file), c.work.Config.Sync.EnvKeysFilename)
-		keys := []drift.Change{drift.StoreKey(c.work.Files(), keysFile, key.Private, key.Keys[0], path.Base(file))}
-		// The key first: a file that no key decrypts is worse than a
-		// key without file.
-		if err := c.work.Apply(ctx, keys); err != nil {
-			return err
+	changes, key, err := c.work.EncryptFile(ctx, q, f.selection, false)
+	for i, ch := range changes {
+		if i == len(changes)-1 {
+			ch.AddNote(plainNote(q, f.selection))
 		}
-		changes = append(changes, keys...)
-		if keys[0].Err != nil {
-			c.addChange(keys[0])
-			return nil
-		}
-	}
-	change.AddNote(plainNote(q, f.selection))
-	plan := []drift.Change{change}
-	if err := c.work.Apply(ctx, plan); err != nil {
-		return err
-	}
-	for _, ch := range append(changes, plan...) {
 		c.addChange(ch)
 	}
-	if key.Generated && plan[0].Err == nil && !f.stored {
+	if n := len(changes); err != nil && (n == 0 || changes[n-1].Err == nil) {
+		return err
+	}
+	if key.Generated && err == nil {
 		c.say("Created a new key pair. Store its private key in the vault before you commit:")
 		c.say("  %s", c.pushLine(file, key.Private))
 	}

@@ -286,15 +286,28 @@ func (c *cli) hookAdvice(err error) []string {
 
 // offerHooks asks whether git should check every commit, or says how it would.
 func (c *cli) offerHooks(ctx context.Context) error {
+	repo, err := c.work.Git(ctx)
+	if err != nil || repo == nil {
+		return err
+	}
+	if location, err := locateHooks(ctx, repo); err == nil {
+		found, err := hooks.Inspect(location)
+		if err == nil && !slices.ContainsFunc(found, func(h hooks.Hook) bool { return !h.Runs() }) {
+			return nil
+		}
+	}
 	if !c.canAsk() {
-		c.report.Summary = "envdrift: next: " + c.commandLine("encrypt FILE…") + ", " + c.commandLine("vault-push --all") + ", git commit; " +
-			c.commandLine("hook install") + " makes git check every commit"
+		c.say("To let git check every commit: %s", c.commandLine("hook install"))
 		return nil
 	}
 	if !c.ask(ctx, "Let git check every commit (envdrift hook install)?") {
 		return ctx.Err()
 	}
-	return c.installHooks(ctx, false, false)
+	err = c.installHooks(ctx, false, false)
+	if c.report.Summary != "" {
+		c.say("%s", c.report.Summary)
+	}
+	return err
 }
 
 // runHook runs a hook for git. It never asks a question.

@@ -3,24 +3,30 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"path"
+	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
 func (c *cli) addInit(app *kingpin.Application) (string, command) {
-	cmd := app.Command("init", "Write envdrift.toml with a mapping for every env file found.").HelpLong(`
-Files that git ignores, and those of submodules and of other repositories within
-this one, are not mapped. Adds .env.keys to .gitignore. For the age vault, the default, which is in the
-repository, it also creates your identity, unless you have one, and adds you to
-the recipients. Nothing is overwritten.
+	cmd := app.Command("init", "Map every env file found, encrypt it and store its key in the vault.").HelpLong(`
+Writes envdrift.toml with a mapping for every env file, and adds .env.keys to
+.gitignore. Then it does what add does: it encrypts the files, stores their keys in
+the vault, and prints the git commands to type. Files that git ignores, empty ones,
+and those of submodules and of other repositories within this one stay as they are.
+For the age vault, the default, which is in the repository, it also creates your
+identity, unless you have one, and adds you to the recipients.
 
-Statuses: 0 written · 1 could not · 2 wrong usage, or envdrift.toml has mappings
+Statuses: 0 done · 1 could not · 2 wrong usage or configuration, or envdrift.toml
+has mappings · 3 the vault could not be used: the configuration is written
 Example:  envdrift init --provider hashicorp --vault-url https://vault.example.com`)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.initialize(ctx) }
 }
@@ -30,36 +36,77 @@ func (c *cli) initialize(ctx context.Context) error {
 		return err
 	}
 	if len(c.work.Config.Mappings) > 0 {
-		return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), instead: c.commandLine("add FILE") + "   maps one more file"}
+		return c.goOn(ctx)
 	}
 	provider := cmp.Or(c.overrides.Provider, c.work.Config.Vault.Provider, "age")
-	name, action, mappings, ignored, err := c.work.Init(ctx, provider)
-	if err != nil {
-		return err
-	}
-	c.add(report.Row{Status: report.Status(action), File: name, Note: report.Plural(len(mappings), "mapping")})
-	for _, m := range mappings {
-		c.add(report.Row{Status: "mapped", File: path.Join(m.Folder, m.EnvFile), Secret: m.SecretName, Environment: m.Env()})
-	}
-	for _, file := range ignored {
-		c.add(report.Row{Status: report.Status(drift.Skipped), File: file, Note: "git ignores it, so it is not mapped"})
-	}
-	if len(mappings) == 0 {
-		c.say("There is no env file to map yet. When there is one: %s", c.commandLine("add FILE"))
-	}
-	if provider == "age" {
+	if provider == "age" { // first: from the configuration on, add goes on
 		if err := c.initAge(ctx); err != nil {
 			return err
 		}
 	}
-	repo, err := c.work.Git(ctx)
-	if err != nil || repo == nil {
+	name, action, found, err := c.work.Init(ctx, provider)
+	if err != nil {
 		return err
 	}
-	if err := c.work.Ignore(ctx, []string{c.work.Config.Sync.EnvKeysFilename}); err != nil {
+	at := len(c.report.Rows)
+	var files, asked, ignored []string
+	for _, f := range found {
+		switch {
+		case f.Err == nil:
+			files, asked = append(files, f.File), append(asked, f.File)
+			c.add(report.Row{Status: report.Mapped, File: f.File, Secret: f.Mapping.SecretName, Environment: f.Mapping.Env()})
+		case errors.Is(f.Err, workspace.ErrIgnored):
+			ignored = append(ignored, f.File)
+			c.add(report.Row{Status: report.Status(drift.Skipped), File: f.File, Note: "git ignores it, so it is not mapped"})
+		case errors.Is(f.Err, drift.ErrNoValues):
+			c.add(report.Row{Status: report.Status(drift.Skipped), File: f.File, Note: "it sets no variable yet, so it is not mapped"})
+		default:
+			asked = append(asked, f.File)
+			c.addFailure(mapping.Target{}, f.File, f.Err)
+		}
+	}
+	row := report.Row{Status: report.Status(action), File: name, Note: report.Plural(len(files), "mapping")}
+	c.report.Rows = slices.Insert(c.report.Rows, at, row)
+	if len(files) == 0 {
+		c.sayNothingMapped(ignored)
+	}
+	if err := c.open(); err != nil { // with the mappings
 		return err
 	}
-	return c.offerHooks(ctx)
+	if err := c.work.TrustNamed(ctx); err != nil {
+		return err
+	}
+	if err := c.adopt(ctx, files); err != nil {
+		return err
+	}
+	if err := c.goOnWith(ctx, files, asked); err != nil {
+		return err
+	}
+	next := c.report.Summary
+	err = c.offerHooks(ctx)
+	c.report.Summary = next
+	return err
+}
+
+// goOn says what to type where init was run before.
+func (c *cli) goOn(ctx context.Context) error {
+	instead := c.commandLine("add FILE") + "   maps one more file"
+	files, err := c.work.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	if len(files) > 0 {
+		instead = c.commandLine("add " + c.words(files))
+	}
+	return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), instead: instead}
+}
+
+func (c *cli) sayNothingMapped(ignored []string) {
+	if len(ignored) > 0 {
+		c.say("Git ignores the env files that there are. To commit them encrypted: %s", c.commandLine("add "+c.words(ignored)))
+		return
+	}
+	c.say("There is no env file to map yet. When there is one: %s", c.commandLine("add FILE"))
 }
 
 // initAge adds the user to the recipients, with an identity that may be new.

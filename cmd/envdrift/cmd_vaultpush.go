@@ -80,21 +80,26 @@ func (c *cli) preparePush(ctx context.Context, folder string, t mapping.Target, 
 
 // push stores a key and reports it.
 func (c *cli) push(ctx context.Context, p workspace.Push, held keyring.Answer, force bool) error {
-	r := report.Row{Secret: p.Target.Mapping.SecretName, Environment: p.Target.Mapping.Env(), Vault: held.Vault, Names: []string{p.Name}}
 	stored, version, err := c.work.Push(ctx, p, held, force)
-	switch {
-	case err != nil:
-		return err
-	case !stored:
-		r.Status, r.Note = report.Status(drift.Unchanged), "the vault already has this key"
-	default:
-		r.Status, r.Note = report.Pushed, "to "+held.Vault+", read back"
+	if err == nil {
+		c.addPushed("", p.Target, p.Name, held.Vault, stored, version)
+	}
+	return err
+}
+
+// addPushed reports that a vault has a key, of file if that is not "".
+func (c *cli) addPushed(file string, t mapping.Target, name, vault string, stored bool, version string) {
+	r := report.Row{
+		Status: report.Status(drift.Unchanged), File: file, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
+		Vault: vault, Names: []string{name}, Note: "the vault already has this key",
+	}
+	if stored {
+		r.Status, r.Note = report.Pushed, "to "+vault+", read back"
 	}
 	if version != "" {
 		r.Note += ", version " + version
 	}
 	c.add(r)
-	return nil
 }
 
 // pushAll pushes the key of every mapping; one that fails does not stop the

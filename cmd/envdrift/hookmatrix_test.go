@@ -95,8 +95,6 @@ func newFixture(t *testing.T) *fixture {
 	b.env = append(b.env, "XDG_CONFIG_HOME="+f.home)
 	b.write(envFile, []byte("A=1\nB=1\n"))
 	b.run("envdrift", "init")
-	b.run("envdrift", "encrypt", envFile)
-	b.run("envdrift", "vault-push", ".", "repo-production-key", "--env", "production")
 	f.base = []byte(b.read(envFile))
 	keys := dotenv.ParseKeysFile([]byte(b.read(".env.keys"))).Entries()
 	var err error

@@ -128,6 +128,24 @@ func (w *Workspace) TrustAll(ctx context.Context) error {
 	return w.trustLocal(ctx)
 }
 
+// TrustNamed agrees to the vault that the command line names, for later commands:
+// whoever types its address has agreed to it.
+func (w *Workspace) TrustNamed(ctx context.Context) error {
+	if !w.options.Overrides.NamesVault() || w.options.Consent == CI {
+		return nil
+	}
+	endpoints, incomplete := w.Endpoints(w.userNamedVault) // which the first use reports
+	pins, noPlace := trust.At(w.Getenv)
+	if len(endpoints) == 0 || incomplete != nil || noPlace != nil {
+		return nil
+	}
+	repository, err := w.RepositoryID(ctx)
+	if err != nil {
+		return err
+	}
+	return pins.Pin(ctx, repository, endpoints...)
+}
+
 // trusts returns nil if the user agreed that the vault gets credentials, or
 // does so now. A hook neither asks nor agrees.
 func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {

@@ -3,11 +3,11 @@ package workspace
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -18,56 +18,102 @@ import (
 // ConfigName is the file that [Workspace.Init] writes.
 const ConfigName = "envdrift.toml"
 
-// Init writes a configuration for the provider with the mappings of Propose, or
+// A Found is an env file of the working tree, and the mapping for it or why it gets
+// none: [ErrIgnored], [drift.ErrNoValues], or that of reading it.
+type Found struct {
+	File    string
+	Mapping config.Mapping
+	Err     error
+}
+
+// ErrIgnored reports an env file that git ignores, so that it stays on this machine.
+var ErrIgnored = errors.New("git ignores it")
+
+// Init writes a configuration for the provider with a mapping for each env file, or
 // appends these to one that has none. It returns the file's name, and what was done
 // with it.
-func (w *Workspace) Init(ctx context.Context, provider string) (name string, action drift.Action, mappings []config.Mapping, ignored []string, err error) {
-	if mappings, ignored, err = w.Propose(ctx); err != nil {
-		return "", drift.Failed, nil, nil, err
+func (w *Workspace) Init(ctx context.Context, provider string) (name string, action drift.Action, found []Found, err error) {
+	if found, err = w.Discover(ctx); err != nil {
+		return "", drift.Failed, nil, err
 	}
 	if w.Config.File == "" {
+		var mappings []config.Mapping
+		for _, f := range found {
+			if f.Err == nil {
+				mappings = append(mappings, f.Mapping)
+			}
+		}
 		data := config.Template(provider, w.options.Overrides, mappings)
-		return ConfigName, drift.Created, mappings, ignored, w.WriteFile(ConfigName, nil, data, 0o644)
+		return ConfigName, drift.Created, found, w.WriteFile(ConfigName, nil, data, 0o644)
 	}
 	name, action = path.Join(w.Base, filepath.Base(w.Config.File)), drift.Unchanged
-	mappings = slices.DeleteFunc(mappings, func(m config.Mapping) bool {
-		return w.Base != "." && m.Folder != w.Base && !strings.HasPrefix(m.Folder, w.Base+"/")
-	})
-	for _, m := range mappings {
-		m.Folder = cmp.Or(strings.TrimPrefix(strings.TrimPrefix(m.Folder, w.Base), "/"), ".")
-		if _, err = w.AddMapping(ctx, m); err != nil {
-			return name, drift.Failed, nil, nil, err
+	for _, f := range found {
+		if f.Err != nil {
+			continue
+		}
+		f.Mapping.Folder = cmp.Or(strings.TrimPrefix(strings.TrimPrefix(f.Mapping.Folder, w.Base), "/"), ".")
+		if _, err = w.AddMapping(ctx, f.Mapping); err != nil {
+			return name, drift.Failed, nil, err
 		}
 		action = drift.Updated
 	}
-	return name, action, mappings, ignored, nil
+	return name, action, found, nil
 }
 
-// Propose returns a mapping for every env file of the working tree. Those that git
-// ignores stay on this machine: they are returned, and not mapped.
-func (w *Workspace) Propose(ctx context.Context) (mappings []config.Mapping, ignored []string, err error) {
+// Discover finds the env files of the working tree that the configuration can map.
+func (w *Workspace) Discover(ctx context.Context) (found []Found, err error) {
 	files, err := mapping.Discover(w.Files())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	repo, err := w.Git(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	skip := map[string]bool{}
 	if repo != nil {
 		if skip, err = repo.Ignored(ctx, files); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for _, file := range files {
-		if skip[file] {
-			ignored = append(ignored, file)
+		if w.Base != "." && !strings.HasPrefix(file, w.Base+"/") {
 			continue
 		}
-		mappings = append(mappings, mapping.Propose(filepath.Base(w.Top), file))
+		f := Found{File: file, Mapping: mapping.Propose(filepath.Base(w.Top), file)}
+		if doc, err := mapping.ReadEnvFile(w.Files(), file); skip[file] {
+			f.Err = ErrIgnored
+		} else if err != nil {
+			f.Err = err
+		} else if err := checkValues(doc); errors.Is(err, drift.ErrNoValues) {
+			f.Err = err
+		}
+		found = append(found, f)
 	}
-	return mappings, ignored, nil
+	return found, nil
+}
+
+// Unfinished returns the env files that init, or add, has still to bring into the
+// repository: those without a mapping or, until the configuration is in git, all.
+func (w *Workspace) Unfinished(ctx context.Context) (files []string, err error) {
+	found, err := w.Discover(ctx)
+	repo, gitErr := w.Git(ctx)
+	if err = cmp.Or(err, gitErr); err != nil {
+		return nil, err
+	}
+	name := path.Join(w.Base, filepath.Base(w.Config.File))
+	tracked := map[string]bool{}
+	if repo != nil && repo.HasGit() {
+		if tracked, err = repo.Tracked(ctx, []string{name}); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range found {
+		if _, mapped := w.Target(f.File); f.Err == nil && !(mapped && tracked[name]) {
+			files = append(files, f.File)
+		}
+	}
+	return files, nil
 }
 
 // A NestedError reports a file in a submodule, or in another repository within this
@@ -86,16 +132,6 @@ func (w *Workspace) checkNested(file string) error {
 		}
 	}
 	return nil
-}
-
-// UserName returns a label for the user.
-func (w *Workspace) UserName() string {
-	for _, name := range []string{"GIT_AUTHOR_EMAIL", "EMAIL", "USER", "USERNAME"} {
-		if v := w.Getenv(name); v != "" {
-			return v
-		}
-	}
-	return "somebody"
 }
 
 // Similar returns the env file whose path a path that is not there may be a
