@@ -50,6 +50,20 @@ func parseSettings(out []byte) ([]Setting, error) {
 	return settings, nil
 }
 
+// Attributes returns the value that an attribute has for each of paths.
+func (r *Repo) Attributes(ctx context.Context, attribute string, paths []string) (map[string]string, error) {
+	values := map[string]string{}
+	if len(paths) == 0 {
+		return values, nil
+	}
+	out, err := r.run(ctx, strings.NewReader(nulList(paths)), "check-attr", "-z", "--stdin", attribute)
+	list := parseList(out)
+	for i := 0; i+2 < len(list); i += 3 {
+		values[list[i]] = list[i+2]
+	}
+	return values, err
+}
+
 // GitVersion returns the version of git.
 func (r *Repo) GitVersion(ctx context.Context) (major, minor int, err error) {
 	out, err := r.run(ctx, nil, "version")

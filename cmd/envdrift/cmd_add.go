@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/envdrift/envdrift/hooks/content"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -124,7 +125,16 @@ func (c *cli) goOnWith(ctx context.Context, files, asked []string) error {
 		c.report.Summary = "next: git init && " + again
 		return nil
 	}
-	paths, err := c.work.ToCommit(ctx, files)
+	var others []string
+	err = c.inspectDrivers(ctx, func(s content.State, _ report.Row) {
+		if s.Shared {
+			others = append(others, ".gitattributes")
+		}
+	})
+	if err != nil {
+		return err
+	}
+	paths, err := c.work.ToCommit(ctx, files, others...)
 	if len(paths) > 0 {
 		c.report.Summary = "next: " + c.gitLine(paths)
 	}

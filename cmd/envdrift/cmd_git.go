@@ -113,109 +113,138 @@ func (c *cli) textconv(ctx context.Context, file string) error {
 	return err
 }
 
-// drivers returns the set-up of git's drivers for the mapped files. It is not ok
-// where there is nothing to set up.
-func (c *cli) drivers(ctx context.Context) (s content.Setup, ok bool, err error) {
-	if c.work == nil || len(c.work.Config.Mappings) == 0 {
-		return s, false, nil
+// withDrivers calls do with the set-up of git's drivers, if there is a git and, if
+// mapped is set, a mapping.
+func (c *cli) withDrivers(ctx context.Context, mapped bool, do func(content.Setup) error) error {
+	if c.work == nil || mapped && len(c.work.Config.Mappings) == 0 {
+		return nil
 	}
 	repo, err := c.work.Git(ctx)
 	if repo == nil || err != nil || !repo.HasGit() {
-		return s, false, err
+		return err
 	}
 	self, err := hooks.Program(repo.Top)
-	return content.Setup{Workspace: c.work, Repo: repo, Self: self, Shared: c.shared}, err == nil, err
+	if err != nil {
+		return err
+	}
+	return do(content.Setup{Workspace: c.work, Repo: repo, Self: self, Shared: c.shared})
 }
 
 func (c *cli) installDrivers(ctx context.Context) error {
-	s, ok, err := c.drivers(ctx)
-	if !ok {
+	return c.withDrivers(ctx, true, func(s content.Setup) error {
+		state, err := s.Install(ctx)
+		if err == nil {
+			c.add(c.driversRow(state))
+		}
 		return err
-	}
-	state, err := s.Install(ctx)
-	if err == nil {
-		c.add(driversRow(state))
-	}
-	return err
+	})
 }
 
 // refreshDrivers names new files for the drivers where these are installed.
 func (c *cli) refreshDrivers(ctx context.Context) error {
-	s, ok, err := c.drivers(ctx)
-	if !ok {
-		return err
-	}
-	return s.Refresh(ctx)
+	return c.withDrivers(ctx, true, func(s content.Setup) error { return s.Refresh(ctx) })
 }
 
+// uninstallDrivers needs no mapping: the last one may be gone.
 func (c *cli) uninstallDrivers(ctx context.Context) error {
-	s, ok, err := c.drivers(ctx)
-	if !ok {
-		return err
-	}
-	return s.Uninstall(ctx)
+	return c.withDrivers(ctx, false, func(s content.Setup) error { return s.Uninstall(ctx) })
 }
 
 func (c *cli) showDrivers(ctx context.Context) error {
-	s, ok, err := c.drivers(ctx)
-	if !ok {
-		return err
-	}
-	state, err := s.Inspect(ctx)
-	if err == nil {
-		c.add(driversRow(state))
-	}
-	return err
+	return c.inspectDrivers(ctx, func(_ content.State, row report.Row) { c.add(row) })
 }
 
-// driversInShort adds to the summary which files git merges without the drivers that
-// are installed.
+// inspectDrivers calls show with how far git's drivers are set up.
+func (c *cli) inspectDrivers(ctx context.Context, show func(content.State, report.Row)) error {
+	return c.withDrivers(ctx, true, func(s content.Setup) error {
+		state, err := s.Inspect(ctx)
+		if err == nil {
+			show(state, c.driversRow(state))
+		}
+		return err
+	})
+}
+
+// driversInShort adds to the summary how far git's drivers are set up.
 func (c *cli) driversInShort(ctx context.Context) error {
-	s, ok, err := c.drivers(ctx)
-	if !ok {
-		return err
-	}
-	state, err := s.Inspect(ctx)
-	if err == nil && state.Drivers && len(state.Missing) > 0 {
-		c.report.Summary += fmt.Sprintf("; git merges by lines: %s (%s)", strings.Join(state.Missing, ", "), c.commandLine("hook install"))
-	}
-	return err
+	return c.inspectDrivers(ctx, func(_ content.State, row report.Row) {
+		text := strings.Join(nonEmpty(string(row.Status), row.Note), ", ")
+		if len(row.Hints) > 0 {
+			text += " (" + row.Hints[0] + ")"
+		}
+		c.report.Summary = strings.Join(nonEmpty(c.report.Summary, row.What+": "+text), "; ")
+	})
 }
 
-// driversRow reports how git merges and shows encrypted files. Without the drivers
-// it does so as it always did, which is no failure.
-func driversRow(s content.State) report.Row {
-	row := report.Row{Status: "absent", What: "merge and diff drivers"}
-	switch {
-	case s.Caches:
+const driversName = "merge and diff drivers"
+
+// driversElsewhere says that the drivers are not part of what is installed for all
+// clones: attributes for all of them would concern files that envdrift does not know.
+func (c *cli) driversElsewhere() {
+	c.add(report.Row{
+		Status: report.Status(content.Absent), What: driversName,
+		Note: "they name the files of a clone, so --global does not set them up", Hints: []string{"in each clone: " + c.commandLine("hook install")},
+	})
+}
+
+// driversRow reports how git merges and shows encrypted files.
+func (c *cli) driversRow(s content.State) report.Row {
+	row := report.Row{Status: report.Status(s.Condition()), What: driversName}
+	place := ".git/info/attributes"
+	if s.Shared {
+		place = ".gitattributes"
+	}
+	install := []string{c.commandLine("hook install")}
+	switch s.Condition() {
+	case content.Absent:
+		row.Note, row.Hints = "git merges encrypted files by lines", install
+	case content.Installed:
+		row.Note = "named in " + place
+		if s.Shared {
+			row.Note += ": commit it"
+		}
+	case content.Incomplete:
+		row.Hints = install
+		switch {
+		case !s.Named:
+			row.Note = "in git's configuration, but no attribute names a file: git merges by lines"
+		case len(s.Set) == 0:
+			row.Note = "named in " + place + ", but this clone has no such drivers: git merges by lines"
+		default:
+			row.Note = "git's configuration lacks " + strings.Join(s.Lacking, ", ")
+		}
+	case content.Outdated:
+		row.Note, row.Hints = "set up by another version, or for an envdrift that is gone", install
+		if len(s.Missing) > 0 {
+			row.Note = "git merges by lines, because no attribute names them: " + report.JoinFirst(s.Missing)
+		}
+	case content.Foreign:
+		row.Note = "set otherwise by you: " + strings.Join(s.Own, ", ")
+	}
+	if s.Caches {
 		row.Note = "diff.envdrift.cachetextconv makes git store what diffs show"
 		row.Hints = []string{"git config --unset diff.envdrift.cachetextconv && git update-ref -d refs/notes/textconv/envdrift"}
-	case s.Ready():
-		row.Status, row.Note = "installed", "named in .git/info/attributes"
-		if s.Shared {
-			row.Note = "named in .gitattributes: commit it"
-		}
-	case len(s.Own) > 0:
-		row.Status, row.Note = "foreign", "set otherwise by you: "+strings.Join(s.Own, ", ")
-	case s.Drivers && len(s.Missing) > 0:
-		row.Status, row.Note = "outdated", "not named yet: "+strings.Join(s.Missing, ", ")
-		row.Hints = []string{"envdrift hook install"}
 	}
 	return row
 }
 
-func (c *cli) examineDrivers(ctx context.Context) []diagnosis {
-	s, ok, err := c.drivers(ctx)
-	if !ok || err != nil {
-		return nil // examineGit reports why
+// examineDrivers reports drivers that are half set up. Without any, git does as it
+// always did, which is no problem.
+func (c *cli) examineDrivers(ctx context.Context) (list []diagnosis) {
+	err := c.inspectDrivers(ctx, func(s content.State, row report.Row) {
+		d := diagnosis{what: row.What, detail: strings.Join(nonEmpty(string(row.Status), row.Note), ", "), hints: row.Hints}
+		switch {
+		case s.Condition() == content.Absent && !s.Caches:
+			d.detail += " (" + row.Hints[0] + ")"
+		case len(row.Hints) > 0:
+			d.err, d.detail = errors.New(d.detail), ""
+		}
+		list = append(list, d)
+	})
+	if _, noGit := c.work.Git(ctx); err != nil && noGit == nil { // which examineGit reports
+		list = append(list, diagnosis{what: driversName, err: err})
 	}
-	state, err := s.Inspect(ctx)
-	row := driversRow(state)
-	d := diagnosis{what: row.What, detail: strings.TrimSuffix(string(row.Status)+", "+row.Note, ", "), err: err, hints: row.Hints}
-	if err == nil && len(row.Hints) > 0 {
-		d.err = errors.New(row.Note)
-	}
-	return []diagnosis{d}
+	return list
 }
 
 type resolveFlags struct {

@@ -41,7 +41,7 @@ Example:  envdrift hook install`)
 	install.Flag("files", "Write hook files, also later on, until hook uninstall.").BoolVar(&files)
 	install.Flag("shared", "Name the files of the drivers in .gitattributes, to commit, not in this clone alone.").BoolVar(&c.shared)
 	global := func(cmd *kingpin.CmdClause, help string) { cmd.Flag("global", help).BoolVar(&everywhere) }
-	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later).")
+	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later); without the drivers.")
 	commands[install.FullCommand()] = func(ctx context.Context) error {
 		if files && everywhere {
 			return &usageError{err: errors.New("--files is for one clone, --global for all of them"), command: "hook install"}
@@ -68,10 +68,11 @@ Example:  envdrift hook status`)
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
 		_, err := c.withHooks(ctx, everywhere, inspectHooks, "", true)
-		if !everywhere {
-			err = errors.Join(err, c.showDrivers(ctx))
+		if everywhere {
+			c.driversElsewhere()
+			return err
 		}
-		return err
+		return errors.Join(err, c.showDrivers(ctx))
 	}
 
 	run := hook.Command("run", "Run a hook; the installed hooks call this.").HelpLong(`
@@ -131,10 +132,13 @@ func (c *cli) installHooks(ctx context.Context, everywhere, files bool) error {
 	if slices.ContainsFunc(found, func(h hooks.Hook) bool { return h.Scope != "" }) {
 		c.report.Summary = "envdrift: JGit, GitPython and a git before 2.54 do not run these; if you commit with one: " + c.commandLine("hook install --files")
 	}
-	if !everywhere {
-		err = errors.Join(err, c.installDrivers(ctx))
+	if everywhere {
+		if err == nil {
+			c.driversElsewhere()
+		}
+		return err
 	}
-	if err != nil || everywhere {
+	if err = errors.Join(err, c.installDrivers(ctx)); err != nil {
 		return err
 	}
 	return c.work.TrustAll(ctx)

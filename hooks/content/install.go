@@ -21,21 +21,49 @@ import (
 
 // A State is how far git is set up to merge and show encrypted files.
 type State struct {
-	Drivers  bool     // git's configuration has all of envdrift's drivers, for this program
-	Own      []string // keys of git's configuration that the user has set otherwise; they stay
-	Missing  []string // files that no attribute names yet
-	Shared   bool     // the attributes are in .gitattributes
-	Caches   bool     // diff.envdrift.cachetextconv is set: git would store what is shown
-	Attached bool     // there are attributes at all
+	Set, Lacking []string // keys of git's configuration that envdrift has set, or would
+	Own          []string // those that the user has set otherwise; they stay
+	Old          bool     // one of Set is another version's, or of a program that is gone
+	Named        bool     // git's attributes name some of the files
+	Missing      []string // files that they do not name
+	Shared       bool     // the attributes are in .gitattributes
+	Caches       bool     // diff.envdrift.cachetextconv is set: git would store what is shown
 }
 
-// Ready reports whether git merges and shows every file as it should.
-func (s State) Ready() bool {
-	return s.Drivers && s.Attached && len(s.Own)+len(s.Missing) == 0 && !s.Caches
+// A Condition is a State in one word.
+type Condition string
+
+// The conditions.
+const (
+	Absent     Condition = "absent"
+	Installed  Condition = "installed"
+	Incomplete Condition = "incomplete" // git's configuration without the attributes, or the reverse
+	Outdated   Condition = "outdated"
+	Foreign    Condition = "foreign" // the user's own
+)
+
+// Condition returns what State comes to. Only with [Installed] git merges and shows
+// every file as it should.
+func (s State) Condition() Condition {
+	switch {
+	case len(s.Own) > 0:
+		return Foreign
+	case len(s.Set) == 0 && !s.Named:
+		return Absent
+	case len(s.Lacking) > 0 || !s.Named:
+		return Incomplete
+	case s.Old || len(s.Missing) > 0:
+		return Outdated
+	}
+	return Installed
 }
 
 // An attribute is one line of a file of attributes.
-type attribute struct{ file, text string }
+type attribute struct {
+	file, text  string
+	probe       string // a path that it is for
+	merge, diff string
+}
 
 // A Setup sets up git for the files of one workspace.
 type Setup struct {
@@ -86,12 +114,18 @@ func shellQuote(s string) string {
 }
 
 // Install sets git's configuration, of this clone alone, and the attributes of the
-// mapped files. It is idempotent. What the user has set otherwise stays.
+// mapped files. It is idempotent. What the user has set otherwise stays, and so do
+// attributes in .gitattributes, which the team may have committed.
 func (s Setup) Install(ctx context.Context) (State, error) {
 	have, err := s.configured(ctx)
 	if err != nil {
 		return State{}, err
 	}
+	shared, err := s.isShared()
+	if err != nil {
+		return State{}, err
+	}
+	s.Shared = s.Shared || shared
 	for _, setting := range settings(s.Self) {
 		key, value := setting[0], setting[1]
 		if old, set := have[key]; set && (old == value || !isOurs(key, old)) {
@@ -116,10 +150,9 @@ func (s Setup) Install(ctx context.Context) (State, error) {
 // Refresh names the files of new mappings, where Install has named others.
 func (s Setup) Refresh(ctx context.Context) error {
 	state, err := s.Inspect(ctx)
-	if err != nil || !state.Drivers || !state.Attached || len(state.Missing) == 0 {
+	if err != nil || len(state.Lacking) > 0 || !state.Named || len(state.Missing) == 0 {
 		return err
 	}
-	s.Shared = state.Shared
 	_, err = s.Install(ctx)
 	return err
 }
@@ -145,46 +178,81 @@ func (s Setup) Uninstall(ctx context.Context) error {
 	return nil
 }
 
-// Inspect returns how far git is set up.
-func (s Setup) Inspect(ctx context.Context) (State, error) {
+// Inspect returns how far git is set up. It asks git which attributes count.
+func (s Setup) Inspect(ctx context.Context) (state State, err error) {
 	have, err := s.configured(ctx)
 	if err != nil {
 		return State{}, err
 	}
-	state := State{Drivers: true}
 	for _, setting := range settings(s.Self) {
 		switch old, set := have[setting[0]]; {
 		case !set:
-			state.Drivers = false
+			state.Lacking = append(state.Lacking, setting[0])
 		case !isOurs(setting[0], old):
 			state.Own = append(state.Own, setting[0])
+		default:
+			state.Set = append(state.Set, setting[0])
+			state.Old = state.Old || isOld(old, setting[1])
 		}
 	}
 	_, state.Caches = have[cacheKey]
+	if state.Shared, err = s.isShared(); err != nil {
+		return state, err
+	}
 	lines, err := s.attributes(ctx)
 	if err != nil {
 		return state, err
 	}
-	var there []string
-	for _, place := range s.places() {
-		data, err := place.read()
-		if err != nil {
-			return state, err
-		}
-		for line := range strings.Lines(string(data)) {
-			line = strings.TrimSpace(line)
-			there = append(there, line)
-			if slices.ContainsFunc(lines, func(a attribute) bool { return a.text == line }) {
-				state.Attached, state.Shared = true, state.Shared || place.shared
-			}
-		}
+	probes := make([]string, len(lines))
+	for i, a := range lines {
+		probes[i] = a.probe
 	}
+	merges, err := s.Repo.Attributes(ctx, "merge", probes)
+	if err != nil {
+		return state, err
+	}
+	diffs, err := s.Repo.Attributes(ctx, "diff", probes)
 	for _, a := range lines {
-		if !slices.Contains(there, a.text) {
+		if merges[a.probe] == a.merge && (a.diff == "" || diffs[a.probe] == a.diff) {
+			state.Named = true
+		} else {
 			state.Missing = append(state.Missing, a.file)
 		}
 	}
-	return state, nil
+	return state, err
+}
+
+// isShared reports whether .gitattributes has envdrift's lines.
+func (s Setup) isShared() (bool, error) {
+	for _, place := range s.places() {
+		data, err := place.read()
+		if err != nil || place.shared && bytes.Contains(data, []byte(blockBegin)) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// isOld reports whether a value that envdrift has set is not the one of now, other
+// than by naming another program that there is.
+func isOld(old, now string) bool {
+	program, rest := cutProgram(old)
+	current, restNow := cutProgram(now)
+	if program == current || rest != restNow {
+		return rest != restNow
+	}
+	unquoted := strings.NewReplacer(`'\''`, "'", "'", "", "%%", "%").Replace(program)
+	_, err := os.Stat(filepath.FromSlash(unquoted))
+	return err != nil
+}
+
+// cutProgram cuts the quoted name of envdrift out of the text of a driver.
+func cutProgram(text string) (program, rest string) {
+	if after, ok := strings.CutPrefix(text, "s="); ok {
+		program, rest, _ = strings.Cut(after, "; ")
+		return program, rest
+	}
+	return "", text
 }
 
 // configured returns git's settings of envdrift's drivers.
@@ -200,8 +268,11 @@ func (s Setup) configured(ctx context.Context) (map[string]string, error) {
 // attributes returns the lines for the mapped env files and for the age vaults.
 func (s Setup) attributes(ctx context.Context) (lines []attribute, err error) {
 	w := s.Workspace
-	add := func(file, attributes string) {
-		a := attribute{file, pattern(file) + " " + attributes}
+	add := func(a attribute) {
+		if a.diff != "" {
+			a.text += " diff=" + a.diff
+		}
+		a.text += " merge=" + a.merge
 		if !slices.Contains(lines, a) {
 			lines = append(lines, a)
 		}
@@ -211,19 +282,17 @@ func (s Setup) attributes(ctx context.Context) (lines []attribute, err error) {
 			t.File = path.Join(w.Base, t.Mapping.Folder, t.Mapping.EnvFile)
 		}
 		if t.File != "" && filepath.IsLocal(t.File) {
-			add(t.File, "diff=envdrift merge=envdrift")
+			add(attribute{file: t.File, text: pattern(t.File), probe: t.File, merge: "envdrift", diff: "envdrift"})
 		}
 	}
 	recipients, dirs, err := w.AgeFiles(ctx)
 	for i, file := range recipients {
-		add(file, "merge=envdrift-recipients")
-		a := attribute{dirs[i], pattern(dirs[i]) + "/**/*.age merge=envdrift-vault"}
-		if strings.HasPrefix(pattern(dirs[i]), `"`) {
-			a.text = strings.TrimSuffix(pattern(dirs[i]), `"`) + `/**/*.age" merge=envdrift-vault`
+		add(attribute{file: file, text: pattern(file), probe: file, merge: "envdrift-recipients"})
+		below := pattern(dirs[i]) + "/**/*.age"
+		if strings.HasPrefix(below, `"`) {
+			below = strings.TrimSuffix(pattern(dirs[i]), `"`) + `/**/*.age"`
 		}
-		if !slices.Contains(lines, a) {
-			lines = append(lines, a)
-		}
+		add(attribute{file: dirs[i], text: below, probe: dirs[i] + "/x.age", merge: "envdrift-vault"})
 	}
 	return lines, err
 }
