@@ -49,9 +49,6 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 		}
 		files = append(files, file)
 	}
-	if err := c.open(); err != nil { // with the new mappings
-		return err
-	}
 	if err := c.adopt(ctx, files); err != nil {
 		return err
 	}
@@ -70,7 +67,7 @@ func (c *cli) addMapping(ctx context.Context, file string) error {
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Note: "already mapped"})
 		return nil
 	}
-	m := mapping.Propose(filepath.Base(c.work.Top), file)
+	m := mapping.Propose(filepath.Base(c.work.Top), file, c.work.Config.Mappings)
 	folder, err := filepath.Rel(filepath.FromSlash(c.work.Base), filepath.FromSlash(m.Folder))
 	if err != nil || !filepath.IsLocal(folder) {
 		return fmt.Errorf("%s can only map files next to it or below", c.work.Config.File)

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -41,9 +42,10 @@ func encryptedFile(fsys fs.FS, name string) bool {
 	return err == nil && doc.State().HasCiphertext()
 }
 
-// Propose returns a mapping for an env file. It names the secret after repository,
-// folder and environment, in characters that every vault allows.
-func Propose(repository, file string) config.Mapping {
+// Propose returns a mapping for an env file beside others. It names the secret after
+// repository, folder and environment, in characters that every vault allows; where
+// another mapping has the name, with a number.
+func Propose(repository, file string, others []config.Mapping) config.Mapping {
 	folder, base := path.Split(file)
 	m := config.Mapping{Folder: path.Clean(folder), EnvFile: base}
 	environment, ok := strings.CutPrefix(base, ".env.")
@@ -51,7 +53,11 @@ func Propose(repository, file string) config.Mapping {
 		m.Environment = environment
 	}
 	words := []string{repository, strings.Trim(folder, "/"), strings.Trim(strings.TrimPrefix(base, ".env"), ".")}
-	m.SecretName = safeName(strings.Join(words, "-")) + "-key"
+	name := safeName(strings.Join(words, "-"))
+	m.SecretName = name + "-key"
+	for n := 2; slices.ContainsFunc(others, func(other config.Mapping) bool { return other.SecretName == m.SecretName }); n++ {
+		m.SecretName = fmt.Sprintf("%s-%d-key", name, n)
+	}
 	return m
 }
 

@@ -43,7 +43,7 @@ func TestPropose(t *testing.T) {
 		{"a/prod.env", config.Mapping{SecretName: "my-app-a-prod-env-key", Folder: "a", EnvFile: "prod.env"}},
 	}
 	for _, tt := range tests {
-		if got := mapping.Propose("My_App", tt.file); !reflect.DeepEqual(got, tt.want) {
+		if got := mapping.Propose("My_App", tt.file, nil); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Propose(My_App, %s) = %+v; want %+v", tt.file, got, tt.want)
 		}
 	}
@@ -57,5 +57,18 @@ func TestPointerIsNoEnvFile(t *testing.T) {
 	}
 	if mapping.IsPointer([]byte("VERSION=https://git-lfs.github.com/spec/\n")) {
 		t.Error("IsPointer of an assignment = true; want false")
+	}
+}
+
+// TestProposeNames: no two files get one secret.
+func TestProposeNames(t *testing.T) {
+	t.Parallel()
+	var mappings []config.Mapping
+	for _, tt := range [][2]string{{"a-b/.env", "app-a-b-key"}, {"a/b/.env", "app-a-b-2-key"}, {"a/.env.b", "app-a-b-3-key"}} {
+		m := mapping.Propose("app", tt[0], mappings)
+		if m.SecretName != tt[1] {
+			t.Errorf("Propose(%s) names %s; want %s", tt[0], m.SecretName, tt[1])
+		}
+		mappings = append(mappings, m)
 	}
 }

@@ -96,6 +96,11 @@ func checkValues(doc *dotenv.Document) error {
 
 // adopt does with one file what Adopt does. held is what the vault has.
 func (w *Workspace) adopt(ctx context.Context, a *Adopted, held keyring.Answer) error {
+	if len(drift.UnknownKeys(a.Target.Doc, nil)) > 0 { // it declares a key: without that, nothing is encrypted for it
+		if _, err := w.keyToStore(ctx, a.Target, held); err != nil {
+			return err
+		}
+	}
 	if q := w.Request(a.File, a.Target.Doc); len(q.Doc.Plaintext(dotenv.Selection{})) > 0 {
 		changes, key, err := w.EncryptFile(ctx, q, dotenv.Selection{}, true)
 		a.Changes = changes
@@ -110,27 +115,38 @@ func (w *Workspace) adopt(ctx context.Context, a *Adopted, held keyring.Answer) 
 	if err != nil {
 		return err
 	}
-	a.Target, a.Key = t, t.Names[0]
-	if held.Err != nil || len(drift.UnknownKeys(t.Doc, held.Keys)) > 0 {
-		p, err := w.PreparePush(ctx, t.Folder(), t, PushOptions{})
-		switch {
-		case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*NoSuchKeyError)):
-		case held.Err != nil:
-			return held.Err
-		default: // the vault's key is not the file's
-			return drift.Check(t.Doc, nil, held.Keys).Err()
-		}
-		if err == nil {
-			err = drift.Check(t.Doc, nil, p.Keys).Err()
-		}
-		if err != nil {
-			return err
-		}
-		a.Key = p.Name
-		a.Stored, a.Version, err = w.Push(ctx, p, held, false)
+	p, err := w.keyToStore(ctx, t, held)
+	if err != nil {
 		return err
 	}
-	return drift.Check(t.Doc, nil, held.Keys).Err()
+	a.Target, a.Key = t, p.Name
+	if err := drift.Check(t.Doc, nil, p.Keys).Err(); err != nil {
+		return err
+	}
+	if p.Keys.Reveal() != held.Keys.Reveal() {
+		a.Stored, a.Version, err = w.Push(ctx, p, held, false)
+	}
+	return err
+}
+
+// keyToStore returns the key of a file, which is that of the vault or is local. The
+// error is the vault's, or a [*drift.DriftError] for a key that is not the file's, if
+// there is no local one.
+func (w *Workspace) keyToStore(ctx context.Context, t mapping.Target, held keyring.Answer) (Push, error) {
+	if held.Err == nil && len(drift.UnknownKeys(t.Doc, held.Keys)) == 0 {
+		return Push{t, t.Names[0], held.Keys}, nil
+	}
+	p, err := w.PreparePush(ctx, t.Folder(), t, PushOptions{})
+	if !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*NoSuchKeyError)) {
+		return p, err
+	}
+	if keys := w.LocalKeys(t.File).Beside(t.Folder()).Declared(t.Doc); len(keys) > 0 { // of the environment
+		return w.pushOf(Push{t, t.Names[0], keys}, false)
+	}
+	if held.Err != nil {
+		return p, held.Err
+	}
+	return p, &drift.DriftError{Verdict: drift.Check(t.Doc, nil, held.Keys)}
 }
 
 // EncryptFile encrypts the selected values of q's file and writes it. A new private

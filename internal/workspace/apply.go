@@ -204,8 +204,8 @@ func appendLines(old []byte, lines []string) []byte {
 	return []byte(text + strings.Join(lines, eol) + eol)
 }
 
-// AddMapping appends a mapping to the configuration file, and returns the file's
-// path relative to Top.
+// AddMapping appends a mapping to the configuration and its file, and returns the
+// file's path relative to Top.
 func (w *Workspace) AddMapping(ctx context.Context, m config.Mapping) (name string, err error) {
 	unlock, err := w.Lock(ctx)
 	if err != nil {
@@ -224,5 +224,9 @@ func (w *Workspace) AddMapping(ctx context.Context, m config.Mapping) (name stri
 	if err := w.WriteFile(name, data, more, 0o644); err != nil {
 		return "", err
 	}
+	if w.Config, err = w.load(w.Config.File); err != nil {
+		return "", err
+	}
+	w.near = byFolder(w.Base, w.Config.Mappings)
 	return name, w.Unignore(ctx, []string{path.Join(w.Base, m.Folder, m.EnvFile)})
 }

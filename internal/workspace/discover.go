@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -76,17 +77,21 @@ func (w *Workspace) Discover(ctx context.Context) (found []Found, err error) {
 			return nil, err
 		}
 	}
+	proposed := slices.Clone(w.Config.Mappings)
 	for _, file := range files {
 		if w.Base != "." && !strings.HasPrefix(file, w.Base+"/") {
 			continue
 		}
-		f := Found{File: file, Mapping: mapping.Propose(filepath.Base(w.Top), file)}
+		f := Found{File: file, Mapping: mapping.Propose(filepath.Base(w.Top), file, proposed)}
 		if doc, err := mapping.ReadEnvFile(w.Files(), file); skip[file] {
 			f.Err = ErrIgnored
 		} else if err != nil {
 			f.Err = err
 		} else if err := checkValues(doc); errors.Is(err, drift.ErrNoValues) {
 			f.Err = err
+		}
+		if f.Err == nil {
+			proposed = append(proposed, f.Mapping)
 		}
 		found = append(found, f)
 	}
