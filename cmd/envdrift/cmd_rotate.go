@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -199,10 +198,7 @@ func (c *cli) nextStep(ctx context.Context, s *rotate.Secret) (lines []string, e
 		return nil, err
 	}
 	if len(files) > 0 {
-		for i, file := range files {
-			files[i] = quote(c.relPath(file))
-		}
-		lines = append(lines, "next: git add "+strings.Join(files, " ")+" && git commit")
+		lines = append(lines, "next: "+c.gitLine(files))
 	}
 	switch s.Step {
 	case rotate.Encrypted:
