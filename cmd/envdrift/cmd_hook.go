@@ -288,7 +288,8 @@ func (c *cli) hookAdvice(err error) []string {
 	return nil
 }
 
-// offerHooks asks whether git should check every commit, or says how it would.
+// offerHooks asks whether git should check every commit, or says how it would. Where
+// it does already, the drivers follow: they had no file to name before.
 func (c *cli) offerHooks(ctx context.Context) error {
 	repo, err := c.work.Git(ctx)
 	if err != nil || repo == nil {
@@ -297,7 +298,7 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	if location, err := locateHooks(ctx, repo); err == nil {
 		found, err := hooks.Inspect(location)
 		if err == nil && !slices.ContainsFunc(found, func(h hooks.Hook) bool { return !h.Runs() }) {
-			return nil
+			return c.installDrivers(ctx)
 		}
 	}
 	if !c.canAsk() {
