@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 func (c *cli) addAdd(app *kingpin.Application) (string, command) {
@@ -93,14 +95,25 @@ func (c *cli) adopt(ctx context.Context, files []string) error {
 			c.addChange(ch)
 			reported = ch.Err != nil
 		}
-		switch {
-		case a.Err == nil:
+		if a.Err == nil {
 			c.addPushed(a.File, a.Target, a.Key, a.Vault, a.Stored, a.Version)
+			continue
+		}
+		row := report.Row{Status: report.Status(drift.Failed), File: a.File, Secret: a.Target.Mapping.SecretName, Environment: a.Target.Mapping.Env(), Err: a.Err}
+		name := quote(c.relPath(a.File))
+		switch {
 		case drift.IsDrift(a.Err):
-			c.add(report.Row{Status: report.Drift, File: a.File, Secret: a.Target.Mapping.SecretName, Environment: a.Target.Mapping.Env(), Err: a.Err,
-				Hints: c.newFileSteps(quote(c.relPath(a.File)))[:1]})
-		case !reported:
-			c.addFailure(a.Target, a.File, a.Err)
+			row.Status, row.Hints = report.Drift, c.newFileSteps(name)[:1]
+		case errors.As(a.Err, new(*workspace.PushMismatchError)):
+			row.Hints = c.newFileSteps(name)[:1]
+		case errors.As(a.Err, new(*workspace.OverwriteError)):
+			row.Hints = []string{
+				c.commandLine("repair "+name) + "   encrypts the file for the vault's key",
+				"or, if that is wrong: " + c.storeLine(row.Secret) + " --force   replaces it",
+			}
+		}
+		if !reported {
+			c.add(row)
 		}
 	}
 	return c.refreshDrivers(ctx)
