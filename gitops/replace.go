@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // A Staged is a version of a path to put in the place of the staged one.
@@ -152,7 +152,7 @@ func (r *Repo) readTree(ctx context.Context, root *os.Root, v *version) error {
 }
 
 // nextIndex is the index from which "git commit <path>" commits.
-var nextIndex = regexp.MustCompile(`^next-index-[0-9]+\.lock$`)
+var nextIndex = lazy.Regexp(`^next-index-[0-9]+\.lock$`)
 
 // indexes returns the indexes of the commit being made. "git commit <path>" has
 // two: one to commit, and index.lock, which becomes the index afterwards. If
@@ -160,7 +160,7 @@ var nextIndex = regexp.MustCompile(`^next-index-[0-9]+\.lock$`)
 func (r *Repo) indexes() []string {
 	indexes := []string{r.Index}
 	lock := filepath.Join(r.GitDir, "index.lock")
-	if nextIndex.MatchString(filepath.Base(r.Index)) && exists(lock) {
+	if nextIndex().MatchString(filepath.Base(r.Index)) && exists(lock) {
 		indexes = append(indexes, lock)
 	}
 	return indexes

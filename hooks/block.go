@@ -5,8 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // A block is envdrift's part of a file that the user of a hook manager owns,
@@ -155,11 +156,11 @@ func uninstallBlock(name, file string) error {
 }
 
 // shell matches the interpreters that read a husky hook.
-var shell = regexp.MustCompile(`^#!\s*\S*[/ ](ba|da|z|k)?sh\b[^\n]*\n`)
+var shell = lazy.Regexp(`^#!\s*\S*[/ ](ba|da|z|k)?sh\b[^\n]*\n`)
 
 // acceptsShell reports whether sh can read a file with content data.
 func acceptsShell(_ string, data []byte) bool {
-	return !isEarlier(data) && (!bytes.HasPrefix(data, []byte("#!")) || shell.Match(data))
+	return !isEarlier(data) && (!bytes.HasPrefix(data, []byte("#!")) || shell().Match(data))
 }
 
 // acceptsYAML reports whether the section name can be put above data: data must

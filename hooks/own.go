@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // A user can let git run envdrift without Install: by git's configuration, by a
@@ -65,7 +67,7 @@ func runsEnvdrift(name string, data []byte) bool {
 func namesEnvdrift(name string, data []byte) bool {
 	event, _ := EventNamed(name)
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := callsEnvdrift(name, line); ok && (!event.Stops || !ignoring.MatchString(rest)) {
+		if rest, ok := callsEnvdrift(name, line); ok && (!event.Stops || !ignoring().MatchString(rest)) {
 			return true
 		}
 	}
@@ -87,19 +89,19 @@ func callsEnvdrift(name, line string) (rest string, ok bool) {
 }
 
 var (
-	ignoring = regexp.MustCompile(`\|\|\s*(true|:|(echo|printf)\b[^;|&]*)\s*["']?$`)
-	errexit  = regexp.MustCompile(`(?m)^(#!.*sh|\s*set)\s+(-[a-z]*e|-o errexit)`)
-	handled  = regexp.MustCompile(`^\s*(if|elif|while|until)\b|\bexec\b|\|\|\s*(exit|return|false|[{(])`)
-	closing  = regexp.MustCompile(`^\s*(#.*|(fi|done|esac|\}|then|exit|exit \$\?|return)?[\s;]*)*$`)
+	ignoring = lazy.Regexp(`\|\|\s*(true|:|(echo|printf)\b[^;|&]*)\s*["']?$`)
+	errexit  = lazy.Regexp(`(?m)^(#!.*sh|\s*set)\s+(-[a-z]*e|-o errexit)`)
+	handled  = lazy.Regexp(`^\s*(if|elif|while|until)\b|\bexec\b|\|\|\s*(exit|return|false|[{(])`)
+	closing  = lazy.Regexp(`^\s*(#.*|(fi|done|esac|\}|then|exit|exit \$\?|return)?[\s;]*)*$`)
 )
 
 // counts reports whether a shell that reads lines ends with the status of the command
 // in line i, which rest follows there, if that fails: not if it goes on.
 func counts(lines []string, i int, rest string) bool {
 	_, next, _ := strings.Cut(rest, ";")
-	return !ignoring.MatchString(rest) && (handled.MatchString(lines[i]) ||
-		errexit.MatchString(strings.Join(lines[:i], "\n")) ||
-		closing.MatchString(next) && closing.MatchString(strings.Join(lines[i+1:], ";")))
+	return !ignoring().MatchString(rest) && (handled().MatchString(lines[i]) ||
+		errexit().MatchString(strings.Join(lines[:i], "\n")) ||
+		closing().MatchString(next) && closing().MatchString(strings.Join(lines[i+1:], ";")))
 }
 
 // frameworkFiles returns where the pre-commit framework, or prek, may have its
@@ -119,9 +121,9 @@ func (l Location) frameworkFiles(name string) []string {
 }
 
 var (
-	frameworkItem   = regexp.MustCompile(`(?m)^\s*(-|\[\[|\{)`)
-	frameworkStages = regexp.MustCompile(`\bstages\s*[:=]\s*\[([^\]]*)\]`)
-	frameworkList   = regexp.MustCompile(`\bstages:[ \t]*((\s*\n\s*-[ \t]*["']?[a-z-]+["']?[ \t]*)+)`)
+	frameworkItem   = lazy.Regexp(`(?m)^\s*(-|\[\[|\{)`)
+	frameworkStages = lazy.Regexp(`\bstages\s*[:=]\s*\[([^\]]*)\]`)
+	frameworkList   = lazy.Regexp(`\bstages:[ \t]*((\s*\n\s*-[ \t]*["']?[a-z-]+["']?[ \t]*)+)`)
 )
 
 // frameworkRuns reports whether a hook in the framework's configuration runs
@@ -135,17 +137,17 @@ func frameworkRuns(name string, data []byte) bool {
 	ours := regexp.MustCompile(`\bid\s*[:=]\s*["']?` + id + `["']?\s*([,}]|$)|\bentry\s*[:=]\s*["']?(\S*/)?envdrift hook run ` + entry + `\b`)
 	comment := regexp.MustCompile(`(?m)(^|\s)#.*$`)
 	text := comment.ReplaceAllString(string(data), "")
-	text = frameworkList.ReplaceAllStringFunc(text, func(list string) string { // in one line, as the others
+	text = frameworkList().ReplaceAllStringFunc(text, func(list string) string { // in one line, as the others
 		return "stages: [" + strings.Join(strings.Fields(strings.ReplaceAll(list, "- ", " "))[1:], ", ") + "]"
 	})
-	at := append(frameworkItem.FindAllStringIndex(text, -1), []int{len(text)})
+	at := append(frameworkItem().FindAllStringIndex(text, -1), []int{len(text)})
 	for i := range len(at) - 1 {
 		item := text[at[i][0]:at[i+1][0]]
 		lines := strings.Split(item, "\n")
 		if !slices.ContainsFunc(lines, ours.MatchString) {
 			continue
 		}
-		stages := frameworkStages.FindStringSubmatch(item)
+		stages := frameworkStages().FindStringSubmatch(item)
 		if stages == nil || slices.Contains(strings.FieldsFunc(stages[1], func(r rune) bool { return strings.ContainsRune(` ,"'`, r) }), name) {
 			return true
 		}

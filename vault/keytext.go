@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
@@ -60,8 +61,8 @@ func ReplaceKey(v secret.Value, have, keys string, want ...string) (secret.Value
 	if err != nil {
 		return secret.Value{}, err
 	}
-	replaced := keyList.ReplaceAllStringFunc(v.Reveal(), func(list string) string {
-		if strings.ToLower(blanks.ReplaceAllString(list, "")) != text.Reveal() {
+	replaced := keyList().ReplaceAllStringFunc(v.Reveal(), func(list string) string {
+		if strings.ToLower(blanks().ReplaceAllString(list, "")) != text.Reveal() {
 			return list
 		}
 		return keys
@@ -74,8 +75,8 @@ func ReplaceKey(v secret.Value, have, keys string, want ...string) (secret.Value
 }
 
 var (
-	keyList = regexp.MustCompile(`[0-9A-Fa-f]{64}(?:\s*,\s*[0-9A-Fa-f]{64})*`)
-	blanks  = regexp.MustCompile(`\s+`)
+	keyList = lazy.Regexp(`[0-9A-Fa-f]{64}(?:\s*,\s*[0-9A-Fa-f]{64})*`)
+	blanks  = lazy.Regexp(`\s+`)
 )
 
 // A labelled is text that should be a key, and the name that it is under.
@@ -87,13 +88,13 @@ var (
 	// An assignment as dotenvx reads it. The name may contain what file
 	// names contain, including a dash. godotenv cannot be used here: it
 	// accepts no dash, expands "$", and its errors quote the line.
-	assignment = regexp.MustCompile(`^(?:export\s+)?([\w.-]+)(?:\s*=\s*|:\s+)(.*)$`)
+	assignment = lazy.Regexp(`^(?:export\s+)?([\w.-]+)(?:\s*=\s*|:\s+)(.*)$`)
 
 	// The names of private keys. The bound keeps a key that was pasted into
 	// the name from being printed as one.
-	keyName = regexp.MustCompile(`^(?i:DOTENV_PRIVATE_KEY)(?:_[\w.-]{1,60})?$`)
+	keyName = lazy.Regexp(`^(?i:DOTENV_PRIVATE_KEY)(?:_[\w.-]{1,60})?$`)
 
-	lineEnd = regexp.MustCompile(`\r\n|\n|\r`)
+	lineEnd = lazy.Regexp(`\r\n|\n|\r`)
 )
 
 // findKeys returns everything in s that is in the place of a key, valid or not.
@@ -122,7 +123,7 @@ func findKeys(s string, depth int) ([]labelled, error) {
 // lines and comments.
 func significantLines(s string) []string {
 	var lines []string
-	for _, line := range lineEnd.Split(s, -1) {
+	for _, line := range lineEnd().Split(s, -1) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			lines = append(lines, line)
 		}
@@ -135,8 +136,8 @@ func significantLines(s string) []string {
 func findInLines(lines []string) ([]labelled, error) {
 	var found []labelled
 	for _, line := range lines {
-		m := assignment.FindStringSubmatch(line)
-		isKey := m != nil && keyName.MatchString(m[1])
+		m := assignment().FindStringSubmatch(line)
+		isKey := m != nil && keyName().MatchString(m[1])
 		if m != nil && !isKey && len(lines) > 1 {
 			continue
 		}
@@ -187,7 +188,7 @@ func findInJSON(s string, depth int) ([]labelled, error) {
 	}
 	var found []labelled
 	for _, f := range fields {
-		if !keyName.MatchString(f.name) {
+		if !keyName().MatchString(f.name) {
 			continue
 		}
 		inner, err := findKeys(f.text, depth+1)

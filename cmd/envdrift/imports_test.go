@@ -14,6 +14,7 @@ const module = "github.com/envdrift/envdrift/"
 // layers defines the direction of imports: a package may import only those of
 // lower layers.
 var layers = layersOf(
+	"internal/lazy",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
@@ -54,9 +55,8 @@ var only = map[string][]string{
 	"github.com/envdrift/envdrift/gitops": {
 		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "cmd/envdrift",
 	},
-	"github.com/schollz/": {"internal/report"},
-	"github.com/fatih/":   {"internal/report"},
-	"github.com/creack/":  {"runner/terminal"},
+	"github.com/fatih/":  {"internal/report"},
+	"github.com/creack/": {"runner/terminal"},
 }
 
 // TestImports checks the direction of dependencies, and that runner needs only

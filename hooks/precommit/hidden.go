@@ -8,9 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // Hook managers put the edits that are not staged away while the hooks run, and
@@ -91,7 +92,7 @@ func (c *Check) cache(manager, own string, bases ...string) string {
 
 // preimage is the line of a patch with the versions of a file. The lines of the
 // file itself begin with another character.
-var preimage = regexp.MustCompile(`(?m)^index ([0-9a-f]{4,})\.\.`)
+var preimage = lazy.Regexp(`(?m)^index ([0-9a-f]{4,})\.\.`)
 
 // preimages returns the versions of files from which the newest patches in dir
 // start. There may be a great many: the pre-commit framework removes none.
@@ -110,7 +111,7 @@ func preimages(dir, pattern string) (oids []string) {
 	slices.SortFunc(patches, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	for _, p := range patches[:min(newest, len(patches))] {
 		text, _ := os.ReadFile(filepath.Join(dir, p.Name()))
-		for _, m := range preimage.FindAllSubmatch(text, -1) {
+		for _, m := range preimage().FindAllSubmatch(text, -1) {
 			oids = append(oids, string(m[1]))
 		}
 	}

@@ -2,10 +2,10 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // keyLines returns the line of every key, section and element of a list of
@@ -63,12 +63,12 @@ func join(section, key string) string {
 
 func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var bareKey = lazy.Regexp(`^[A-Za-z0-9_-]+$`)
 
 // keyOf returns the key that a statement sets or opens; nil for a comment.
 func keyOf(statement string) toml.Key {
 	name, _, _ := strings.Cut(statement, "=")
-	if name = strings.TrimSpace(name); bareKey.MatchString(name) {
+	if name = strings.TrimSpace(name); bareKey().MatchString(name) {
 		return toml.Key{name} // most are: no need to parse
 	}
 	var ignored map[string]any

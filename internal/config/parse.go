@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // foreign are the sections that only the earlier tool knew.
@@ -117,14 +117,14 @@ func (c *Config) parseTOML(r *reader) error {
 
 // ourHeader finds a section of envdrift's in a file that the TOML library could
 // not parse.
-var ourHeader = regexp.MustCompile(`(?m)^\s*\[\[?\s*tool\s*\.\s*["']?envdrift\b`)
+var ourHeader = lazy.Regexp(`(?m)^\s*\[\[?\s*tool\s*\.\s*["']?envdrift\b`)
 
 // parseProject parses [tool.envdrift]. A pyproject.toml without it belongs to
 // other tools, however broken it is.
 func (c *Config) parseProject(r *reader) error {
 	top, err := r.decode()
 	if err != nil {
-		if !ourHeader.MatchString(r.text) {
+		if !ourHeader().MatchString(r.text) {
 			return ErrNoConfig
 		}
 		return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -240,14 +240,14 @@ func (t *table) path(name, p string) string {
 // label reads a word that is safe in the names of files and variables.
 func (t *table) label(name string) string {
 	s := t.text(name)
-	if s != "" && !labelForm.MatchString(s) {
+	if s != "" && !labelForm().MatchString(s) {
 		t.fail(name, fmt.Sprintf("%q may hold letters, digits, and . _ - only, and begins with a letter or digit", s), "")
 		return ""
 	}
 	return s
 }
 
-var labelForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var labelForm = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func kind(v any) string {
 	switch v.(type) {

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // A User is what the user decides for all repositories. No repository can: what
@@ -83,11 +83,11 @@ func (t *table) refuseUserSections() {
 	}
 }
 
-var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableForm = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // names reads a list of names of variables.
 func (t *table) names(name string) []string {
-	return t.strings(name, variableForm.MatchString, "is not the name of a variable")
+	return t.strings(name, variableForm().MatchString, "is not the name of a variable")
 }
 
 // patterns reads a list of patterns for names of variables.

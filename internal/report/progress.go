@@ -1,14 +1,18 @@
 package report
 
 import (
+	"fmt"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 )
 
 // progressDelay is how long an operation runs before progress is shown.
 const progressDelay = time.Second
+
+// clearLine goes to the beginning of a terminal's line and empties it.
+const clearLine = "\r\x1b[K"
+
+var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
 // Progress shows on a terminal what is going on, from when progressDelay is over
 // until the returned function is called.
@@ -29,19 +33,17 @@ func (p *Printer) progress(what string, delay, interval time.Duration) (done fun
 			return
 		case <-time.After(delay):
 		}
-		bar := progressbar.NewOptions(-1,
-			progressbar.OptionSetWriter(p.Stderr), progressbar.OptionSetDescription(what),
-			progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true),
-			progressbar.OptionSetSpinnerChangeInterval(0)) // else it draws beside us, also after the end
+		begin := time.Now()
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
-		for {
+		for n := 0; ; n++ {
 			select {
 			case <-stop:
-				_ = bar.Finish()
+				fmt.Fprint(p.Stderr, clearLine+"\r")
 				return
 			case <-tick.C:
-				_ = bar.Add(1)
+				seconds := time.Since(begin).Truncate(time.Second)
+				fmt.Fprintf(p.Stderr, clearLine+"%c %s (%v)", spinner[n%len(spinner)], what, seconds)
 			}
 		}
 	})

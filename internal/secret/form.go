@@ -1,14 +1,15 @@
 package secret
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // forms match what is a secret wherever it is: an age identity, a token of
 // Vault or OpenBao, a JSON web token, those of Google, a client secret of Entra,
 // a private key in PEM, or hex digits that are long enough for a private key.
-var forms = regexp.MustCompile(`(?i:AGE-SECRET-KEY-)[0-9A-Za-z-]*` +
+var forms = lazy.Regexp(`(?i:AGE-SECRET-KEY-)[0-9A-Za-z-]*` +
 	`|\bhv[sbr]\.[\w-]{8,}|\b[sbr]\.[0-9A-Za-z]{24,}` +
 	`|\beyJ[\w-]{10,}[\w.~+/=-]*|\bya29\.[\w.-]*|\b1//[\w-]{20,}|\bGOCSPX-[\w-]*` +
 	`|[\w.~-]{3}[0-9]Q~[\w.~-]{20,}` +
@@ -18,7 +19,7 @@ var forms = regexp.MustCompile(`(?i:AGE-SECRET-KEY-)[0-9A-Za-z-]*` +
 // Redact replaces in a text that is not ours, such as the message of a server,
 // whatever has the form of a secret. A public key remains: it has 66 digits.
 func Redact(text string) string {
-	return forms.ReplaceAllStringFunc(text, func(found string) string {
+	return forms().ReplaceAllStringFunc(text, func(found string) string {
 		if len(found) == 66 && (strings.HasPrefix(found, "02") || strings.HasPrefix(found, "03")) {
 			return found
 		}

@@ -13,12 +13,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
 	"unicode"
 
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -141,7 +141,7 @@ func FirstOf(values ...string) string {
 
 // longWord is longer than any word of a message; it may be a token of a form
 // that nobody has heard of.
-var longWord = regexp.MustCompile(`[\w+=~-]{80,}`)
+var longWord = lazy.Regexp(`[\w+=~-]{80,}`)
 
 // OneLine makes the message of a server or a library safe to print on one line.
 // It removes what looks like a secret before it cuts a long text, because half a
@@ -154,7 +154,7 @@ func OneLine(s string) string {
 		}
 		return r
 	}, strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " "))
-	s = longWord.ReplaceAllString(secret.Redact(s), redacted)
+	s = longWord().ReplaceAllString(secret.Redact(s), redacted)
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

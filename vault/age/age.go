@@ -32,7 +32,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -41,6 +40,7 @@ import (
 	"filippo.io/age/armor"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -236,10 +236,10 @@ func (s *Store) names() (names []string, err error) {
 // legalName reports whether name is a path that every system can write. A
 // leading dot would hide a file, and ".." needs one.
 func legalName(name string) bool {
-	return len(name) <= 200 && namePattern.MatchString(name) && filepath.IsLocal(filepath.FromSlash(name))
+	return len(name) <= 200 && namePattern().MatchString(name) && filepath.IsLocal(filepath.FromSlash(name))
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9_@-][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)*$`)
+var namePattern = lazy.Regexp(`^[A-Za-z0-9_@-][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@-][A-Za-z0-9_@.-]*)*$`)
 
 // admit returns the file of a secret, or why the request cannot be made.
 func (s *Store) admit(ctx context.Context, op, name string) (file string, err error) {

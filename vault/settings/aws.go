@@ -3,8 +3,7 @@
 package settings
 
 import (
-	"regexp"
-
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -14,7 +13,7 @@ func AWS() vault.Provider {
 		{
 			Key: "region", Flag: "--region", Example: "eu-central-1",
 			// Part of a host's name: nothing that could end it.
-			Vendor: label.MatchString,
+			Vendor: func(region string) bool { return label().MatchString(region) },
 			Field:  func(c *vault.Config) *string { return &c.Region },
 		},
 		{Key: "profile", Field: func(c *vault.Config) *string { return &c.Profile }},
@@ -25,4 +24,4 @@ func AWS() vault.Provider {
 	}}
 }
 
-var label = regexp.MustCompile(`^[a-z0-9-]+$`)
+var label = lazy.Regexp(`^[a-z0-9-]+$`)

@@ -3,9 +3,9 @@ package settings
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -15,7 +15,7 @@ func Azure() vault.Provider {
 		{
 			Key: "vault_url", Kind: vault.URL, Required: true, Names: true,
 			Flag: "--vault-url", Example: "https://my-keyvault.vault.azure.net/", ByName: addressOf,
-			Vendor: microsoft.MatchString,
+			Vendor: func(address string) bool { return microsoft().MatchString(address) },
 			Field:  func(c *vault.Config) *string { return &c.URL },
 		},
 		{
@@ -26,9 +26,9 @@ func Azure() vault.Provider {
 }
 
 // microsoft matches the addresses at which Microsoft serves vaults.
-var microsoft = regexp.MustCompile(`^https://[A-Za-z0-9-]+\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/?$`)
+var microsoft = lazy.Regexp(`^https://[A-Za-z0-9-]+\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/?$`)
 
-var vaultName = regexp.MustCompile(`^[A-Za-z0-9-]{3,24}$`)
+var vaultName = lazy.Regexp(`^[A-Za-z0-9-]{3,24}$`)
 
 // addressOf returns the address of the vault called name in the cloud of the
 // vault at like, or in the public one. It returns none for a name that Azure
@@ -38,7 +38,7 @@ func addressOf(name, like string) (string, bool) {
 		like = "https://x.vault.azure.net/"
 	}
 	u, err := url.Parse(like)
-	if err != nil || !vaultName.MatchString(name) {
+	if err != nil || !vaultName().MatchString(name) {
 		return "", false
 	}
 	_, suffix, ok := strings.Cut(u.Host, ".")
