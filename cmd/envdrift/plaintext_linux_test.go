@@ -72,16 +72,6 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// textsIn returns the files of editors below dir: all but locks, which are empty.
-func textsIn(dir string) (files []string) {
-	for name, f := range treeIn(dir) {
-		if !f.mode.IsDir() && (!strings.HasSuffix(name, ".lock") || len(f.data) > 0) {
-			files = append(files, name)
-		}
-	}
-	return files
-}
-
 func (d *daily) commit(message string) {
 	d.t.Helper()
 	d.run("git", "add", "-A")

@@ -12,9 +12,10 @@ import (
 
 // guard starts a process that removes dir when this process ends, however it does.
 // It is in a session of its own, so that a signal to this process's group does not
-// reach it. stop ends it.
+// reach it. The editor may go on, and save while the folder is removed: then it is
+// removed again. stop ends it.
 func guard(dir string) (stop func(), err error) {
-	cmd := exec.Command("/bin/sh", "-c", `read -r _; rm -rf -- "$0"`, dir)
+	cmd := exec.Command("/bin/sh", "-c", `read -r _; i=0; until rm -rf -- "$0" || [ $((i+=1)) -gt 60 ]; do sleep 1; done`, dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	pipe, err := cmd.StdinPipe()
