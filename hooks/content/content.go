@@ -57,16 +57,16 @@ func localKeys(w *workspace.Workspace, file string) ecies.Keys { return w.AllLoc
 // file, in the working tree and in some revisions: after a rotation the sides of
 // a merge have different ones. What cannot be read is left out: it may not be
 // needed.
-func vaultKeys(ctx context.Context, w *workspace.Workspace, file string, revs []string) (keys ecies.Keys) {
+func vaultKeys(ctx context.Context, w *workspace.Workspace, file string, revs []string) (versions []ecies.Keys) {
 	add := func(w *workspace.Workspace) {
 		if t, mapped := w.Target(file); mapped && w.VaultFile(ctx, t) != "" {
-			keys = append(keys, w.FetchToCheck(ctx, []mapping.Target{t})[0].Keys...)
+			versions = append(versions, w.FetchToCheck(ctx, []mapping.Target{t})[0].Keys)
 		}
 	}
 	add(w)
 	repo, err := w.Git(ctx)
 	if repo == nil || err != nil {
-		return keys
+		return versions
 	}
 	for _, rev := range revs {
 		tree, err := repo.Tree(ctx, rev, workspace.MaxFile)
@@ -78,7 +78,7 @@ func vaultKeys(ctx context.Context, w *workspace.Workspace, file string, revs []
 		}
 		_ = tree.Close()
 	}
-	return keys
+	return versions
 }
 
 // mergedRevisions returns the commits that git may be merging now. A merge names

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -118,8 +119,9 @@ func write(file string, data []byte) error {
 
 // envFile merges an env file.
 func (m Merge) envFile(ctx context.Context, open Opener, v versions) ([]byte, Result, error) {
-	r := &ring{file: m.Path, open: open}
-	merged, err := dotenv.Merge(dotenv.Parse(v.base), dotenv.Parse(v.ours), dotenv.Parse(v.theirs), dotenv.MergeOptions{
+	base, ours, theirs := dotenv.Parse(v.base), dotenv.Parse(v.ours), dotenv.Parse(v.theirs)
+	r := &ring{file: m.Path, open: open, sides: []*dotenv.Document{ours, theirs}}
+	merged, err := dotenv.Merge(base, ours, theirs, dotenv.MergeOptions{
 		Keys:        func() ecies.Keys { return r.keys(ctx) },
 		MayEncrypt:  func(key ecies.PublicKey) error { return r.mayEncrypt(ctx, key) },
 		StaysPlain:  r.staysPlain,
@@ -150,9 +152,11 @@ func label(text, instead string) string {
 type ring struct {
 	file  string
 	open  Opener
+	sides []*dotenv.Document // of the merge
 	w     *workspace.Workspace
 	found ecies.Keys
-	done  bool // found has all there are
+	vault []ecies.Keys // those of found that the vault holds, by its versions
+	done  bool         // found has all there are
 }
 
 // target returns the mapping of the file; without one if there is none. It is not ok
@@ -188,7 +192,8 @@ func (r *ring) keys(ctx context.Context) ecies.Keys {
 	if repo, err := r.w.Git(ctx); repo != nil && err == nil {
 		revs = mergedRevisions(repo, r.w.Env())
 	}
-	r.found = append(localKeys(r.w, r.file), vaultKeys(ctx, r.w, r.file, revs)...)
+	r.vault = vaultKeys(ctx, r.w, r.file, revs)
+	r.found = append(localKeys(r.w, r.file), slices.Concat(r.vault...)...)
 	return r.found
 }
 
@@ -200,7 +205,26 @@ func (r *ring) mayEncrypt(ctx context.Context, key ecies.PublicKey) error {
 		return &dotenv.MissingKeyError{Keys: []ecies.PublicKey{key}}
 	}
 	t, _ := r.target()
-	return r.w.MayReencrypt(ctx, t, key)
+	return r.w.MayReencrypt(ctx, t, key, r.replaced(key))
+}
+
+// replaced returns the keys that key replaces: the vault has them beside it, and the
+// other side's header declares them.
+func (r *ring) replaced(key ecies.PublicKey) (keys ecies.Keys) {
+	for _, side := range r.sides {
+		headers, _ := side.PublicKeys()
+		if slices.ContainsFunc(headers, func(h dotenv.Header) bool { return h.Key == key }) {
+			continue
+		}
+		for _, held := range r.vault {
+			for _, h := range headers {
+				if old := held.Find(h.Key); old != nil && held.Find(key) != nil {
+					keys = append(keys, old)
+				}
+			}
+		}
+	}
+	return keys
 }
 
 func mergeRecipients(_ context.Context, _ Opener, v versions) ([]byte, Result, error) {

@@ -161,7 +161,7 @@ func (w *Workspace) MayReencryptFor(ctx context.Context, t mapping.Target, head 
 		if slices.Contains(before, key) {
 			return nil
 		}
-		if err = w.Silent().MayReencrypt(ctx, t, key); err == nil {
+		if err = w.Silent().MayReencrypt(ctx, t, key, nil); err == nil {
 			return nil
 		}
 	}
@@ -175,7 +175,7 @@ func (w *Workspace) MayRotate(ctx context.Context, t mapping.Target, key ecies.P
 	if !w.isLocal(t) {
 		return w.expected(t, []ecies.PublicKey{key})
 	}
-	return w.MayReencrypt(ctx, t, key)
+	return w.MayReencrypt(ctx, t, key, nil)
 }
 
 // expected compares keys with those that the environment demands, as in CI.

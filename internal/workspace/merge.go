@@ -17,17 +17,27 @@ import (
 // key that a merge brought: the private key is the user's own, in the environment
 // or in a keys file that git does not track, or this clone agreed to the key, or
 // does so now. That nothing was agreed to yet is not enough here: with a branch
-// come a mapping, a vault and a header that fit together.
-func (w *Workspace) MayReencrypt(ctx context.Context, t mapping.Target, key ecies.PublicKey) error {
+// come a mapping, a vault and a header that fit together. replaced are keys that key
+// replaces, if they are in the same secret of the vault: who wrote it holds them, so
+// one that this clone agreed to is enough.
+func (w *Workspace) MayReencrypt(ctx context.Context, t mapping.Target, key ecies.PublicKey, replaced ecies.Keys) error {
 	keys := []ecies.PublicKey{key}
+	if err := w.expected(t, keys); err != nil {
+		return err
+	}
+	for _, k := range publicKeys(replaced) {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
 	if w.LocalKeys(t.File).Keys().Find(key) != nil && w.ownKeys(ctx, path.Dir(t.File)) == nil {
-		return w.expected(t, keys)
+		return nil
 	}
 	if err := w.mayUse(ctx, t, keys); err != nil {
 		return err
 	}
 	a, err := w.agreements(ctx)
-	if err == nil && !slices.Contains(a.files[t.File].Keys, key.String()) {
+	if err == nil && !slices.ContainsFunc(keys, func(k ecies.PublicKey) bool { return slices.Contains(a.files[t.File].Keys, k.String()) }) {
 		err = &AgreementError{File: t.File, What: "public key", Is: key.Short()}
 	}
 	return err
