@@ -27,11 +27,16 @@ type change struct {
 // it is. It does not contain the value.
 type QuoteError struct {
 	Name    string
-	Line    int
+	Line    int // 0 if the value is in no file yet
 	Problem string
 }
 
-func (e *QuoteError) Error() string { return fmt.Sprintf("line %d: %s: %s", e.Line, e.Name, e.Problem) }
+func (e *QuoteError) Error() string {
+	if e.Line == 0 {
+		return e.Name + ": " + e.Problem
+	}
+	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Name, e.Problem)
+}
 
 // rewrite returns the document with other values. changes are in the order of
 // the entries. The error joins a [*QuoteError] for each value that has no
@@ -109,7 +114,7 @@ func (w *writer) prependString(s string) {
 // prependValue writes the first spelling of the value that reads back.
 func (w *writer) prependValue(d *Document, e Entry, c change) error {
 	if strings.IndexByte(c.value, 0) >= 0 || !utf8.ValidString(c.value) {
-		return &QuoteError{e.Name, e.Line, "holds bytes that are no text"}
+		return &QuoteError{e.Name, e.Line, "the value holds bytes that are no text"}
 	}
 	eol := lineEnding(d.data[e.end:])
 	if e.end == len(d.data) {

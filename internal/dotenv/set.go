@@ -2,6 +2,7 @@ package dotenv
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 
@@ -23,10 +24,14 @@ func (d *Document) Set(name, value string) (*Document, error) {
 
 // SetSecret is [Document.Set] for a value that is encrypted for pub. A document
 // without a header gets one, as of [Document.Encrypt], of which the other errors
-// are.
+// are. A value that no env file can have decrypted, or no program can be given, is a
+// [*QuoteError].
 func (d *Document) SetSecret(name string, value secret.Value, pub ecies.PublicKey, opt EncryptOptions) (*Document, error) {
 	hasHeader, err := d.accepts(pub)
 	if err != nil {
+		return nil, err
+	}
+	if err := writable(name, value.Reveal()); err != nil {
 		return nil, err
 	}
 	ciphertext, err := pub.Encrypt([]byte(value.Reveal()))
@@ -38,6 +43,18 @@ func (d *Document) SetSecret(name string, value secret.Value, pub ecies.PublicKe
 		return out, err
 	}
 	return out.addHeader(pub, opt)
+}
+
+// writable returns why no env file can have a value decrypted.
+func writable(name, value string) error {
+	if ecies.IsEncrypted(value) {
+		return &QuoteError{name, 0, "the value is encrypted already"}
+	}
+	_, err := Parse([]byte(`V=""`)).set("V", value, strings.Contains(value, "$"))
+	if unwritable := (*QuoteError)(nil); errors.As(err, &unwritable) {
+		return &QuoteError{name, 0, unwritable.Problem}
+	}
+	return err
 }
 
 // set sets the value of name; literal says that a "$" in it is none of an expansion.

@@ -103,6 +103,21 @@ func TestSetSecretLaws(t *testing.T) {
 	}
 }
 
+func TestSetSecretRefuses(t *testing.T) {
+	t.Parallel()
+	key, err := ecies.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"encrypted:AAAA", "a\x00b", "\xff"} {
+		doc, err := dotenv.Parse([]byte("A=1\n")).SetSecret("B", secret.New(value), key.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY", File: ".env"})
+		unwritable := (*dotenv.QuoteError)(nil)
+		if !errors.As(err, &unwritable) || strings.Contains(err.Error(), "line") {
+			t.Errorf("SetSecret of %q = %v, %v; want a QuoteError", value, doc, err)
+		}
+	}
+}
+
 func last(doc *dotenv.Document, name string) string {
 	e, _ := doc.Get(name)
 	return e.Value

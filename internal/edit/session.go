@@ -80,7 +80,7 @@ func open(ctx context.Context, w *workspace.Workspace, t mapping.Target) (plain 
 			return nil, nil, key.Err
 		}
 		if plain, _, err = t.Doc.Decrypt(key.Keys, dotenv.Selection{}); err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%s: %w", w.RelPath(t.File), err)
 		}
 		pair.Keys = key.Keys
 	}
