@@ -49,9 +49,10 @@ Example:  envdrift edit --env production`)
 
 func (c *cli) editor() edit.Editor {
 	return edit.Editor{
-		Open:   c.openEditor,
-		Again:  c.editAgain(),
-		OnDisk: func(folder string) { c.say("the decrypted text is below %s until you close the editor", folder) },
+		Open:    c.openEditor,
+		Again:   c.editAgain(),
+		Changed: func() { c.say("the file was changed meanwhile: the text now has both versions") },
+		OnDisk:  func(folder string) { c.say("the decrypted text is below %s until you close the editor", folder) },
 	}
 }
 

@@ -29,7 +29,8 @@ const (
 	Edited // what the user makes of both
 )
 
-// An EditFunc lets the user edit a decrypted text until check accepts it.
+// An EditFunc lets the user edit a decrypted text until it is one without markers that
+// check accepts.
 type EditFunc func(t mapping.Target, text []byte, check func(*dotenv.Document) error) (*dotenv.Document, error)
 
 // A Resolution is what was done about an env file in conflict.
@@ -206,9 +207,6 @@ func (c *conflict) edit(ctx context.Context, r *ring, edit EditFunc) (*dotenv.Do
 	t, _ := r.target()
 	var out *dotenv.Document
 	_, err = edit(t, merged.Data, func(doc *dotenv.Document) error {
-		if err := doc.Check(); err != nil {
-			return err
-		}
 		out, err = c.encryptEdited(ctx, r, t.Keeping(doc))
 		return err
 	})

@@ -18,5 +18,10 @@ func Text(ctx context.Context, w *workspace.Workspace, t mapping.Target, text []
 		return nil, err
 	}
 	defer folder.remove()
-	return folder.edit(ctx, path.Base(t.File), text, e, t.Keeping, check)
+	return folder.edit(ctx, path.Base(t.File), text, e, t.Keeping, func(doc *dotenv.Document) error {
+		if err := wellFormed(doc); err != nil {
+			return err
+		}
+		return check(doc)
+	})
 }
