@@ -23,8 +23,9 @@ import (
 // A Version is one version of an env file.
 type Version struct {
 	mapping.Target
-	Name string // as the user calls it
-	work *workspace.Workspace
+	Name   string // as the user calls it
+	work   *workspace.Workspace
+	absent bool // there is no such file
 }
 
 // A Difference is a variable that two versions do not have alike.
@@ -50,8 +51,21 @@ const (
 // an environment, a revision or REVISION:FILE. Without words they are HEAD's version
 // and the working tree's of the env file that exec reads; with one, HEAD's version of
 // that file and the working tree's or, if it names a revision, that version and the
-// working tree's.
+// working tree's. A file that neither has, or that a word names where it is not, is
+// an [*AbsentError].
 func Versions(ctx context.Context, w *workspace.Workspace, words []string, file, environment string) (from, to Version, err error) {
+	if from, to, err = versions(ctx, w, words, file, environment); err == nil && from.absent && to.absent {
+		err = &AbsentError{from.Name}
+	}
+	return from, to, err
+}
+
+// An AbsentError reports a version that does not exist.
+type AbsentError struct{ Name string }
+
+func (e *AbsentError) Error() string { return "there is no " + e.Name }
+
+func versions(ctx context.Context, w *workspace.Workspace, words []string, file, environment string) (from, to Version, err error) {
 	if len(words) == 2 {
 		if from, err = version(ctx, w, words[0], file, environment); err == nil {
 			to, err = version(ctx, w, words[1], file, environment)
@@ -87,7 +101,11 @@ func version(ctx context.Context, w *workspace.Workspace, word, file, environmen
 		if err != nil {
 			return Version{}, err
 		}
-		return committed(ctx, w, rev, inside)
+		v, err := committed(ctx, w, rev, inside)
+		if err == nil && v.absent {
+			err = &AbsentError{v.Name}
+		}
+		return v, err
 	}
 	if isFile(w, word) {
 		inside, err := w.Inside(word)
@@ -141,7 +159,7 @@ func current(w *workspace.Workspace, file string) (Version, error) {
 	}
 	doc, err := mapping.ReadEnvFile(w.Files(), file)
 	if errors.Is(err, fs.ErrNotExist) {
-		doc, err = dotenv.Parse(nil), nil
+		v.absent, doc, err = true, dotenv.Parse(nil), nil
 	}
 	v.Target = mapping.Target{File: file, Doc: doc}
 	return v, err
@@ -172,7 +190,7 @@ func committed(ctx context.Context, w *workspace.Workspace, rev, file string) (V
 	}
 	doc, err := mapping.ReadEnvFile(tree, file)
 	if errors.Is(err, fs.ErrNotExist) {
-		doc, err = dotenv.Parse(nil), nil
+		v.absent, doc, err = true, dotenv.Parse(nil), nil
 	}
 	v.Target = mapping.Target{File: file, Doc: doc}
 	return v, err
