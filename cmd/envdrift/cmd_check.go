@@ -30,10 +30,15 @@ Example:  envdrift check --format junit`)
 			return err
 		}
 		results, err := compare.Names(c.work)
-		alike := 0
+		alike, compared := 0, 0
 		for _, r := range results {
 			row := report.Row{Status: report.OK, File: r.File, Err: r.Err, Note: "compared with " + r.Reference}
+			if r.Reference != "" || r.Err != nil {
+				compared++
+			}
 			switch {
+			case r.Err == nil && r.Reference == "":
+				row.Status, row.Note = report.NotCompared, "no other env file and no template such as .env.example in its folder"
 			case r.Err == nil:
 				alike++
 			case len(r.Missing) > 0:
@@ -44,7 +49,7 @@ Example:  envdrift check --format junit`)
 			c.add(row)
 		}
 		if len(results) > 0 {
-			c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %s complete", alike, report.Plural(len(results), "env file"))
+			c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %s complete", alike, report.Plural(compared, "env file"))
 		}
 		return err
 	}

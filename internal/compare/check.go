@@ -1,8 +1,8 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -20,7 +20,7 @@ import (
 // found.
 type Result struct {
 	File      string
-	Reference string   // what it was compared with: a template, or the other env files
+	Reference string   // what it was compared with: a template, or the other env files; "" if there is none
 	Missing   []string // that the reference has
 	Extra     []string // that the template has not
 	Empty     []string // without a value
@@ -66,11 +66,11 @@ func Names(w *workspace.Workspace) ([]Result, error) {
 	var results []Result
 	compared := false
 	for _, folder := range folders {
-		found, ok, err := service(w, folder, services[folder])
+		found, err := service(w, folder, services[folder])
 		if err != nil {
 			return nil, err
 		}
-		results, compared = append(results, found...), compared || ok
+		results, compared = append(results, found...), compared || found[0].Reference != ""
 	}
 	if !compared {
 		err = ErrNothing
@@ -78,24 +78,24 @@ func Names(w *workspace.Workspace) ([]Result, error) {
 	return results, err
 }
 
-// service compares the env files of one folder. It is not ok if there is nothing to
-// compare them with.
-func service(w *workspace.Workspace, folder string, targets []mapping.Target) (results []Result, ok bool, err error) {
+// service compares the env files of one folder.
+func service(w *workspace.Workspace, folder string, targets []mapping.Target) (results []Result, err error) {
 	templates, err := templatesIn(w, folder)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	reference := "the other env files of " + w.RelPath(folder)
 	var wanted []string
 	if len(templates) > 0 {
-		reference = strings.Join(templates, ", ")
+		var names []string
 		for _, name := range templates {
 			doc, err := mapping.ReadEnvFile(w.Files(), name)
 			if err != nil {
-				return nil, false, fmt.Errorf("%s: %w", name, err)
+				return nil, err
 			}
-			wanted = union(wanted, namesIn(doc))
+			names, wanted = append(names, w.RelPath(name)), union(wanted, namesIn(doc))
 		}
+		reference = strings.Join(names, ", ")
 	} else {
 		for _, t := range targets {
 			if t.Err == nil {
@@ -104,13 +104,13 @@ func service(w *workspace.Workspace, folder string, targets []mapping.Target) (r
 		}
 	}
 	if len(templates) == 0 && len(targets) < 2 {
-		return nil, false, nil
+		reference = ""
 	}
 	only := dotenv.Selection{Only: w.Config.Check.Only}
 	required := dotenv.Selection{Except: w.Config.Check.Optional}
 	for _, t := range targets {
-		r := Result{File: t.File, Reference: reference, Err: t.Err}
-		if t.Err == nil {
+		r := Result{File: cmp.Or(t.File, t.Folder()), Reference: reference, Err: t.Err}
+		if t.Err == nil && reference != "" {
 			has := namesIn(t.Doc)
 			for _, name := range wanted {
 				if only.Has(name) && required.Has(name) && !slices.Contains(has, name) {
@@ -131,7 +131,7 @@ func service(w *workspace.Workspace, folder string, targets []mapping.Target) (r
 		}
 		results = append(results, r)
 	}
-	return results, true, nil
+	return results, nil
 }
 
 func templatesIn(w *workspace.Workspace, folder string) (templates []string, err error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -78,16 +79,21 @@ func writeJUnit(w io.Writer, _ *Printer, r Report) error {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
 	}
+	type skipped struct {
+		Message string `xml:"message,attr"`
+	}
 	type testcase struct {
 		Class    string    `xml:"classname,attr"`
 		Name     string    `xml:"name,attr"`
 		Failures []failure `xml:"failure"`
+		Skipped  *skipped  `xml:"skipped"`
 	}
 	type testsuite struct {
 		XMLName  xml.Name    `xml:"testsuite"`
 		Name     string      `xml:"name,attr"`
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
+		Skipped  int         `xml:"skipped,attr,omitempty"`
 		Cases    []*testcase `xml:"testcase"`
 	}
 	suite := testsuite{Name: "envdrift " + r.Command}
@@ -107,12 +113,23 @@ func writeJUnit(w io.Writer, _ *Printer, r Report) error {
 		tc.Failures = append(tc.Failures, failure{clean(strings.Split(message, "\n"), "; "), clean(hints, "\n")})
 	}
 	for _, row := range r.Rows {
-		if tc := test(cmp.Or(row.What, row.File)); row.Err != nil {
+		tc := test(cmp.Or(row.What, row.File))
+		switch {
+		case row.Err != nil:
 			fail(tc, row.problem(), row.Hints)
+		case row.Status == NotVerified || row.Status == NotCompared:
+			tc.Skipped = &skipped{Clean(row.Note)}
 		}
 	}
 	if r.Failure != nil {
 		fail(test(suite.Name), r.Failure.Error, r.Failure.Hints)
+	}
+	for _, tc := range suite.Cases {
+		if len(tc.Failures) > 0 {
+			tc.Skipped = nil
+		} else if tc.Skipped != nil {
+			suite.Skipped++
+		}
 	}
 	out, err := xml.MarshalIndent(suite, "", "  ")
 	if err != nil {
@@ -136,7 +153,7 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 			"level":   "error",
 			"message": object{"text": strings.TrimSpace(row.problem() + ". " + strings.Join(row.Hints, " "))},
 			"locations": []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": row.File},
+				"artifactLocation": object{"uri": (&url.URL{Path: row.File}).String()},
 				"region":           object{"startLine": 1},
 			}}},
 		})

@@ -24,6 +24,7 @@ type Status string
 const (
 	Verified    Status = "verified"
 	NotVerified Status = "not verified" // and not expected to be
+	NotCompared Status = "not compared" // there is nothing to compare with
 	NotChecked  Status = "not checked"  // an error
 	Drift       Status = "drift"
 	Plaintext   Status = "plaintext"
