@@ -58,6 +58,9 @@ func (c *cli) mergeForGit(ctx context.Context, kind content.Kind, words []string
 		return failed(err)
 	}
 	result, err := m.Run(ctx, c.opener())
+	if errors.As(err, new(*dotenv.ConflictError)) { // git rerere merges conflicts, by their lines
+		return failed(errReported)
+	}
 	if err != nil {
 		return failed(fmt.Errorf("%s is merged by lines: %w", m.Path, err))
 	}
@@ -295,21 +298,34 @@ func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
 		return edit.Text(ctx, c.work, t, text, c.editor(), check)
 	})
 	row := report.Row{Status: "resolved", File: file, Names: done.Names, Err: err}
-	switch {
-	case err != nil:
-		row.Status = report.Conflict
-		if errors.Is(err, content.ErrAgeVault) {
-			row.Hints = []string{c.commandLine("recipient sync") + " && git add " + quote(c.relPath(file))}
-		}
-		if unresolved := (*content.UnresolvedError)(nil); errors.As(err, &unresolved) {
-			row.Hints = c.mergeHints(content.Merge{Kind: content.EnvFile, Path: c.relPath(file)}, content.Result{Conflicts: unresolved.Conflicts})
-		}
-	case len(done.Names) > 0:
-		row.Note = "taken from " + from
+	notes := []string{"", "staged", ""}
+	if len(done.Names) > 0 {
+		notes[0] = "taken from " + from
 	}
 	if done.Backup != "" {
-		row.Note = strings.Join(nonEmpty(row.Note, "staged", "the file with both sides: "+c.underCwd(done.Backup)), "; ")
+		notes[2] = "the file with both sides: " + c.underCwd(done.Backup)
+	}
+	if row.Note = strings.Join(nonEmpty(notes...), "; "); err != nil {
+		row.Status, row.Note, row.Hints = report.Conflict, notes[2], c.resolveHints(f, file, err)
 	}
 	c.add(row)
+	return nil
+}
+
+// resolveHints returns the commands that end a conflict which resolve did not.
+func (c *cli) resolveHints(f resolveFlags, file string, err error) []string {
+	if deleted := (*content.DeletedError)(nil); errors.As(err, &deleted) {
+		keep := map[content.Side]string{content.Ours: " --ours", content.Theirs: " --theirs"}[deleted.Kept]
+		return []string{c.commandLine("resolve "+quote(f.file)+keep) + " keeps it; git rm " + quote(f.file) + " deletes it"}
+	}
+	if unresolved := (*content.UnresolvedError)(nil); errors.As(err, &unresolved) {
+		return c.mergeHints(content.Merge{Kind: content.EnvFile, Path: c.relPath(file)}, content.Result{Conflicts: unresolved.Conflicts})
+	}
+	if errors.Is(err, content.ErrEdited) { // maybe by values in plaintext
+		return []string{c.commandLine("encrypt "+quote(f.file)) + " && git add " + quote(f.file)}
+	}
+	if errors.Is(err, content.ErrAgeVault) {
+		return []string{c.commandLine("recipient sync") + " && git add " + quote(c.relPath(file))}
+	}
 	return nil
 }

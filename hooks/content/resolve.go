@@ -42,10 +42,16 @@ type Resolution struct {
 // Why a conflict is not resolved.
 var (
 	ErrNoConflict = errors.New("is not in conflict")
-	ErrEdited     = errors.New("has no conflict markers any more: git add ends the conflict")
+	ErrEdited     = errors.New("has no conflict markers any more")
 	ErrAgeVault   = errors.New("belongs to an age vault, whose conflicts are resolved together")
 	ErrMarkers    = errors.New("has conflict markers that do not fit together: edit it")
 )
+
+// A DeletedError reports a file that one side deleted and the other changed: it is not
+// known to stay, or the side that counts is the one that deleted it.
+type DeletedError struct{ Kept Side } // the side that has it
+
+func (e *DeletedError) Error() string { return "one side deleted it, the other changed it" }
 
 // An UnresolvedError names the variables that are still in conflict.
 type UnresolvedError struct{ Conflicts []Conflict }
@@ -59,8 +65,8 @@ func (e *UnresolvedError) Error() string {
 }
 
 // Resolve ends the conflict in an env file: it takes one side for the variables
-// that are in conflict, and leaves everything else as it is in the working tree.
-// Values are re-encrypted for the key in the header. The file is staged. As it
+// that are in conflict, and leaves everything else as it is in the working tree. A file
+// that one side deleted stays as it is, if the other side counts. Values are re-encrypted for the key in the header. The file is staged. As it
 // was, with both sides, it is kept as a backup. edit is for the side Edited.
 func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side, edit EditFunc) (Resolution, error) {
 	repo, err := w.Git(ctx)
@@ -84,6 +90,12 @@ func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side
 	stages, err := repo.Conflict(ctx, file, workspace.MaxFile)
 	if err != nil {
 		return Resolution{}, err
+	}
+	if kept := keptBy(stages); kept != Neither {
+		if side != kept {
+			return Resolution{}, &DeletedError{kept}
+		}
+		return Resolution{}, repo.AddResolved(ctx, file)
 	}
 	c, err := conflictOf(now, stages)
 	if err != nil {
@@ -120,6 +132,17 @@ func replace(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, fil
 		return backup, err
 	}
 	return backup, repo.AddResolved(ctx, file)
+}
+
+// keptBy returns the side that has the file if the other deleted it.
+func keptBy(stages *gitops.Conflict) Side {
+	switch {
+	case stages == nil || (stages.Ours == nil) == (stages.Theirs == nil):
+		return Neither
+	case stages.Theirs == nil:
+		return Ours
+	}
+	return Theirs
 }
 
 // A conflict is an env file in conflict: both sides of it as a whole.
@@ -253,10 +276,8 @@ func (c *conflict) encrypt(ctx context.Context, r *ring, doc *dotenv.Document) (
 	if len(e.Conflicts) > 0 {
 		return nil, e
 	}
-	if c.ours.State() == dotenv.Plain || c.theirs.State() == dotenv.Plain {
-		t, _ := r.target()
-		doc, _, err = t.Keeping(doc).Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file)})
-	}
+	t, _ := r.target()
+	doc, _, err = t.Keeping(doc).Encrypt(headers[0].Key, dotenv.EncryptOptions{File: path.Base(r.file)})
 	return doc, err
 }
 

@@ -50,9 +50,12 @@ func writable(name, value string) error {
 	if ecies.IsEncrypted(value) {
 		return &QuoteError{name, 0, "the value is encrypted already"}
 	}
-	_, err := Parse([]byte(`V=""`)).set("V", value, strings.Contains(value, "$"))
+	doc, err := Parse([]byte(`V=""`)).set("V", value, strings.Contains(value, "$"))
 	if unwritable := (*QuoteError)(nil); errors.As(err, &unwritable) {
 		return &QuoteError{name, 0, unwritable.Problem}
+	}
+	if err == nil && doc.Check() != nil {
+		return &QuoteError{name, 0, "the value has lines like those around a merge conflict"}
 	}
 	return err
 }
