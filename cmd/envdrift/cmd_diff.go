@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -56,7 +57,9 @@ func (c *cli) diff(ctx context.Context, f diffFlags) error {
 	if err != nil {
 		return err
 	}
-	c.printDiff(list, f.show)
+	if err := c.printDiff(list, f.show); err != nil {
+		return err
+	}
 	if f.exitCode && len(list) > 0 {
 		return errReported
 	}
@@ -65,7 +68,7 @@ func (c *cli) diff(ctx context.Context, f diffFlags) error {
 
 var diffSigns = map[compare.Kind]string{compare.Added: "+", compare.Removed: "-", compare.Changed: "~", compare.Unknown: "?"}
 
-func (c *cli) printDiff(list []compare.Difference, show bool) {
+func (c *cli) printDiff(list []compare.Difference, show bool) error {
 	type row struct {
 		Name string       `json:"name"`
 		Kind compare.Kind `json:"kind"`
@@ -73,6 +76,7 @@ func (c *cli) printDiff(list []compare.Difference, show bool) {
 		New  *string      `json:"new,omitempty"`
 	}
 	rows := []row{}
+	var text strings.Builder
 	for _, d := range list {
 		r := row{Name: d.Name, Kind: d.Kind}
 		line := diffSigns[d.Kind] + " " + d.Name
@@ -84,13 +88,15 @@ func (c *cli) printDiff(list []compare.Difference, show bool) {
 			r.New = revealed(d.New)
 			line += "\n    + " + oneLine(d.New)
 		}
-		if rows = append(rows, r); !c.json {
-			fmt.Fprintln(c.stdout, line)
-		}
+		rows = append(rows, r)
+		text.WriteString(line + "\n")
 	}
 	if c.json {
 		c.report.Data = rows
+		return nil
 	}
+	_, err := io.WriteString(c.stdout, text.String())
+	return err
 }
 
 // oneLine returns a value as it is or, if that would change the terminal or the

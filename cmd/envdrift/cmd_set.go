@@ -206,13 +206,15 @@ Example:  envdrift ls --env production`)
 			c.report.Data = list
 			return nil
 		}
+		var text strings.Builder
 		for _, v := range list {
-			line := v.Name
+			text.WriteString(v.Name)
 			if v.State != "encrypted" {
-				line += "  " + v.State
+				text.WriteString("  " + v.State)
 			}
-			fmt.Fprintln(c.stdout, line)
+			text.WriteByte('\n')
 		}
-		return nil
+		_, err = io.WriteString(c.stdout, text.String())
+		return err
 	}
 }
