@@ -11,6 +11,7 @@ import (
 
 	"github.com/envdrift/envdrift/hooks/content"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -59,8 +60,14 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 
 // addMapping appends a mapping for a file to the configuration, unless it has one.
 func (c *cli) addMapping(ctx context.Context, file string) error {
-	if _, err := mapping.ReadEnvFile(c.work.Files(), file); err != nil {
+	doc, err := mapping.ReadEnvFile(c.work.Files(), file)
+	if err != nil {
 		return err
+	}
+	if keys, _ := doc.PublicKeys(); len(keys) == 0 { // else the header's name counts
+		if _, _, err := dotenv.KeyNames(file); err != nil {
+			return err
+		}
 	}
 	if config.IsCompanion(path.Base(file)) {
 		return &companionError{c.relPath(file)}
@@ -79,6 +86,7 @@ func (c *cli) addMapping(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	c.work.Config.Mappings = append(c.work.Config.Mappings, m) // the next one takes another secret
 	c.add(report.Row{Status: report.Mapped, File: file, Secret: m.SecretName, Environment: m.Env(), Note: "in " + c.relPath(name)})
 	return nil
 }

@@ -41,9 +41,10 @@ func TestPropose(t *testing.T) {
 		{".env.staging", config.Mapping{SecretName: "my-app-staging-key", Folder: ".", EnvFile: ".env.staging", Environment: "staging"}},
 		{"services/API/.env.prod.eu", config.Mapping{SecretName: "my-app-services-api-prod-eu-key", Folder: "services/API", EnvFile: ".env.prod.eu", Environment: "prod.eu"}},
 		{"a/prod.env", config.Mapping{SecretName: "my-app-a-prod-env-key", Folder: "a", EnvFile: "prod.env"}},
+		{".env.TAKEN", config.Mapping{SecretName: "my-app-taken-3-key", Folder: ".", EnvFile: ".env.TAKEN", Environment: "TAKEN"}},
 	}
 	for _, tt := range tests {
-		if got := mapping.Propose("My_App", tt.file, nil); !reflect.DeepEqual(got, tt.want) {
+		if got := mapping.Propose("My_App", tt.file, []config.Mapping{{SecretName: "my-app-taken-key"}, {SecretName: "my-app-taken-2-key"}}); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Propose(My_App, %s) = %+v; want %+v", tt.file, got, tt.want)
 		}
 	}
