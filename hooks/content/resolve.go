@@ -264,9 +264,9 @@ func (c *conflict) encrypt(ctx context.Context, r *ring, doc *dotenv.Document) (
 		return nil, err
 	}
 	own := keys.Find(headers[0].Key)
-	e := &UnresolvedError{}
+	e, isFor := &UnresolvedError{}, c.isFor(headers)
 	for _, entry := range doc.Entries() {
-		if !entry.Encrypted() || c.isFor(entry.Value, headers) {
+		if !entry.Encrypted() || isFor[entry.Value] {
 			continue
 		}
 		if !decrypts(own, entry.Value) {
@@ -289,14 +289,19 @@ func decrypts(key *ecies.PrivateKey, value string) bool {
 	return err == nil
 }
 
-// isFor reports whether a ciphertext is in a version that declares the public key
-// of headers.
-func (c *conflict) isFor(value string, headers []dotenv.Header) bool {
-	return slices.ContainsFunc(c.stages, func(d *dotenv.Document) bool {
+// isFor returns the ciphertexts of the versions that declare the public key of headers.
+func (c *conflict) isFor(headers []dotenv.Header) map[string]bool {
+	values := map[string]bool{}
+	for _, d := range c.stages {
 		declared, _ := d.PublicKeys()
-		has := slices.ContainsFunc(declared, func(h dotenv.Header) bool { return h.Key == headers[0].Key })
-		return has && slices.ContainsFunc(d.Entries(), func(e dotenv.Entry) bool { return e.Value == value })
-	})
+		if !slices.ContainsFunc(declared, func(h dotenv.Header) bool { return h.Key == headers[0].Key }) {
+			continue
+		}
+		for _, e := range d.Entries() {
+			values[e.Value] = true
+		}
+	}
+	return values
 }
 
 // otherKeys returns the public keys of both sides but that of the result.

@@ -78,7 +78,7 @@ func Edit(ctx context.Context, w *workspace.Workspace, t mapping.Target, e Edito
 			e.Changed()
 			continue
 		}
-		return now.change(t.Keeping(dotenv.Parse(merged.Data)))
+		return now.replace(t.Keeping(dotenv.Parse(merged.Data)))
 	}
 }
 
@@ -93,6 +93,8 @@ type version struct {
 	mapping.Target
 	plain   *dotenv.Document
 	encrypt func(*dotenv.Document) (drift.Change, error) // a later text
+	checked *dotenv.Document                             // the last one that was encrypted
+	change  drift.Change                                 // and what that changes
 }
 
 // mergeNow merges what the user made of this version with the file as it is now.
@@ -116,12 +118,14 @@ func (v *version) mergeNow(ctx context.Context, w *workspace.Workspace, edited *
 	return now, merged, err
 }
 
-// change plans to write an edited text in place of this version.
-func (v *version) change(doc *dotenv.Document) (drift.Change, error) {
-	ch, err := v.encrypt(doc)
-	if err != nil {
-		return ch, err
+// replace plans to write an edited text in place of this version.
+func (v *version) replace(doc *dotenv.Document) (drift.Change, error) {
+	if v.checked == nil || !bytes.Equal(v.checked.Bytes(), doc.Bytes()) {
+		if err := v.check(doc); err != nil {
+			return v.change, err
+		}
 	}
+	ch := v.change
 	ch.Mapping, ch.Old, ch.Action = v.Mapping, v.Doc.Bytes(), drift.Updated
 	if len(ch.Old) == 0 {
 		ch.Old, ch.Action = nil, drift.Created
@@ -174,7 +178,9 @@ func (v *version) check(doc *dotenv.Document) error {
 			return &HeaderError{e.Name}
 		}
 	}
-	_, err := v.encrypt(doc)
+	var err error
+	v.checked = doc
+	v.change, err = v.encrypt(doc)
 	return err
 }
 
