@@ -97,6 +97,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
 		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
 	}
+	if e := (*workspace.NearerError)(nil); errors.As(err, &e) {
+		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
+	}
 	if e := (*edit.SeveralError)(nil); errors.As(err, &e) {
 		return []string{"name one: -f " + quote(e.Files[0])}
 	}

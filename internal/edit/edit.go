@@ -122,6 +122,11 @@ func Set(ctx context.Context, w *workspace.Workspace, t mapping.Target, name str
 func pairOf(ctx context.Context, w *workspace.Workspace, t mapping.Target) (keyring.Pair, error) {
 	q := keyring.Request{Target: t}
 	var err error
+	if !q.Mapped() {
+		if err := w.RuledElsewhere(t.File); err != nil {
+			return keyring.Pair{}, err
+		}
+	}
 	if headers, _ := t.Doc.PublicKeys(); len(headers) == 0 { // else HEAD's version does not matter
 		if q.Head, err = w.Previous(ctx, t.File); err != nil {
 			return keyring.Pair{}, err

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"path"
+	"path/filepath"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -127,6 +129,30 @@ func (w *Workspace) agreedPair(ctx context.Context, t mapping.Target, p keyring.
 		}
 	}
 	return w.mayUse(ctx, t, keys)
+}
+
+// RuledElsewhere returns a [*NearerError] if a file that no mapping names is below
+// another configuration, which may name it: what its clone agreed to, and which values
+// stay plaintext, is known there.
+func (w *Workspace) RuledElsewhere(file string) error {
+	if w.options.ConfigFile != "" {
+		return nil
+	}
+	nearest, err := config.Find(filepath.Dir(w.Absolute(w.RelPath(file))), w.Top)
+	if err != nil || nearest == w.Config.File {
+		return nil
+	}
+	return &NearerError{w.RelPath(file), filepath.Dir(nearest)}
+}
+
+// A NearerError reports a file that has a configuration nearer than the one in use.
+type NearerError struct {
+	File string
+	Dir  string // absolute: of that configuration
+}
+
+func (e *NearerError) Error() string {
+	return e.File + " is below another configuration"
 }
 
 // ownKeys returns an error if git tracks the keys file of a folder: whoever
