@@ -66,8 +66,7 @@ type Store struct {
 
 	identities func() ([]identity, error) // read once
 
-	// Only one Put at a time. The clone's lock, which commands hold while
-	// they write, excludes other processes.
+	// Only one Put at a time.
 	mu sync.Mutex
 
 	conflict ConflictFunc // while [Store.SyncReaders] runs
@@ -191,10 +190,11 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	return s.replace(root, name, file, data, base)
 }
 
-// replace writes data if the file's content is base.
+// replace writes data if the file's content is base, and stays it until then.
 func (s *Store) replace(root *os.Root, name, file string, data []byte, base string) (string, error) {
 	there := ""
-	switch old, err := read(root.FS(), file); {
+	old, err := read(root.FS(), file)
+	switch {
 	case err == nil:
 		there = version(old)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -203,9 +203,12 @@ func (s *Store) replace(root *os.Root, name, file string, data []byte, base stri
 	if there != base {
 		return "", s.fail("put", name, vault.ErrConflict, "", "")
 	}
-	err := atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
+	err = atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
 	if err == nil {
-		err = atomicfile.Write(root, file, data, 0o644, false)
+		err = atomicfile.Replace(root, file, old, data, 0o644, false)
+	}
+	if errors.Is(err, atomicfile.ErrChanged) {
+		return "", s.fail("put", name, vault.ErrConflict, "", "")
 	}
 	if err != nil {
 		return "", s.unwritable(name, err)

@@ -176,8 +176,9 @@ func TestStore(t *testing.T) {
 			return func(name string) { r.write(r.file(name), content, 0o644) }
 		}
 		return vaulttest.Fixture{
-			Store: r.open(map[string]string{"ENVDRIFT_AGE_KEY": string(identity)}),
-			Name:  func(short string) string { return "team/" + short },
+			Store:  r.open(map[string]string{"ENVDRIFT_AGE_KEY": string(identity)}),
+			Reopen: func() vault.Store { return r.open(map[string]string{"ENVDRIFT_AGE_KEY": string(identity)}) },
+			Name:   func(short string) string { return "team/" + short },
 			Seed: func(name, raw string) {
 				r.write(r.file(name), r.seal(raw, recipient, !strings.Contains(name, "json")), 0o644)
 			},

@@ -44,6 +44,7 @@ func fixture(t *testing.T, url string, away vault.Store, seed func(name, raw str
 	folder := strings.ReplaceAll(t.Name(), "/", "-")
 	return vaulttest.Fixture{
 		Store:           open(t, config(url, full)),
+		Reopen:          func() vault.Store { return open(t, config(url, full)) },
 		Name:            func(short string) string { return folder + "/" + short },
 		Seed:            seed,
 		BadNames:        badNames,

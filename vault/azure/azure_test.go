@@ -56,6 +56,7 @@ func TestConformance(t *testing.T) {
 		seed := func(name, raw string) { a.Set(name, raw) }
 		return vaulttest.Fixture{
 			Store:           open(t, config(a, a.Env("writer"))),
+			Reopen:          func() vault.Store { return open(t, config(a, a.Env("writer"))) },
 			Name:            func(short string) string { return folder + "-" + short },
 			Seed:            seed,
 			BadNames:        []string{"a b", "a_b", "a.b", "a/b", "key/", "key?version=1", "ключ", strings.Repeat("a", 128), "https://other.vault.azure.net/secrets/a"},

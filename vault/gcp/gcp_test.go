@@ -86,6 +86,7 @@ func TestConformance(t *testing.T) {
 		}
 		return vaulttest.Fixture{
 			Store:           at(clear(t)),
+			Reopen:          func() vault.Store { return at(clear(t)) },
 			Name:            func(short string) string { return "team_" + short },
 			Seed:            func(name, raw string) { g.Seed(name, []byte(raw)) },
 			BadNames:        badNames,

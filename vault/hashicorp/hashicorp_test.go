@@ -49,6 +49,7 @@ func fakeFixture(t *testing.T, kv int) vaulttest.Fixture {
 	f.tokens["hvs.powerless"] = false
 	fixture := vaulttest.Fixture{
 		Store:           open(t, f.config(withToken(token))),
+		Reopen:          func() vault.Store { return open(t, f.config(withToken(token))) },
 		Name:            func(short string) string { return "team/" + short },
 		Seed:            func(name, raw string) { f.seed(name, map[string]any{"value": raw}) },
 		BadNames:        badNames,

@@ -104,6 +104,7 @@ func serverFixture(t *testing.T, b *servertest.Bao, mount string, unversioned bo
 	}
 	f := vaulttest.Fixture{
 		Store:           open(t, with(token)),
+		Reopen:          func() vault.Store { return open(t, with(token)) },
 		Name:            name,
 		Seed:            func(name, raw string) { put(name, map[string]any{"value": raw}) },
 		BadNames:        badNames,

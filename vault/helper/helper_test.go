@@ -204,8 +204,10 @@ func TestConformance(t *testing.T) {
 					}
 					return s
 				}
+				one := open("")
 				return vaulttest.Fixture{
-					Store: open(""), Denied: open("denied"), Unauthenticated: open("unauthenticated"), Unavailable: open("unavailable"),
+					Store: one, Reopen: func() vault.Store { return one }, // the folder is locked by its process alone
+					Denied: open("denied"), Unauthenticated: open("unauthenticated"), Unavailable: open("unavailable"),
 					Name: func(short string) string { return "n-" + short },
 					Seed: func(name, raw string) {
 						if err := os.WriteFile(filepath.Join(dir, name), []byte(raw), 0o600); err != nil {

@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,10 +20,13 @@ import (
 )
 
 // A Fixture is a vault for one test, and what the test must know of it. Store,
-// Name, Seed, BadNames and Credentials are always needed. Every other field
+// Reopen, Name, Seed, BadNames and Credentials are always needed. Every other field
 // that is not set needs a reason in Lacks.
 type Fixture struct {
 	Store vault.Store
+
+	// Reopen opens the vault once more, as another process does.
+	Reopen func() vault.Store
 
 	// Name returns a legal name that no other test of this run uses. It
 	// returns the same name for the same short, which is of [a-z0-9-].
@@ -120,8 +125,8 @@ type suite struct {
 
 // testLacks checks that a field is set or its lack explained, not both.
 func testLacks(s *suite) {
-	if s.Store == nil || s.Name == nil || s.Seed == nil || len(s.BadNames) == 0 || len(s.Credentials) == 0 {
-		s.Error("Fixture needs Store, Name, Seed, BadNames and Credentials")
+	if s.Store == nil || s.Reopen == nil || s.Name == nil || s.Seed == nil || len(s.BadNames) == 0 || len(s.Credentials) == 0 {
+		s.Error("Fixture needs Store, Reopen, Name, Seed, BadNames and Credentials")
 	}
 	for c, set := range map[Capability]bool{
 		Denied: s.Denied != nil, Unauthenticated: s.Unauthenticated != nil, Unavailable: s.Unavailable != nil,
@@ -174,11 +179,18 @@ func testGetSeeded(s *suite) {
 }
 
 func testPutGet(s *suite) {
+	var wg sync.WaitGroup
 	for short, text := range texts {
-		name := s.Name("put-" + short)
-		s.put(name, text, "")
-		s.wantText(name, text)
+		wg.Go(func() {
+			name := s.Name("put-" + short)
+			if _, err := s.Store.Put(s.Context(), name, secret.New(text), ""); err != nil {
+				s.Errorf("Put(%q) = %v", name, err)
+				return
+			}
+			s.wantText(name, text)
+		})
 	}
+	wg.Wait()
 }
 
 func testNotFound(s *suite) {
@@ -303,36 +315,66 @@ func testConflict(s *suite) {
 		_, err := s.Store.Put(s.Context(), name, secret.New(mark+"-3"), base)
 		s.wantErr(err, s.Store, "put", name, vault.ErrConflict)
 		s.wantText(name, mark+"-2")
+		if got := s.get(name).Version; got != second {
+			s.Errorf("after a Put that was refused, Get: version %q; want %q", got, second)
+		}
 		if s.Failed() {
 			s.Logf("base was: %s", meaning)
 		}
 	}
 }
 
+// testAtomic puts several values on one base at once, as processes of their own
+// do, on a name that is there and on one that is not. ENVDRIFT_ROUNDS sets how
+// often.
 func testAtomic(s *suite) {
-	name := s.Name("atomic")
-	base := s.put(name, mark+"-0", "")
-	var mu sync.Mutex
-	var won []string
+	rounds := 6
+	if n, err := strconv.Atoi(os.Getenv("ENVDRIFT_ROUNDS")); err == nil {
+		rounds = n
+	}
+	stores := []vault.Store{s.Reopen(), s.Reopen(), s.Reopen(), s.Reopen()}
 	var wg sync.WaitGroup
-	for i := range 8 {
+	running := make(chan struct{}, 6)
+	for i := range rounds {
 		wg.Go(func() {
-			text := fmt.Sprintf("%s-%d", mark, i+1)
-			_, err := s.Store.Put(s.Context(), name, secret.New(text), base)
-			if err != nil {
-				s.wantErr(err, s.Store, "put", name, vault.ErrConflict)
-				return
+			running <- struct{}{}
+			defer func() { <-running }()
+			name := s.Name(fmt.Sprintf("atomic-%d", i))
+			if i%2 == 0 {
+				s.Seed(name, mark+"-0")
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			won = append(won, text)
+			s.race(name, stores)
 		})
 	}
 	wg.Wait()
-	if len(won) != 1 {
-		s.Fatalf("%d of 8 Puts on one base succeeded; want 1", len(won))
+}
+
+// race checks that one of several Puts at once succeeds, and that its value
+// stays. It may be called by any goroutine.
+func (s *suite) race(name string, stores []vault.Store) {
+	s.Helper()
+	before, err := s.Store.Get(s.Context(), name)
+	if err != nil && !errors.Is(err, vault.ErrNotFound) {
+		s.Errorf("Get(%q) = %v", name, err)
+		return
 	}
-	s.wantText(name, won[0])
+	won := make([]bool, len(stores))
+	var wg sync.WaitGroup
+	for i, store := range stores {
+		wg.Go(func() {
+			_, err := store.Put(s.Context(), name, secret.New(fmt.Sprintf("%s-by-%d", mark, i)), before.Version)
+			if won[i] = err == nil; !won[i] {
+				s.wantErr(err, store, "put", name, vault.ErrConflict)
+			}
+		})
+	}
+	wg.Wait()
+	winner := slices.Index(won, true)
+	if winner < 0 || slices.Contains(won[winner+1:], true) {
+		s.Errorf("%q: Puts on base %q succeeded: %v; want one", name, before.Version, won)
+		return
+	}
+	s.wantText(name, fmt.Sprintf("%s-by-%d", mark, winner))
 }
 
 func testPins(s *suite) {

@@ -113,6 +113,7 @@ func TestRun(t *testing.T) {
 		}
 		return vaulttest.Fixture{
 			Store:           m,
+			Reopen:          func() vault.Store { return m },
 			Name:            func(short string) string { return "team/" + short },
 			Seed:            seed,
 			BadNames:        []string{"@1"},
