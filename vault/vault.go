@@ -52,7 +52,9 @@ type Store interface {
 
 	// Put stores value under name and returns the new version. base is what
 	// the caller last saw there: the Version that Get returned, or "" for
-	// nothing. A store that can compare does so and reports ErrConflict.
+	// nothing. If it is no longer there, Put returns ErrConflict and leaves
+	// what is. Of several Puts on one base, one succeeds. Where a vault cannot
+	// promise that, its package says so.
 	Put(ctx context.Context, name string, value secret.Value, base string) (version string, err error)
 
 	// String names the vault in messages as users know it: the provider and
@@ -84,7 +86,7 @@ type FileStore interface {
 type Secret struct {
 	Name    string
 	Value   secret.Value
-	Version string // the provider's own notation; "" if it has none
+	Version string // the provider's own notation, or a [Mark]
 }
 
 // A Result is a secret or the reason why there is none.
