@@ -19,7 +19,7 @@ import (
 
 // fail makes any err the error of an operation, without the secrets of the
 // request.
-func (s *Store) fail(op, name string, err error, secrets ...secret.Value) error {
+func (s *Store) fail(op, name string, err error, secrets ...secret.Value) *vault.Error {
 	var p vault.Problem
 	switch code := status.Code(err); {
 	case errors.As(err, &p):

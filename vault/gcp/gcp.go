@@ -86,8 +86,8 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 
 // Put adds a version to the secret under name. If there is no such secret, it
 // creates one with automatic replication. It reports ErrConflict if the newest
-// version is not base. Secret Manager cannot compare while it writes, so a
-// version that another user adds in that moment is not noticed.
+// version is not base. Secret Manager cannot compare while it writes; see
+// [vault.Append].
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	r, err := parse(name)
 	switch {
@@ -102,52 +102,26 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	if err != nil {
 		return "", s.fail("put", name, err)
 	}
-	version, err := s.put(ctx, r, value, base)
-	if err != nil {
-		return "", s.fail("put", name, err, value)
-	}
-	return version, nil
-}
-
-func (s *Store) put(ctx context.Context, r ref, value secret.Value, base string) (string, error) {
-	seen, err := s.seen(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	if seen != base {
-		return "", vault.Stale("newest", seen, base)
-	}
-	version, err := s.add(ctx, r, value)
-	if status.Code(err) != codes.NotFound {
-		return version, err
-	}
-	// Only now: permission to add versions does not include permission to
-	// create secrets.
-	if err := s.create(ctx, r); err != nil && status.Code(err) != codes.AlreadyExists {
-		return "", err
-	}
-	return s.add(ctx, r, value)
+	return vault.Append(ctx, &versionLog{s: s, r: r, name: name, base: base, sent: []secret.Value{value}}, value, base)
 }
 
 // seen returns the version that the caller of Put saw in a Get of r: none if
 // Get returns no text.
-func (s *Store) seen(ctx context.Context, r ref) (string, error) {
+func (s *Store) seen(ctx context.Context, r ref) (vault.Secret, error) {
 	found, err := s.read(ctx, r)
-	if err == nil {
-		return found.Version, nil
-	}
-	switch status.Code(err) {
-	case codes.NotFound, codes.FailedPrecondition:
+	switch {
+	case err == nil:
+		return found, nil
+	case status.Code(err) == codes.NotFound, status.Code(err) == codes.FailedPrecondition:
 		if !r.byNumber(s.link.knownProject()) {
-			return "", nil
+			return vault.Secret{}, nil
 		}
-		return "", vault.NewProblem(vault.ErrName, fmt.Sprintf("nothing there tells whether %s is the number of project %s", r.project, s.link.knownProject()),
+		return vault.Secret{}, vault.NewProblem(vault.ErrName, fmt.Sprintf("nothing there tells whether %s is the number of project %s", r.project, s.link.knownProject()),
 			"use the secret's id alone: "+r.secret)
+	case holdsNoText(err):
+		return vault.Secret{}, nil
 	}
-	if p, ok := err.(vault.Problem); ok && p.Kind == vault.ErrMalformed {
-		return "", nil
-	}
-	return "", err
+	return vault.Secret{}, err
 }
 
 // read returns the version that r identifies, without a name.

@@ -99,9 +99,6 @@ func TestConformance(t *testing.T) {
 				"empty":  func(name string) { g.Seed(name, nil) },
 			},
 			Pin: func(name, version string) string { return name + "?version=" + version },
-			Lacks: map[vaulttest.Capability]string{
-				vaulttest.Atomic: "Secret Manager adds a version whatever the newest one is",
-			},
 		}
 	})
 }
@@ -169,7 +166,7 @@ func TestPutByNumber(t *testing.T) {
 // with the fewest permissions.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	const access, add, create = "AccessSecretVersion projects/team-project/secrets/app/versions/latest",
+	const access, two, add, create = "AccessSecretVersion projects/team-project/secrets/app/versions/latest", "AccessSecretVersion projects/team-project/secrets/app/versions/2",
 		"AddSecretVersion projects/team-project/secrets/app", "CreateSecret projects/team-project"
 	g := servertest.SecretManager(t)
 	s := open(t, config(t, g.Endpoint))
@@ -189,7 +186,7 @@ func TestRequests(t *testing.T) {
 	if _, err := s.Put(t.Context(), "app", secret.New("two"), "1"); err != nil {
 		t.Errorf("Put = %v", err)
 	}
-	step("Put", access, add)
+	step("Put", access, two, two, add)
 	if _, err := s.Get(t.Context(), "app"); err != nil {
 		t.Errorf("Get = %v", err)
 	}
