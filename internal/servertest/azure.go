@@ -73,8 +73,8 @@ func AzureKeyVault(t testing.TB) *Azure {
 // Close stops the vault before the test ends.
 func (a *Azure) Close() { a.server.Close() }
 
-// Env returns the environment of a service principal: "writer" may read and
-// write, "reader" read, "nobody" neither. The password of a principal is its
+// Env returns the environment of a service principal: "writer" may read, list and
+// write, "setter" read and write, "reader" read, "nobody" nothing. The password of a principal is its
 // name followed by "-s3cret".
 func (a *Azure) Env(identity string) map[string]string {
 	return map[string]string{
@@ -198,13 +198,20 @@ func (a *Azure) serveVault(w http.ResponseWriter, r *http.Request) {
 	identity, known := a.tokens[token]
 	a.mu.Unlock()
 	call := map[string]string{http.MethodGet: "GetSecret", http.MethodPut: "SetSecret"}[r.Method]
+	if name, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/secrets/"), "/versions"); ok && !strings.Contains(name, "/") {
+		call = "list"
+	}
 	switch {
 	case !known:
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization="%s/%s", resource="https://vault.azure.net"`, a.URL, AzureTenant))
 		refuse(w, &refusal{401, "Unauthorized", "", "AKV10000: Request is missing a Bearer or PoP token. " + token})
-	case identity != "writer" && (identity != "reader" || call != "GetSecret"):
+	case !slices.Contains(map[string][]string{
+		"writer": {"GetSecret", "SetSecret", "list"}, "setter": {"GetSecret", "SetSecret"}, "reader": {"GetSecret"},
+	}[identity], call):
 		refuse(w, &refusal{403, "Forbidden", "ForbiddenByRbac", "Caller is not authorized to perform action on resource.\r\n" +
 			"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time."})
+	case call == "list":
+		a.listVersions(w, r)
 	default:
 		// The fake reads from the context what the SDK has put there.
 		a.forward(w, r.WithContext(context.WithValue(r.Context(), runtime.CtxAPINameKey{}, "Client."+call)))
@@ -245,6 +252,28 @@ func (a *Azure) getSecret(_ context.Context, name, version string, _ *azsecrets.
 		resp.SetResponse(http.StatusOK, azsecrets.GetSecretResponse{Secret: *found}, nil)
 	}
 	return resp, fail
+}
+
+// listVersions lists the versions of a secret, 25 a page, by their ids. The SDK's
+// fake confuses the pages of lists at the same time.
+func (a *Azure) listVersions(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	versions := slices.SortedFunc(slices.Values(a.secrets[strings.Split(r.URL.Path, "/")[2]]), func(a, b *azsecrets.Secret) int {
+		return strings.Compare(a.ID.Version(), b.ID.Version())
+	})
+	var page azsecrets.SecretPropertiesListResult
+	for _, s := range versions {
+		switch {
+		case s.ID.Version() <= r.URL.Query().Get("$skiptoken"):
+		case len(page.Value) == 25:
+			next := fmt.Sprintf("%s%s?api-version=%s&$skiptoken=%s&maxresults=25", a.URL, r.URL.Path, r.URL.Query().Get("api-version"), page.Value[24].ID.Version())
+			page.NextLink = &next
+		default:
+			page.Value = append(page.Value, &azsecrets.SecretProperties{ID: s.ID, Attributes: s.Attributes, ContentType: s.ContentType, Tags: s.Tags})
+		}
+	}
+	writeJSON(w, http.StatusOK, page)
 }
 
 func (a *Azure) setSecret(_ context.Context, name string, p azsecrets.SetSecretParameters, _ *azsecrets.SetSecretOptions) (resp azfake.Responder[azsecrets.SetSecretResponse], fail azfake.ErrorResponder) {

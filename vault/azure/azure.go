@@ -8,24 +8,14 @@
 // version, name/0123456789abcdef0123456789abcdef; so does name?version=…, as
 // for other vaults. The secret's identifier is a name too, if it is in this
 // vault: https://myvault.vault.azure.net/secrets/name.
-//
-// # Writing
-//
-// Key Vault has no conditional write. [Store.Put] checks which version is the
-// newest and then adds one. If two writers do so at the same moment, both
-// succeed: the later one is read, and the other's text remains as an older
-// version.
 package azure
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
@@ -124,8 +114,9 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 
 // Put stores value under name as a new version, with the content type and the
 // tags of the newest, and returns it. It returns ErrConflict if the newest
-// version is not base, or if a deleted secret still has the name. For what
-// happens between the check and the write, see the package comment.
+// version is not base, or if a deleted secret still has the name. Key Vault
+// cannot compare while it writes; see [vault.Append]. An identity that may not
+// list versions compares only before.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	at, err := s.locate(name)
 	switch {
@@ -135,47 +126,10 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	case value.IsEmpty():
 		err = vault.NewProblem(vault.ErrMalformed, "the text to store is empty", "")
 	}
-	var version string
-	if err == nil {
-		err = s.do(ctx, func(ctx context.Context) error {
-			var err error
-			version, err = s.put(ctx, at.name, value.Reveal(), base)
-			return err
-		})
-	}
 	if err != nil {
-		return "", s.fail("put", name, err, value.Reveal())
+		return "", s.fail("put", name, err)
 	}
-	return version, nil
-}
-
-func (s *Store) put(ctx context.Context, name, value, base string) (string, error) {
-	current, err := s.client.GetSecret(ctx, name, "", nil)
-	if err != nil && !isNotFound(err) {
-		return "", err
-	}
-	var newest string
-	if current.ID != nil {
-		newest = current.ID.Version()
-	}
-	if newest != base {
-		return "", vault.Stale("newest", newest, base)
-	}
-	stored, err := s.client.SetSecret(ctx, name, azsecrets.SetSecretParameters{
-		Value: &value, ContentType: current.ContentType, Tags: current.Tags,
-	}, nil)
-	if err != nil {
-		return "", err
-	}
-	if stored.ID == nil {
-		return "", vault.NewProblem(vault.ErrUnavailable, "its answer tells no version", "")
-	}
-	return stored.ID.Version(), nil
-}
-
-func isNotFound(err error) bool {
-	refused, ok := errors.AsType[*azcore.ResponseError](err)
-	return ok && refused.StatusCode == http.StatusNotFound && parseAnswer(refused).ours()
+	return vault.Append(ctx, &versionLog{s: s, name: name, secret: at.name, sent: []string{value.Reveal()}}, value, base)
 }
 
 // do runs request within its timeout. The store's first request runs alone: it

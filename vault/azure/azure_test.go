@@ -66,7 +66,6 @@ func TestConformance(t *testing.T) {
 			Unavailable:     open(t, away),
 			Malformed:       map[string]func(string){"empty": func(name string) { a.Set(name, "") }},
 			Pin:             func(name, version string) string { return name + "/" + version },
-			Lacks:           map[vaulttest.Capability]string{vaulttest.Atomic: "Key Vault has no conditional write"},
 		}
 	})
 }

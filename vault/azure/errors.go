@@ -19,7 +19,7 @@ import (
 )
 
 // fail makes any err the error of an operation, without secrets.
-func (s *Store) fail(op, name string, err error, secrets ...string) error {
+func (s *Store) fail(op, name string, err error, secrets ...string) *vault.Error {
 	var p vault.Problem
 	switch refused, ok := errors.AsType[*azcore.ResponseError](err); {
 	case errors.As(err, &p):
@@ -102,7 +102,7 @@ func (s *Store) refusal(op, name string, a answer) vault.Problem {
 func (s *Store) denial(op, name string, a answer) vault.Problem {
 	role, permissions := "Key Vault Secrets User", "get"
 	if op == "put" {
-		role, permissions = "Key Vault Secrets Officer", "get set"
+		role, permissions = "Key Vault Secrets Officer", "get list set"
 	}
 	byRole := fmt.Sprintf("the role %q, by az role assignment create", role)
 	byPolicy := fmt.Sprintf("az keyvault set-policy --name %s --secret-permissions %s --object-id ID", s.shortName(), permissions)
