@@ -26,6 +26,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
@@ -102,11 +103,13 @@ func (s *Store) get(ctx context.Context, id id) (*secretsmanager.GetSecretValueO
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	in := &secretsmanager.GetSecretValueInput{SecretId: &id.secret}
-	if id.version != "" {
+	switch {
+	case id.version != "":
 		in.VersionId = &id.version
-	}
-	if id.stage != "" {
+	case id.stage != "":
 		in.VersionStage = &id.stage
+	default: // AWS takes no label for this one, but moto takes it for the first version
+		in.VersionStage = aws.String(currentLabel)
 	}
 	return s.client.GetSecretValue(ctx, in)
 }
@@ -125,9 +128,12 @@ func textOf(text *string, binary []byte) (string, error) {
 }
 
 // Put stores value under name: as a new secret, or as a new version of the
-// existing one, whose current version must be base. AWS cannot compare while it
-// writes. A version that another user stores between the comparison and the
-// write is not lost, but it is no longer current: it is AWSPREVIOUS then.
+// existing one, whose current version must be base. PutSecretValue cannot
+// compare, so Put stores the version without the label AWSCURRENT, and then
+// moves the label from base to it, which AWS refuses if it is elsewhere. That
+// needs the permission UpdateSecretVersionStage; to compare after writing would
+// not, but shows readers for a moment, and after a crash for good, a key that
+// has replaced another user's.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	id, err := s.parse(name)
 	text := value.Reveal()
@@ -166,13 +172,54 @@ func (s *Store) put(ctx context.Context, id id, text, base string) (string, erro
 	if seen != base {
 		return "", vault.Stale("current", seen, base)
 	}
+	version, err := s.add(ctx, id, text)
+	if err != nil {
+		return "", err
+	}
+	refusal := s.makeCurrent(ctx, id, version, base)
+	if refusal == nil {
+		return version, nil
+	}
+	// It may be current all the same: the first value of a secret always is, and
+	// so is one for which the response was lost.
+	seen, err = s.current(ctx, id)
+	switch {
+	case err == nil && seen == version:
+		return version, nil
+	case err == nil && seen != base:
+		return "", vault.Stale("current", seen, base)
+	}
+	return "", refusal
+}
+
+// The labels of versions. The second is on the version that envdrift stored
+// last, so that AWS removes older ones which never became current.
+const (
+	currentLabel = "AWSCURRENT"
+	storedLabel  = "envdrift"
+)
+
+// add stores a version that is not current.
+func (s *Store) add(ctx context.Context, id id, text string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	out, err := s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id.secret, SecretString: &text})
+	out, err := s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id.secret, SecretString: &text, VersionStages: []string{storedLabel}})
 	if err != nil {
 		return "", err
 	}
 	return deref(out.VersionId), nil
+}
+
+// makeCurrent moves the label AWSCURRENT from base, where it must be, to version.
+func (s *Store) makeCurrent(ctx context.Context, id id, version, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &id.secret, VersionStage: aws.String(currentLabel), MoveToVersionId: &version}
+	if base != "" {
+		in.RemoveFromVersionId = &base
+	}
+	_, err := s.client.UpdateSecretVersionStage(ctx, in)
+	return err
 }
 
 func (s *Store) create(ctx context.Context, id id, text string) (string, error) {

@@ -54,7 +54,6 @@ func fixture(t *testing.T, url string, away vault.Store, seed func(name, raw str
 		Unavailable:     away,
 		Malformed:       map[string]func(string){"binary": seedBinary},
 		Pin:             func(name, version string) string { return name + "?version=" + version },
-		Lacks:           map[vaulttest.Capability]string{vaulttest.Atomic: "PutSecretValue cannot compare"},
 	}
 }
 
@@ -448,6 +447,61 @@ func TestPutDenied(t *testing.T) {
 	}
 	if want := map[string]int{"CreateSecret": 1}; !maps.Equal(f.sent(), want) {
 		t.Errorf("requests: %v; want %v", f.sent(), want)
+	}
+}
+
+// A version that may not become current changes nothing.
+func TestPutMayNotMove(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	base := f.add("app", version{SecretString: new("one")})
+	s := open(t, f.config(noMove))
+	_, err := s.Put(t.Context(), "app", secret.New("two"), base)
+	if e := wantKind(t, err, vault.ErrDenied); !strings.Contains(e.Detail, "UpdateSecretVersionStage") || !strings.Contains(e.Remedy, "UpdateSecretVersionStage") {
+		t.Errorf("Put = %v, remedy %q; want UpdateSecretVersionStage in both", err, e.Remedy)
+	}
+	if got, err := s.Get(t.Context(), "app"); err != nil || got.Version != base {
+		t.Errorf("Get = version %q, %v; want %q", got.Version, err, base)
+	}
+}
+
+// Another user stores a version between the comparison and the write, or between
+// the write and the move of the label.
+func TestPutInBetween(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"PutSecretValue", "UpdateSecretVersionStage"} {
+		f := newFake(t)
+		base := f.add("app", version{SecretString: new("one")})
+		var theirs string
+		f.before = func(op string) {
+			if op == at {
+				theirs = f.add("app", version{SecretString: new("theirs")})
+			}
+		}
+		s := open(t, f.config(full))
+		_, err := s.Put(t.Context(), "app", secret.New("mine"), base)
+		if e := wantKind(t, err, vault.ErrConflict); e.Detail != "the current version is "+theirs+", not "+base {
+			t.Errorf("%s: Put = %v", at, err)
+		}
+		if got, err := s.Get(t.Context(), "app"); err != nil || got.Version != theirs {
+			t.Errorf("%s: Get = version %q, %v; want theirs, %q", at, got.Version, err, theirs)
+		}
+		if got, err := s.Get(t.Context(), "app?stage=AWSPREVIOUS"); err != nil || got.Version != base {
+			t.Errorf("%s: the previous version is %q, %v; want %q", at, got.Version, err, base)
+		}
+	}
+}
+
+// The version has become current, but the response was lost.
+func TestPutLosesAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	base := f.add("app", version{SecretString: new("one")})
+	f.lose = "UpdateSecretVersionStage"
+	s := open(t, f.config(full))
+	v, err := s.Put(t.Context(), "app", secret.New("two"), base)
+	if got, getErr := s.Get(t.Context(), "app"); err != nil || getErr != nil || got.Version != v || got.Value.Reveal() != "two" {
+		t.Errorf("Put = %q, %v; Get = version %q, %v", v, err, got.Version, getErr)
 	}
 }
 

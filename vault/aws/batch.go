@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -58,6 +59,9 @@ func (s *Store) getTogether(ctx context.Context, names []string, results map[str
 		return
 	}
 	for _, entry := range out.SecretValues {
+		if labels := entry.VersionStages; len(labels) > 0 && !slices.Contains(labels, currentLabel) {
+			continue // an older version; a single request names the label
+		}
 		for _, name := range names {
 			if name == deref(entry.Name) || name == deref(entry.ARN) {
 				results[name] = s.found(name, entry)

@@ -105,7 +105,7 @@ const kmsRemedy = "allow kms:Decrypt and kms:GenerateDataKey on the secret's KMS
 
 func policyRemedy(op string) string {
 	if op == "put" {
-		return "allow secretsmanager:CreateSecret, PutSecretValue and GetSecretValue on it in the policy of the identity"
+		return "allow secretsmanager:CreateSecret, PutSecretValue, UpdateSecretVersionStage and GetSecretValue on it in the policy of the identity"
 	}
 	return "allow secretsmanager:GetSecretValue on it in the policy of the identity"
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 const (
 	full    = "AKIAFULL"
 	noBatch = "AKIANOBATCH"
+	noMove  = "AKIANOMOVE"
 	nothing = "AKIANOTHING"
 	unknown = "AKIAUNKNOWN"
 
@@ -31,6 +33,7 @@ type version struct {
 	VersionId    string
 	SecretString *string `json:",omitempty"`
 	SecretBinary []byte  `json:",omitempty"`
+	labels       []string
 }
 
 // A fake responds as Secrets Manager does.
@@ -38,15 +41,17 @@ type fake struct {
 	*httptest.Server
 
 	mu       sync.Mutex
-	secrets  map[string][]version // newest last; none if the secret has no value
+	secrets  map[string][]*version // newest last; none if the secret has no value
 	deleted  map[string]bool
 	requests map[string]int
 	answer   http.HandlerFunc // instead, if set
+	before   func(op string)  // each request, if set
+	lose     string           // the operation whose response is lost
 }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{secrets: map[string][]version{}, deleted: map[string]bool{}, requests: map[string]int{}}
+	f := &fake{secrets: map[string][]*version{}, deleted: map[string]bool{}, requests: map[string]int{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -77,9 +82,62 @@ func (f *fake) seed(name, text string) { f.add(name, version{SecretString: &text
 func (f *fake) add(name string, v version) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.store(name, v, "AWSCURRENT")
+}
+
+// store stores a version with labels, of which the first one of a secret has
+// AWSCURRENT; mu is held.
+func (f *fake) store(name string, v version, labels ...string) string {
 	v.VersionId = fmt.Sprintf("%x", rand.Text())[:36]
-	f.secrets[name] = append(f.secrets[name], v)
+	if len(f.secrets[name]) == 0 {
+		labels = append(labels, "AWSCURRENT")
+	}
+	f.secrets[name] = append(f.secrets[name], &v)
+	for _, label := range labels {
+		f.move(name, label, &v)
+	}
 	return v.VersionId
+}
+
+// move gives a label to a version, and AWSPREVIOUS to the one that was current.
+func (f *fake) move(name, label string, to *version) {
+	from := f.labelled(name, label)
+	if from != nil {
+		from.labels = slices.DeleteFunc(from.labels, func(l string) bool { return l == label })
+	}
+	if !slices.Contains(to.labels, label) {
+		to.labels = append(to.labels, label)
+	}
+	if label == "AWSCURRENT" && from != nil && from != to {
+		f.move(name, "AWSPREVIOUS", from)
+	}
+}
+
+// labelled returns the version that has a label, or nil.
+func (f *fake) labelled(name, label string) *version {
+	for _, v := range f.secrets[name] {
+		if slices.Contains(v.labels, label) {
+			return v
+		}
+	}
+	return nil
+}
+
+// relabel answers UpdateSecretVersionStage.
+func (f *fake) relabel(w http.ResponseWriter, name, label, from, to string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := slices.IndexFunc(f.secrets[name], func(v *version) bool { return v.VersionId == to })
+	switch has := f.labelled(name, label); {
+	case at < 0:
+		refuse(w, "ResourceNotFoundException", "Secrets Manager can't find the specified secret version.")
+	case has != nil && has.VersionId != from && has.VersionId != to:
+		refuse(w, "InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label "+label+
+			" is currently attached to version "+has.VersionId+", so you must explicitly reference that version in RemoveFromVersionId.")
+	default:
+		f.move(name, label, f.secrets[name][at])
+		reply(w, map[string]string{"ARN": arn(name), "Name": name})
+	}
 }
 
 // sent returns how often each operation was requested.
@@ -98,13 +156,21 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.answer(w, r)
 		return
 	}
+	if f.before != nil {
+		f.before(op)
+	}
+	if op == f.lose {
+		defer refuse(w, "InternalServiceError", "An error occurred on the server side.")
+		w = httptest.NewRecorder()
+	}
 	if code := permit(r, op); code != "" {
 		refuse(w, code, "User: arn:aws:iam::123456789012:user/x is not authorized to perform: secretsmanager:"+op)
 		return
 	}
 	var in struct {
 		SecretId, Name, VersionId, VersionStage string
-		SecretIdList                            []string
+		RemoveFromVersionId, MoveToVersionId    string
+		SecretIdList, VersionStages             []string
 		SecretString                            *string
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
@@ -124,7 +190,14 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "CreateSecret":
 		f.create(w, in.Name, in.SecretString)
 	case "PutSecretValue":
-		reply(w, map[string]string{"Name": in.SecretId, "VersionId": f.add(in.SecretId, version{SecretString: in.SecretString})})
+		if len(in.VersionStages) == 0 {
+			in.VersionStages = []string{"AWSCURRENT"}
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		reply(w, map[string]string{"Name": in.SecretId, "VersionId": f.store(in.SecretId, version{SecretString: in.SecretString}, in.VersionStages...)})
+	case "UpdateSecretVersionStage":
+		f.relabel(w, in.SecretId, in.VersionStage, in.RemoveFromVersionId, in.MoveToVersionId)
 	default:
 		refuse(w, "UnknownOperationException", "")
 	}
@@ -132,16 +205,15 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) create(w http.ResponseWriter, name string, text *string) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	_, exists := f.secrets[name]
-	deleted := f.deleted[name]
-	f.mu.Unlock()
 	switch {
-	case deleted:
+	case f.deleted[name]:
 		refuse(w, "InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
 	case exists:
 		refuse(w, "ResourceExistsException", "The operation failed because the secret "+name+" already exists.")
 	default:
-		reply(w, map[string]string{"Name": name, "VersionId": f.add(name, version{SecretString: text})})
+		reply(w, map[string]string{"Name": name, "VersionId": f.store(name, version{SecretString: text}, "AWSCURRENT")})
 	}
 }
 
@@ -152,7 +224,7 @@ func permit(r *http.Request, op string) string {
 	switch {
 	case key == unknown:
 		return "UnrecognizedClientException"
-	case key == nothing, key == noBatch && op == "BatchGetSecretValue":
+	case key == nothing, key == noBatch && op == "BatchGetSecretValue", key == noMove && op == "UpdateSecretVersionStage":
 		return "AccessDeniedException"
 	}
 	return ""
@@ -175,10 +247,12 @@ func (f *fake) find(name, id, stage string) (out map[string]any, code, text stri
 	case f.deleted[name]:
 		return nil, "InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."
 	}
-	for i, v := range versions {
-		label := map[int]string{len(versions) - 1: "AWSCURRENT", len(versions) - 2: "AWSPREVIOUS"}[i]
-		if id == v.VersionId || id == "" && (label == stage || stage == "" && label == "AWSCURRENT") {
-			out = map[string]any{"ARN": arn(name), "Name": name, "VersionId": v.VersionId}
+	if stage == "" {
+		stage = "AWSCURRENT"
+	}
+	for _, v := range versions {
+		if id == v.VersionId || id == "" && slices.Contains(v.labels, stage) {
+			out = map[string]any{"ARN": arn(name), "Name": name, "VersionId": v.VersionId, "VersionStages": slices.Clone(v.labels)}
 			if v.SecretString != nil {
 				out["SecretString"] = *v.SecretString
 			}

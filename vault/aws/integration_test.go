@@ -95,7 +95,17 @@ func testServerDeleted(t *testing.T, m *servertest.Moto, address string) {
 func testServerBatches(t *testing.T, address string, seed func(name, text string)) {
 	names := []string{"batch/1", "batch/2", "batch/3"}
 	for _, name := range names {
-		seed(name, name)
+		seed(name, "old")
+	}
+	s := open(t, config(address, full))
+	for _, name := range names {
+		seen, err := s.Get(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Put(t.Context(), name, secret.New(name), seen.Version); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, key := range []string{full, noBatch} {
 		for name, r := range open(t, config(address, key)).GetBatch(t.Context(), names) {
