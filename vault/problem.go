@@ -22,6 +22,9 @@ func NewProblem(kind error, detail, remedy string) Problem {
 // Stale returns the ErrConflict of a Put whose base is not the version that the
 // vault has. which is the vault's term for that version: "newest", "current".
 func Stale(which, seen, base string) Problem {
+	if IsMark(seen) || IsMark(base) {
+		return Problem{Kind: ErrConflict, Detail: "it holds another text than before"}
+	}
 	return Problem{Kind: ErrConflict, Detail: fmt.Sprintf("the %s version is %s, not %s", which, orNone(seen), orNone(base))}
 }
 

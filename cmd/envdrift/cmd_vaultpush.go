@@ -13,6 +13,7 @@ import (
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault"
 )
 
 type pushFlags struct {
@@ -88,15 +89,15 @@ func (c *cli) push(ctx context.Context, p workspace.Push, held keyring.Answer, f
 }
 
 // addPushed reports that a vault has a key, of file if that is not "".
-func (c *cli) addPushed(file string, t mapping.Target, name, vault string, stored bool, version string) {
+func (c *cli) addPushed(file string, t mapping.Target, name, to string, stored bool, version string) {
 	r := report.Row{
 		Status: report.Status(drift.Unchanged), File: file, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
-		Vault: vault, Names: []string{name}, Note: "the vault already has this key",
+		Vault: to, Names: []string{name}, Note: "the vault already has this key",
 	}
 	if stored {
-		r.Status, r.Note = report.Pushed, "to "+vault+", read back"
+		r.Status, r.Note = report.Pushed, "to "+to+", read back"
 	}
-	if version != "" {
+	if version != "" && !vault.IsMark(version) {
 		r.Note += ", version " + version
 	}
 	c.add(r)

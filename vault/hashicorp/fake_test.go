@@ -25,6 +25,7 @@ type fake struct {
 	records  map[string][]map[string]any // a version is nil once deleted
 	tokens   map[string]bool             // true: may read and write; false: may not
 	logins   int
+	before   func(method, path string) // each request, if set; mu is held
 	requests []string
 }
 
@@ -79,6 +80,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
 	f.requests = append(f.requests, r.Method+" "+path)
+	if f.before != nil {
+		f.before(r.Method, path)
+	}
 	var body map[string]any
 	_ = json.NewDecoder(r.Body).Decode(&body)
 

@@ -85,8 +85,8 @@ func (s *Store) String() string {
 	return "HashiCorp Vault at " + s.client.address
 }
 
-// Get returns the text under name and, from a version 2 engine, the number of
-// its version.
+// Get returns the text under name and the number of its version, or a
+// [vault.Mark] from an engine of version 1.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	p, err := s.locate(name)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 			return p.goneProblem(s.mount, r)
 		}
 		text, err := r.text(s.field)
-		found = vault.Secret{Name: name, Value: secret.New(text), Version: r.versionText()}
+		found = vault.Secret{Name: name, Value: secret.New(text), Version: r.seen(s.field)}
 		return err
 	})
 	if err != nil {
@@ -111,10 +111,11 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	return found, nil
 }
 
-// Put stores value under name and keeps the record's other fields. A version 2
-// engine compares: Put returns ErrConflict if the newest version is not base,
-// at the time of reading or of writing. Version 1 cannot compare, and the
-// version is "".
+// Put stores value under name and keeps the record's other fields. It returns
+// ErrConflict if the newest version is not base. A version 2 engine compares
+// while it writes, with the version of the whole record. Version 1 cannot: Put
+// compares the text that it finds before, and reads it again after writing. What
+// another user writes in between is replaced unseen.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	p, err := s.locate(name)
 	switch {
@@ -147,19 +148,15 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 	if err != nil {
 		return "", err
 	}
-	if s.kv.Load() == 1 {
-		fields, err := r.with(s.field, value)
-		if err == nil {
-			_, err = s.client.write(ctx, s.mount+"/"+p.plain, fields, value)
-		}
-		return "", err
-	}
 	if seen := r.seen(s.field); seen != base {
 		return "", vault.Stale("newest", seen, base)
 	}
 	fields, err := r.with(s.field, value)
 	if err != nil {
 		return "", err
+	}
+	if s.kv.Load() == 1 {
+		return s.putV1(ctx, p, fields, value, base)
 	}
 	answer, err := s.client.write(ctx, s.mount+"/data/"+p.data, map[string]any{
 		"data":    fields,
@@ -169,6 +166,22 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 		return "", err
 	}
 	return record{version: number(answer.Data["version"])}.versionText(), nil
+}
+
+func (s *Store) putV1(ctx context.Context, p path, fields map[string]any, value, base string) (string, error) {
+	if _, err := s.client.write(ctx, s.mount+"/"+p.plain, fields, value); err != nil {
+		return "", err
+	}
+	stored := record{fields: fields, unversioned: true}.seen(s.field)
+	r, err := s.read(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	// A standby may still have what was there before.
+	if seen := r.seen(s.field); seen != stored && seen != base {
+		return "", vault.Stale("newest", seen, base)
+	}
+	return stored, nil
 }
 
 // read returns the record at p. If the engine's version is not known, the
@@ -251,7 +264,7 @@ func (s *Store) readV1(ctx context.Context, p path) (record, error) {
 	if p.version != 0 {
 		return record{}, vault.NewProblem(vault.ErrName, "a KV engine of version 1 keeps no versions", "")
 	}
-	return record{fields: answer.Data}, nil
+	return record{fields: answer.Data, unversioned: true}, nil
 }
 
 func (s *Store) readV2(ctx context.Context, p path) (record, error) {

@@ -26,10 +26,8 @@ import (
 )
 
 var versionless = map[vaulttest.Capability]string{
-	vaulttest.Versions: "a KV engine of version 1 keeps none",
-	vaulttest.Conflict: "a KV engine of version 1 cannot compare",
-	vaulttest.Atomic:   "a KV engine of version 1 cannot compare",
-	vaulttest.Pins:     "a KV engine of version 1 keeps no versions",
+	vaulttest.Atomic: "a KV engine of version 1 cannot compare, nor tell what a write has replaced",
+	vaulttest.Pins:   "a KV engine of version 1 keeps no versions",
 }
 
 var badNames = []string{"a//b", "a/", "../a", "a/./b", "a?version=x", "a?b"}
@@ -68,6 +66,68 @@ func fakeFixture(t *testing.T, kv int) vaulttest.Fixture {
 		fixture.Lacks, fixture.Pin = versionless, nil
 	}
 	return fixture
+}
+
+// A field is compared by the version of the whole record: what another user
+// writes to another field is not lost.
+func TestPutFieldInBetween(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, 2)
+	f.seed("app", map[string]any{"key": "one", "other": "a"})
+	cfg := f.config(withToken(token))
+	cfg.Field = "key"
+	f.before = func(method, _ string) {
+		if method == http.MethodPut {
+			f.records["app"] = append(f.records["app"], map[string]any{"key": "one", "other": "b"})
+		}
+	}
+	if _, err := open(t, cfg).Put(t.Context(), "app", secret.New("two"), "1"); !errors.Is(err, vault.ErrConflict) {
+		t.Errorf("Put = %v; want ErrConflict", err)
+	}
+	if got := f.newest("app"); got["key"] != "one" || got["other"] != "b" {
+		t.Errorf("the record is %v; want that of the other user", got)
+	}
+}
+
+// An engine of version 1 has no versions: the texts before and after a write tell
+// what they can.
+func TestPutV1InBetween(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		read, back string // what there is when Put reads, and when it reads again
+		conflict   bool
+		stored     bool
+	}{
+		"nobody else":              {read: "one", back: "mine", stored: true},
+		"another text before":      {read: "theirs", back: "theirs", conflict: true},
+		"another text afterwards":  {read: "one", back: "theirs", conflict: true, stored: true},
+		"a standby that is behind": {read: "one", back: "one", stored: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, 1)
+			f.seed("app", map[string]any{"value": "one"})
+			s := open(t, f.config(withToken(token)))
+			base, err := s.Get(t.Context(), "app")
+			if err != nil || !vault.IsMark(base.Version) {
+				t.Fatalf("Get = version %q, %v; want a mark", base.Version, err)
+			}
+			wrote := false
+			f.before = func(method, _ string) {
+				text := tt.read
+				if wrote {
+					text = tt.back
+				}
+				if wrote = wrote || method == http.MethodPut; method == http.MethodGet {
+					f.records["app"] = []map[string]any{{"value": text}}
+				}
+			}
+			_, err = s.Put(t.Context(), "app", secret.New("mine"), base.Version)
+			if errors.Is(err, vault.ErrConflict) != tt.conflict || (err == nil) == tt.conflict || wrote != tt.stored {
+				t.Errorf("Put = %v, stored %t; want a conflict %t, stored %t", err, wrote, tt.conflict, tt.stored)
+			}
+		})
+	}
 }
 
 func TestFields(t *testing.T) {

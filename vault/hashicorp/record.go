@@ -14,10 +14,11 @@ import (
 
 // A record is what a KV engine has at a path.
 type record struct {
-	fields    map[string]any
-	version   int  // 0: nothing there, or a version 1 engine
-	gone      bool // this version was deleted or destroyed
-	destroyed bool
+	fields      map[string]any
+	version     int  // 0: nothing there, or a version 1 engine
+	unversioned bool // of a version 1 engine
+	gone        bool // this version was deleted or destroyed
+	destroyed   bool
 }
 
 func (r record) versionText() string {
@@ -30,8 +31,12 @@ func (r record) versionText() string {
 // seen returns the version that the caller of Put saw in a Get of this record:
 // none if there is a record but no text.
 func (r record) seen(field string) string {
-	if _, err := r.text(field); r.gone || err != nil {
+	text, err := r.text(field)
+	switch {
+	case r.gone || err != nil:
 		return ""
+	case r.unversioned:
+		return vault.Mark(text)
 	}
 	return r.versionText()
 }
