@@ -16,6 +16,8 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -39,6 +41,7 @@ const maxAnswer = 1 << 20
 // A Store is the secrets of one project. It signs in with the first request.
 type Store struct {
 	link *link
+	put  sync.Map // from a secret's id to the number of the version that Put added
 }
 
 var _ vault.Store = (*Store)(nil)
@@ -51,7 +54,7 @@ func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 		cfg.Getenv = func(string) string { return "" }
 	}
 	l, err := newLink(cfg)
-	s := &Store{l}
+	s := &Store{link: l}
 	if err != nil {
 		return nil, s.fail("open", "", err)
 	}
@@ -70,13 +73,19 @@ func (s *Store) String() string {
 	return text
 }
 
-// Get returns the text under name and the number of its version.
+// Get returns the text under name and the number of its version. After a Put, that
+// is not an older one than it has added: the answer about the newest version may
+// be minutes old.
 func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	r, err := parse(name)
 	if err != nil {
 		return vault.Secret{}, s.fail("get", name, err)
 	}
 	found, err := s.read(ctx, r)
+	if added, ok := s.put.Load(r.secret); ok && r.version == "" && (err == nil || status.Code(err) == codes.NotFound) && number(found.Version) < added.(int) {
+		r.version = strconv.Itoa(added.(int))
+		found, err = s.read(ctx, r)
+	}
 	if err != nil {
 		return vault.Secret{}, s.fail("get", name, err)
 	}
@@ -102,7 +111,11 @@ func (s *Store) Put(ctx context.Context, name string, value secret.Value, base s
 	if err != nil {
 		return "", s.fail("put", name, err)
 	}
-	return vault.Append(ctx, &versionLog{s: s, r: r, name: name, base: base, sent: []secret.Value{value}}, value, base)
+	version, err := vault.Append(ctx, &versionLog{s: s, r: r, name: name, base: base, sent: []secret.Value{value}}, value, base)
+	if err == nil {
+		s.put.Store(r.secret, number(version))
+	}
+	return version, err
 }
 
 // seen returns the version that the caller of Put saw in a Get of r: none if

@@ -98,6 +98,9 @@ func TestPutWhileLatestLags(t *testing.T) {
 	if v, err := s.Put(t.Context(), "app", secret.New("mine"), "3"); v != "4" || err != nil {
 		t.Errorf("Put on version 3 = %q, %v; want version 4", v, err)
 	}
+	if got, err := s.Get(t.Context(), "app"); got.Version != "4" || err != nil {
+		t.Errorf("Get after it = version %q, %v; want 4", got.Version, err)
+	}
 	if _, err := s.Put(t.Context(), "app", secret.New("mine"), "9"); !errors.Is(err, vault.ErrConflict) {
 		t.Errorf("Put on a version that is not there = %v; want ErrConflict", err)
 	}
