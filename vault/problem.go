@@ -22,10 +22,11 @@ func NewProblem(kind error, detail, remedy string) Problem {
 // Stale returns the ErrConflict of a Put whose base is not the version that the
 // vault has. which is the vault's term for that version: "newest", "current".
 func Stale(which, seen, base string) Problem {
+	const again = "run the command again: it begins with what the vault has now"
 	if IsMark(seen) || IsMark(base) {
-		return Problem{Kind: ErrConflict, Detail: "it holds another text than before"}
+		return Problem{ErrConflict, "it holds another text than before", again}
 	}
-	return Problem{Kind: ErrConflict, Detail: fmt.Sprintf("the %s version is %s, not %s", which, orNone(seen), orNone(base))}
+	return Problem{Kind: ErrConflict, Remedy: again, Detail: fmt.Sprintf("the %s version is %s, not %s", which, orNone(seen), orNone(base))}
 }
 
 func orNone(version string) string {

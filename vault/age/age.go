@@ -201,14 +201,14 @@ func (s *Store) replace(root *os.Root, name, file string, data []byte, base stri
 		return "", s.unreadable("put", name, err)
 	}
 	if there != base {
-		return "", s.fail("put", name, vault.ErrConflict, "", "")
+		return "", vault.Stale("newest", there, base).Of("put", s.String(), name)
 	}
 	err = atomicfile.MkdirAllIn(root, path.Dir(file), 0o755)
 	if err == nil {
 		err = atomicfile.Replace(root, file, old, data, 0o644, false)
 	}
 	if errors.Is(err, atomicfile.ErrChanged) {
-		return "", s.fail("put", name, vault.ErrConflict, "", "")
+		return "", vault.Stale("newest", "another one", base).Of("put", s.String(), name)
 	}
 	if err != nil {
 		return "", s.unwritable(name, err)
