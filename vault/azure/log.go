@@ -20,7 +20,8 @@ import (
 
 // A versionLog is the versions of one secret. Their ids are random and their
 // times whole seconds: within a second, the order is that of the ids, whichever
-// was stored first, and it is known when the second is over.
+// was stored first, and it is known when the second is over. Of what another tool
+// stores in the same second as a Put, either may stay: that tool compares nothing.
 type versionLog struct {
 	s      *Store
 	name   string              // as in the request
