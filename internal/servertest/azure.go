@@ -41,11 +41,16 @@ type Azure struct {
 	URL    string
 	CACert string // file
 
+	// A test may set these before the first request.
+	Between func(secret string) // runs before each version that is stored, as another user who is faster
+	Lies    bool                // versions that were stored over HTTP are never the newest that is returned
+
 	server *httptest.Server
 	fake   *fake.ServerTransport
 
 	mu       sync.Mutex
 	secrets  map[string][]*azsecrets.Secret // versions, the newest last
+	stored   map[*azsecrets.Secret]bool     // those that came over HTTP
 	deleted  map[string]bool
 	tokens   map[string]string // the identity that has it
 	requests []string
@@ -55,7 +60,7 @@ type Azure struct {
 // AzureKeyVault starts a vault that knows the identities of [Azure.Env].
 func AzureKeyVault(t testing.TB) *Azure {
 	t.Helper()
-	a := &Azure{secrets: map[string][]*azsecrets.Secret{}, deleted: map[string]bool{}, tokens: map[string]string{}}
+	a := &Azure{secrets: map[string][]*azsecrets.Secret{}, stored: map[*azsecrets.Secret]bool{}, deleted: map[string]bool{}, tokens: map[string]string{}}
 	a.fake = fake.NewServerTransport(&fake.Server{GetSecret: a.getSecret, SetSecret: a.setSecret})
 	a.server = httptest.NewUnstartedServer(a)
 	a.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are tested too
@@ -239,7 +244,7 @@ func (a *Azure) getSecret(_ context.Context, name, version string, _ *azsecrets.
 	defer a.mu.Unlock()
 	var found *azsecrets.Secret
 	for _, s := range a.secrets[name] {
-		if version == "" || s.ID.Version() == version {
+		if version == "" && !(a.Lies && a.stored[s]) || s.ID.Version() == version {
 			found = s
 		}
 	}
@@ -277,6 +282,9 @@ func (a *Azure) listVersions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Azure) setSecret(_ context.Context, name string, p azsecrets.SetSecretParameters, _ *azsecrets.SetSecretOptions) (resp azfake.Responder[azsecrets.SetSecretResponse], fail azfake.ErrorResponder) {
+	if a.Between != nil {
+		a.Between(name)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -286,6 +294,7 @@ func (a *Azure) setSecret(_ context.Context, name string, p azsecrets.SetSecretP
 		fail.SetError(&refusal{409, "Conflict", "ObjectIsDeletedButRecoverable", "Secret " + name + " is currently in a deleted but recoverable state."})
 	default:
 		s := a.add(name, &azsecrets.Secret{Value: p.Value, ContentType: p.ContentType, Tags: p.Tags})
+		a.stored[s] = true
 		resp.SetResponse(http.StatusOK, azsecrets.SetSecretResponse{Secret: *s}, nil)
 	}
 	return resp, fail

@@ -29,6 +29,10 @@ const (
 type GCP struct {
 	Endpoint string // of [GCP.Serve] without interceptors
 
+	// A test may set these before the first request.
+	Between func(secret string) // runs before each version that is added, as another user who is faster
+	Lies    bool                // versions that were added are never returned
+
 	secretmanagerpb.UnimplementedSecretManagerServiceServer
 
 	mu       sync.Mutex
@@ -39,6 +43,7 @@ type GCP struct {
 type gcpVersion struct {
 	data  []byte
 	state secretmanagerpb.SecretVersion_State
+	added bool // and not seeded
 }
 
 // SecretManager starts a server that ends with the test.
@@ -75,7 +80,7 @@ func (g *GCP) ServeWith(t testing.TB, options ...grpc.ServerOption) (endpoint st
 func (g *GCP) Seed(secret string, data []byte) (version string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.secrets[secret] = append(g.secrets[secret], &gcpVersion{data, secretmanagerpb.SecretVersion_ENABLED})
+	g.secrets[secret] = append(g.secrets[secret], &gcpVersion{data: data, state: secretmanagerpb.SecretVersion_ENABLED})
 	return strconv.Itoa(len(g.secrets[secret]))
 }
 
@@ -127,6 +132,9 @@ func (g *GCP) AccessSecretVersion(_ context.Context, r *secretmanagerpb.AccessSe
 		return nil, status.Errorf(codes.InvalidArgument, "The provided SecretVersion name [%s] is malformed.", r.GetName())
 	}
 	versions := g.secrets[secret]
+	if g.Lies {
+		versions = slices.DeleteFunc(slices.Clone(versions), func(v *gcpVersion) bool { return v.added })
+	}
 	n := len(versions)
 	if rest[1] != "latest" {
 		n, _ = strconv.Atoi(rest[1])
@@ -164,6 +172,9 @@ func (g *GCP) CreateSecret(_ context.Context, r *secretmanagerpb.CreateSecretReq
 
 // AddSecretVersion implements the API.
 func (g *GCP) AddSecretVersion(_ context.Context, r *secretmanagerpb.AddSecretVersionRequest) (*secretmanagerpb.SecretVersion, error) {
+	if _, secret, ok := strings.Cut(r.GetParent(), "/secrets/"); ok && g.Between != nil {
+		g.Between(secret)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	secret, rest, err := g.find("AddSecretVersion", r.GetParent())
@@ -178,7 +189,7 @@ func (g *GCP) AddSecretVersion(_ context.Context, r *secretmanagerpb.AddSecretVe
 	if !ok {
 		return nil, notThere(secret)
 	}
-	g.secrets[secret] = append(versions, &gcpVersion{data, secretmanagerpb.SecretVersion_ENABLED})
+	g.secrets[secret] = append(versions, &gcpVersion{data: data, state: secretmanagerpb.SecretVersion_ENABLED, added: true})
 	return &secretmanagerpb.SecretVersion{
 		Name: fmt.Sprintf("projects/%s/secrets/%s/versions/%d", GCPProjectNumber, secret, len(versions)+1),
 	}, nil
