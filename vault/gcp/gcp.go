@@ -84,7 +84,9 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 	found, err := s.read(ctx, r)
 	if added, ok := s.put.Load(r.secret); ok && r.version == "" && (err == nil || status.Code(err) == codes.NotFound) && number(found.Version) < added.(int) {
 		r.version = strconv.Itoa(added.(int))
-		found, err = s.read(ctx, r)
+		if newer, newerErr := s.read(ctx, r); newerErr == nil {
+			found, err = newer, nil
+		}
 	}
 	if err != nil {
 		return vault.Secret{}, s.fail("get", name, err)
