@@ -130,8 +130,12 @@ func yield(ctx context.Context, log Log, mine, theirs secret.Value) error {
 	if mine.Reveal() == theirs.Reveal() {
 		return nil
 	}
+	replaced := false // mine, as far as is known
 	for quiet := 0; quiet < pauses; quiet++ {
 		newest, err := again(ctx, func() (Secret, error) { return log.Newest(ctx) })
+		if err != nil && replaced {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -147,8 +151,9 @@ func yield(ctx context.Context, log Log, mine, theirs secret.Value) error {
 				return slices.Contains([]string{mine.Reveal(), theirs.Reveal(), text.Reveal()}, s.Value.Reveal())
 			})
 		}
+		replaced = true
 		if err := sleep(ctx, pause); err != nil {
-			return err
+			return nil
 		}
 	}
 	return nil

@@ -198,6 +198,7 @@ func TestAppendFails(t *testing.T) {
 	}{
 		{"newest", 0, "out of order", ""},
 		{"added", 0, "version 3 is stored, but whether it has replaced another user's is not known: out of order", ""},
+		{"newest", 2, "the newest version is 2, not 1", "run the command again: it begins with what the vault has now"},
 		{"newest", 1, "version 3 has replaced version 2, which another user or process stored at the same time, and version 2 could not be put back: out of order", "put back 2"},
 		{"add", 1, "version 3 has replaced version 2, which another user or process stored at the same time, and version 2 could not be put back: out of order", "put back 2"},
 	}
@@ -216,7 +217,7 @@ func TestAppendFails(t *testing.T) {
 			}
 			_, err := vault.Append(t.Context(), &journalLog{journal: j}, secret.New("mine"), "1")
 			e, ok := errors.AsType[*vault.Error](err)
-			if !ok || !errors.Is(err, vault.ErrUnavailable) || e.Detail != tt.want || e.Remedy != tt.remedy {
+			if !ok || !errors.Is(err, vault.ErrUnavailable) && !errors.Is(err, vault.ErrConflict) || e.Detail != tt.want || e.Remedy != tt.remedy {
 				t.Errorf("%s fails: Append = %v, remedy %q; want %q, %q", tt.op, err, e.Remedy, tt.want, tt.remedy)
 			}
 		})
