@@ -37,11 +37,11 @@ type Log interface {
 	Fail(err error) *Error
 }
 
-// The times of a Put that has lost.
 const (
-	pause  = 250 * time.Millisecond
-	pauses = 4
-	giveUp = time.Minute
+	pause    = 250 * time.Millisecond // between two looks
+	pauses   = 4                      // that nothing must change in
+	patience = 20                     // pauses that another writer gets
+	giveUp   = time.Minute            // after the write
 )
 
 // Append is the Put of a vault that cannot compare while it writes. It compares
@@ -50,8 +50,9 @@ const (
 // text again and returns ErrConflict.
 //
 // Until then, readers see a text that is about to be withdrawn. A Put that finds
-// such a text as its base waits, as long as Unsettled says. If the writer is
-// killed in this time, the text stays.
+// such a text as its base waits, as long as Unsettled says. The first writer waits
+// too, and returns ErrConflict if its text is not the newest afterwards: another
+// writer may have been killed before it stored that again.
 func Append(ctx context.Context, log Log, value secret.Value, base string) (version string, err error) {
 	err = compare(ctx, log, base)
 	if wait := log.Unsettled(); err == nil && base != "" && wait > 0 {
@@ -63,6 +64,7 @@ func Append(ctx context.Context, log Log, value secret.Value, base string) (vers
 		return "", log.Fail(err)
 	}
 	version, err = log.Add(ctx, value)
+	stored := time.Now()
 
 	// To be interrupted now would leave another user's key replaced.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUp)
@@ -74,6 +76,9 @@ func Append(ctx context.Context, log Log, value secret.Value, base string) (vers
 	version = added[len(added)-1].Version
 	first := added[0]
 	if first.Version == version {
+		if version, err = confirm(ctx, log, Secret{Version: version, Value: value}, stored, base); err != nil {
+			return "", log.Fail(err)
+		}
 		return version, nil
 	}
 	if err := yield(ctx, log, value, first.Value); err != nil {
@@ -119,6 +124,29 @@ func addedBy(ctx context.Context, log Log, version string, value secret.Value, a
 		return nil, failed
 	}
 	return added, nil
+}
+
+// confirm returns the newest version if it has the text of mine, which was the
+// first and was stored at that time, or soon has it again; else a conflict. A vault
+// that still returns base tells nothing: the caller reads back.
+func confirm(ctx context.Context, log Log, mine Secret, stored time.Time, base string) (version string, err error) {
+	err = sleep(ctx, time.Until(stored.Add(pauses*pause)))
+	for looks := 0; err == nil; looks++ {
+		var newest Secret
+		newest, err = again(ctx, func() (Secret, error) { return log.Newest(ctx) })
+		switch {
+		case err != nil:
+		case newest.Version == base:
+			return mine.Version, nil
+		case newest.Value.Reveal() == mine.Value.Reveal():
+			return newest.Version, nil
+		case looks == patience:
+			return "", Stale("newest", newest.Version, base)
+		default:
+			err = sleep(ctx, pause)
+		}
+	}
+	return "", err
 }
 
 // yield stores the text theirs again, as long as mine, which lost against it, is

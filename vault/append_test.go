@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,8 @@ import (
 type journal struct {
 	mu     sync.Mutex
 	rand   *rand.Rand
-	texts  []string // version 1 first
-	broken func(op string) error
+	texts  []string              // version 1 first
+	broken func(op string) error // instead of a request
 	wait   time.Duration
 }
 
@@ -32,6 +33,7 @@ type journal struct {
 type journalLog struct {
 	*journal
 	last int
+	dies bool // once it has added
 }
 
 func (j *journal) travel() {
@@ -77,6 +79,9 @@ func (l *journalLog) Add(_ context.Context, value secret.Value) (version string,
 		l.texts = append(l.texts, value.Reveal())
 		version = strconv.Itoa(len(l.texts))
 	})
+	if l.dies {
+		runtime.Goexit()
+	}
 	return version, err
 }
 
@@ -114,7 +119,7 @@ func rounds(n int) int {
 // Of several Puts on one base one succeeds, and its text is the newest.
 func TestAppendAtOnce(t *testing.T) {
 	t.Parallel()
-	for round := range rounds(300) {
+	for round := range rounds(100) {
 		synctest.Test(t, func(t *testing.T) {
 			j := &journal{rand: rand.New(rand.NewPCG(uint64(round), 1))}
 			base := ""
@@ -149,7 +154,7 @@ func TestAppendAtOnce(t *testing.T) {
 func TestAppendInTurn(t *testing.T) {
 	t.Parallel()
 	lost, accepted := 0, 0
-	for round := range rounds(100) {
+	for round := range rounds(20) {
 		synctest.Test(t, func(t *testing.T) {
 			j := &journal{rand: rand.New(rand.NewPCG(uint64(round), 2)), texts: []string{"."}, wait: 300 * time.Millisecond}
 			var done []string
@@ -185,6 +190,28 @@ func TestAppendInTurn(t *testing.T) {
 	}
 	if lost > 0 {
 		t.Errorf("of %d accepted texts %d were lost", accepted, lost)
+	}
+}
+
+// One of two writers is killed after its write: if the other one has succeeded, its
+// text is the newest.
+func TestAppendKilled(t *testing.T) {
+	t.Parallel()
+	for round := range rounds(100) {
+		synctest.Test(t, func(t *testing.T) {
+			j := &journal{rand: rand.New(rand.NewPCG(uint64(round), 3)), texts: []string{"base"}}
+			var err error
+			go func() { _, err = vault.Append(t.Context(), &journalLog{journal: j}, secret.New("mine"), "1") }()
+			go func() {
+				_, _ = vault.Append(t.Context(), &journalLog{journal: j, dies: true}, secret.New("theirs"), "1")
+			}()
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			newest := j.texts[len(j.texts)-1]
+			if err == nil && newest != "mine" || err != nil && (!errors.Is(err, vault.ErrConflict) || newest != "theirs") {
+				t.Errorf("round %d: Append = %v, and the newest of %q is %q", round, err, j.texts, newest)
+			}
+		})
 	}
 }
 

@@ -166,8 +166,9 @@ func TestPutByNumber(t *testing.T) {
 // with the fewest permissions.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	const access, two, add, create = "AccessSecretVersion projects/team-project/secrets/app/versions/latest", "AccessSecretVersion projects/team-project/secrets/app/versions/2",
-		"AddSecretVersion projects/team-project/secrets/app", "CreateSecret projects/team-project"
+	const access, two, three = "AccessSecretVersion projects/team-project/secrets/app/versions/latest",
+		"AccessSecretVersion projects/team-project/secrets/app/versions/2", "AccessSecretVersion projects/team-project/secrets/app/versions/3"
+	const add, create = "AddSecretVersion projects/team-project/secrets/app", "CreateSecret projects/team-project"
 	g := servertest.SecretManager(t)
 	s := open(t, config(t, g.Endpoint))
 	var seen int
@@ -182,11 +183,11 @@ func TestRequests(t *testing.T) {
 	if _, err := s.Put(t.Context(), "app", secret.New("one"), ""); err != nil {
 		t.Errorf("Put = %v", err)
 	}
-	step("Put of a new secret", access, add, create, add)
+	step("Put of a new secret", access, add, create, add, two)
 	if _, err := s.Put(t.Context(), "app", secret.New("two"), "1"); err != nil {
 		t.Errorf("Put = %v", err)
 	}
-	step("Put", access, two, two, add)
+	step("Put", access, two, two, add, three)
 	if _, err := s.Get(t.Context(), "app"); err != nil {
 		t.Errorf("Get = %v", err)
 	}

@@ -92,6 +92,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"PutGet", "", testPutGet},
 		{"NotFound", "", testNotFound},
 		{"Update", "", testUpdate},
+		{"UpdateSeeded", "", testUpdateSeeded},
 		{"EmptyRefused", "", testEmptyRefused},
 		{"BadName", "", testBadName},
 		{"Cancelled", "", testCancelled},
@@ -204,11 +205,13 @@ func testUpdate(s *suite) {
 	s.put(name, mark+"-1", "")
 	s.put(name, mark+"-2", s.get(name).Version)
 	s.wantText(name, mark+"-2")
+}
 
-	seeded := s.Name("seeded-then-updated")
-	s.Seed(seeded, mark+"-1")
-	s.put(seeded, mark+"-2", s.get(seeded).Version)
-	s.wantText(seeded, mark+"-2")
+func testUpdateSeeded(s *suite) {
+	name := s.Name("seeded-then-updated")
+	s.Seed(name, mark+"-1")
+	s.put(name, mark+"-2", s.get(name).Version)
+	s.wantText(name, mark+"-2")
 }
 
 func testEmptyRefused(s *suite) {
