@@ -28,6 +28,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -113,9 +114,8 @@ func (s *Store) Get(ctx context.Context, name string) (vault.Secret, error) {
 
 // Put stores value under name and keeps the record's other fields. It returns
 // ErrConflict if the newest version is not base. A version 2 engine compares
-// while it writes, with the version of the whole record. Version 1 cannot: Put
-// compares the text that it finds before, and reads it again after writing. What
-// another user writes in between is replaced unseen.
+// while it writes, with the version of the whole record. Version 1 cannot: see
+// putV1.
 func (s *Store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	p, err := s.locate(name)
 	switch {
@@ -168,12 +168,22 @@ func (s *Store) put(ctx context.Context, p path, value, base string) (string, er
 	return record{version: number(answer.Data["version"])}.versionText(), nil
 }
 
+// settle is longer than a check and a write take.
+const settle = time.Second
+
+// putV1 stores fields in a version 1 engine, where base was found. It cannot
+// compare while it writes, nor tell what it has replaced. So it waits, and looks
+// whether the text is still there, as in Fischer's algorithm for mutual exclusion:
+// of several Puts at once, all who have seen base have written by then. The last
+// one has succeeded, and the others see that they have not. If a Put takes longer,
+// or another tool writes in between, what that wrote is replaced unseen.
 func (s *Store) putV1(ctx context.Context, p path, fields map[string]any, value, base string) (string, error) {
 	if _, err := s.client.write(ctx, s.mount+"/"+p.plain, fields, value); err != nil {
 		return "", err
 	}
 	stored := record{fields: fields, unversioned: true}.seen(s.field)
-	r, err := s.read(ctx, p)
+	time.Sleep(settle)
+	r, err := s.read(context.WithoutCancel(ctx), p)
 	if err != nil {
 		return "", err
 	}

@@ -26,8 +26,7 @@ import (
 )
 
 var versionless = map[vaulttest.Capability]string{
-	vaulttest.Atomic: "a KV engine of version 1 cannot compare, nor tell what a write has replaced",
-	vaulttest.Pins:   "a KV engine of version 1 keeps no versions",
+	vaulttest.Pins: "a KV engine of version 1 keeps no versions",
 }
 
 var badNames = []string{"a//b", "a/", "../a", "a/./b", "a?version=x", "a?b"}
