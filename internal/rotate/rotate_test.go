@@ -123,7 +123,7 @@ func (p *place) git(args ...string) {
 func (p *place) secret() *rotate.Secret {
 	p.t.Helper()
 	w, err := workspace.Open(workspace.Options{Dir: p.dir, Env: p.env,
-		Overrides: config.Overrides{Providers: vault.Providers{{Name: "memory"}}},
+		Overrides: config.Overrides{Providers: vault.Providers{{Name: "memory", Local: true}}},
 		OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return p.held, nil }})
 	if err != nil {
 		p.t.Fatal(err)

@@ -160,6 +160,11 @@ func (w *Workspace) ReplaceKeys(ctx context.Context, targets []mapping.Target, h
 	if err != nil {
 		return have, &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: err}
 	}
+	// First: a run that is killed in between is not to meet a key of its own that this
+	// clone has not agreed to.
+	if err := w.repin(ctx, t, keys); err != nil {
+		return have, err
+	}
 	version, err := store.Put(ctx, name, text, now.Version)
 	if err != nil {
 		return have, err
@@ -171,7 +176,7 @@ func (w *Workspace) ReplaceKeys(ctx context.Context, targets []mapping.Target, h
 	if got, err := keyring.ParseKey(back, store.String(), t.Names); err != nil || got.Reveal() != keys.Reveal() {
 		return have, fail("read back", "the value that was read back is not the one that was stored")
 	}
-	return keyring.Answer{Keys: keys, Version: version, Vault: store.String()}, w.repin(ctx, t, keys)
+	return keyring.Answer{Keys: keys, Version: version, Vault: store.String()}, nil
 }
 
 // An OverwriteError reports another key, or another text, under the name.
