@@ -111,25 +111,21 @@ func (c *cli) pushAll(ctx context.Context, f pushFlags) error {
 		return err
 	}
 	var pushes []workspace.Push
-	var asked []mapping.Target
 	for _, t := range targets {
 		p, err := c.preparePush(ctx, t.Folder(), t, f)
 		if err != nil {
 			c.addFailure(t, t.KeysFile, err)
 			continue
 		}
-		pushes, asked = append(pushes, p), append(asked, t)
+		pushes = append(pushes, p)
 	}
-	stored := map[[2]string]bool{}
-	for i, held := range c.work.FetchToCheck(ctx, asked) {
-		name := [2]string{held.Vault, asked[i].Mapping.SecretName}
-		if stored[name] { // a secret that several mappings share
-			held = c.work.FetchToCheck(ctx, asked[i:i+1])[0]
+	for i, r := range c.work.PushAll(ctx, pushes, f.options.Force) {
+		p := pushes[i]
+		if r.Err != nil {
+			c.addFailure(p.Target, p.Target.KeysFile, r.Err)
+			continue
 		}
-		stored[name] = true
-		if err := c.push(ctx, pushes[i], held, f.options.Force); err != nil {
-			c.addFailure(asked[i], asked[i].KeysFile, err)
-		}
+		c.addPushed("", p.Target, p.Name, r.Vault, r.Stored, r.Version)
 	}
 	return nil
 }

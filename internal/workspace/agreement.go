@@ -47,6 +47,7 @@ func (e *AgreementError) Error() string {
 // Workspace share it.
 type agreements struct {
 	once       sync.Once
+	pushed     sync.Mutex // several keys may be stored at once
 	pins       trust.Pins
 	repository string
 	files      map[string]trust.Agreement
@@ -296,6 +297,8 @@ func (w *Workspace) repin(ctx context.Context, t mapping.Target, keys ecies.Keys
 	if err != nil {
 		return err
 	}
+	a.pushed.Lock()
+	defer a.pushed.Unlock()
 	files := map[string]trust.Agreement{}
 	for _, other := range append(w.All(), t) {
 		if other.File != "" && other.Mapping.Line > 0 && other.Mapping.SecretName == t.Mapping.SecretName {

@@ -196,6 +196,8 @@ func (m *memory) Get(_ context.Context, name string) (vault.Secret, error) {
 }
 
 func (m *memory) Put(_ context.Context, name string, value secret.Value, _ string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.err == nil && !m.lies {
 		m.secrets[name] = value.Reveal()
 	}

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -129,6 +131,47 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 		return false, "", &vault.Error{Op: "put", Vault: store.String(), Name: name, Err: vault.ErrConflict, Detail: "the value that was read back is not the one that was stored"}
 	}
 	return true, version, w.repin(ctx, p.Target, p.Keys)
+}
+
+// A Pushed is what became of a [Push].
+type Pushed struct {
+	Vault   string
+	Stored  bool
+	Version string
+	Err     error
+}
+
+// PushAll is Push for several keys, at most so many at a time as the configuration
+// says: some vaults take seconds. Those of one secret come one after another.
+func (w *Workspace) PushAll(ctx context.Context, pushes []Push, force bool) []Pushed {
+	targets := make([]mapping.Target, len(pushes))
+	for i, p := range pushes {
+		targets[i] = p.Target
+	}
+	held := w.FetchToCheck(ctx, targets)
+	secrets := map[[2]string][]int{}
+	for i, t := range targets {
+		name := [2]string{held[i].Vault, t.Mapping.SecretName}
+		secrets[name] = append(secrets[name], i)
+	}
+	pushed := make([]Pushed, len(pushes))
+	var g errgroup.Group
+	g.SetLimit(w.workers())
+	for _, same := range secrets {
+		g.Go(func() error {
+			for n, i := range same {
+				if n > 0 { // the one before may have changed it
+					held[i] = keyring.Fetch(ctx, w.Vault, targets[i:i+1], 1)[0]
+				}
+				r := &pushed[i]
+				r.Vault = held[i].Vault
+				r.Stored, r.Version, r.Err = w.Push(ctx, pushes[i], held[i], force)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return pushed
 }
 
 // ReplaceKeys stores other keys in the secret that targets share, in place of those

@@ -2,6 +2,7 @@ package workspace_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -101,5 +102,43 @@ func TestPush(t *testing.T) {
 				t.Error("the vault does not hold the key")
 			}
 		})
+	}
+}
+
+// TestPushAll stores keys at once, and one secret that two mappings share once.
+func TestPushAll(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	config := "[vault]\nprovider = \"local\"\n"
+	keys := map[string]*ecies.PrivateKey{}
+	for i := range 12 {
+		folder := fmt.Sprint("s", i)
+		name := fmt.Sprint("secret", i%11) // the last is that of the first
+		if keys[name] == nil {
+			keys[name] = newKey(t)
+		}
+		config += fmt.Sprintf("[[vault.sync.mappings]]\nsecret_name = %q\nfolder_path = %q\n", name, folder)
+		p.write(folder+"/.env", locked(t, keys[name], "A=1\n"))
+	}
+	p.write("envdrift.toml", config)
+	w := p.open()
+	store := p.vaults.at("")
+	var pushes []workspace.Push
+	for _, target := range targets(t, w) {
+		push, err := w.PreparePushOf(secret.New(ecies.Keys{keys[target.Mapping.SecretName]}.Reveal()), target, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pushes = append(pushes, push)
+	}
+	for i, r := range w.PushAll(t.Context(), pushes, false) {
+		if r.Err != nil || r.Stored != (i < 11) || r.Vault == "" {
+			t.Errorf("PushAll: %d: stored %t, %v", i, r.Stored, r.Err)
+		}
+	}
+	for name, key := range keys {
+		if !strings.HasSuffix(store.secrets[name], key.Reveal()) {
+			t.Errorf("%s has not got its key", name)
+		}
 	}
 }
