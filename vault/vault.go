@@ -80,6 +80,10 @@ type FileStore interface {
 
 	// Path returns the file of a secret, relative to Config.Dir.
 	Path(name string) string
+
+	// RecipientsFile returns the file that says whom secrets are encrypted for,
+	// relative to Config.Dir.
+	RecipientsFile() string
 }
 
 // A Secret is what a vault has under a name.

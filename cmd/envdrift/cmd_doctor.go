@@ -84,6 +84,9 @@ func (c *cli) examineConfig(ctx context.Context) []diagnosis {
 		if err := c.work.CheckVault(ctx, t); err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
 		}
+		if err := c.work.CheckReaders(ctx, t); err != nil {
+			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
+		}
 	}
 	return found
 }

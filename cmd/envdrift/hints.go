@@ -12,6 +12,8 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/verify"
+	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/age"
 )
 
 // statusFor returns the status of a failed check, for the first column of a
@@ -26,6 +28,8 @@ func statusFor(err error) report.Status {
 		return report.Conflict
 	case errors.As(err, new(*verify.KeysError)), errors.As(err, new(*verify.LooseError)), errors.As(err, new(*verify.MessageError)), errors.Is(err, mapping.ErrKeysFile):
 		return report.PrivateKey
+	case errors.Is(err, age.ErrRecipients):
+		return report.Problem
 	}
 	return report.NotChecked
 }
@@ -77,6 +81,11 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
 		}
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
+	}
+	if e := (*vault.Error)(nil); staged && errors.As(err, &e) && errors.Is(e, age.ErrRecipients) {
+		file, recipients := c.work.VaultFiles(context.Background(), t)
+		dir := strings.TrimSuffix(file, "/"+e.Name+".age")
+		return []string{e.Remedy + " && git add " + quote(c.relPath(dir)) + " " + quote(c.relPath(recipients))}
 	}
 	if e := (*verify.UnstagedVaultError)(nil); errors.As(err, &e) {
 		if e.Ignored {

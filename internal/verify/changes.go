@@ -24,22 +24,23 @@ import (
 type Changes struct {
 	Files []*File // none: no tree is open
 
-	work      *workspace.Workspace
-	repo      *gitops.Repo
-	rev       gitops.OID // of the commit; "" for the index
-	at        string     // what the user calls it
-	changes   []gitops.Change
-	tree      tree                            // what the changes lead to
-	names     map[string]bool                 // base names of env files that mappings name
-	keysNames []string                        // of keys files, in lower case
-	localKeys map[string]bool                 // in lower-case hex, once they were needed
-	deleted   [][]byte                        // encrypted files that the commit takes away
-	old       map[string][]byte               // configurations that the commit changes, as they were
-	now       map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
-	before    map[string]*workspace.Workspace // likewise, as it was
-	base      []*workspace.Workspace          // whose mappings count too
-	how       proof
-	memo      map[string]keyring.Answer // of the vaults, by what was asked
+	work       *workspace.Workspace
+	repo       *gitops.Repo
+	rev        gitops.OID // of the commit; "" for the index
+	at         string     // what the user calls it
+	changes    []gitops.Change
+	tree       tree                            // what the changes lead to
+	names      map[string]bool                 // base names of env files that mappings name
+	keysNames  []string                        // of keys files, in lower case
+	recipients map[string]bool                 // base names of the recipients files of age vaults
+	localKeys  map[string]bool                 // in lower-case hex, once they were needed
+	deleted    [][]byte                        // encrypted files that the commit takes away
+	old        map[string][]byte               // configurations that the commit changes, as they were
+	now        map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
+	before     map[string]*workspace.Workspace // likewise, as it was
+	base       []*workspace.Workspace          // whose mappings count too
+	how        proof
+	memo       map[string]keyring.Answer // of the vaults, by what was asked
 
 	targets map[*workspace.Workspace][]mapping.Target // of all mappings of a configuration
 }
@@ -66,7 +67,7 @@ func Arrived(ctx context.Context, w *workspace.Workspace, to gitops.OID, changes
 	c.rev, c.how = to, proof{local: anyKey, all: true}
 	c.learn(w.Config)
 	for _, ch := range changes {
-		if !c.concernsName(path.Base(ch.Path)) && !isSetup(ch) {
+		if !c.concernsName(path.Base(ch.Path)) && !c.isSetup(ch) {
 			continue
 		}
 		if switched {
@@ -111,7 +112,7 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 
 func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 	return &Changes{
-		work: w, repo: repo, names: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
+		work: w, repo: repo, names: map[string]bool{}, recipients: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
 		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
 		targets: map[*workspace.Workspace][]mapping.Target{},
 	}
@@ -157,7 +158,7 @@ func (c *Changes) collect(ctx context.Context) error {
 			f.old = c.renamedFrom(f.Data)
 		}
 	}
-	if len(c.Files) == 0 && !slices.ContainsFunc(c.changes, isSetup) {
+	if len(c.Files) == 0 && !slices.ContainsFunc(c.changes, c.isSetup) {
 		return nil
 	}
 	if c.tree == nil {
@@ -190,6 +191,9 @@ func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	for i, answer := range fetch(asking, ask, c.memo) {
 		f := ask[i]
 		f.decide(ctx, answer)
+		if c.rev == "" { // a later commit may have re-encrypted the vault
+			f.checkReaders(ctx)
+		}
 		f.unstagedVault(ctx, c.work)
 		switch {
 		case c.how.form:
@@ -289,7 +293,7 @@ func (c *Changes) collectFile(ch gitops.Change, data, old, theirs []byte) {
 		c.Files = append(c.Files, f)
 	case isConfig(ch.Path) && data != nil:
 		c.collectBroken(f)
-	case isVaultName(ch.Path) && hasConflict(data):
+	case c.isVaultName(ch.Path) && hasConflict(data):
 		f.Err = ErrConflict
 		c.Files = append(c.Files, f)
 	}

@@ -295,6 +295,15 @@ func (f *File) compareAgreed(ctx context.Context) {
 	}
 }
 
+// checkReaders fails a proven file whose secret is not encrypted for the recipients
+// of its vault: somebody who is one could not prove it, or somebody who is none could.
+func (f *File) checkReaders(ctx context.Context) {
+	if f.Verified {
+		f.Err = f.Workspace.CheckReaders(ctx, f.Target)
+		f.Verified = f.Err == nil
+	}
+}
+
 // excuse lets a file pass unproven whose vault could not be asked: if a local key
 // decrypts it that fits the version before as well, or if the configuration
 // wants it so.

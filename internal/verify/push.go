@@ -307,7 +307,7 @@ func (r *run) eachConcerned(ctx context.Context, commits []gitops.Commit, change
 	}
 	for _, commit := range slices.Backward(commits) {
 		if !slices.ContainsFunc(changed[commit.OID], func(ch gitops.Change) bool {
-			return isSetup(ch) || c.concernsName(path.Base(ch.Path)) || ours[ch.OID] || ours[ch.OldOID] || ours[ch.Theirs]
+			return c.isSetup(ch) || c.concernsName(path.Base(ch.Path)) || ours[ch.OID] || ours[ch.OldOID] || ours[ch.Theirs]
 		}) {
 			continue
 		}

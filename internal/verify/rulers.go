@@ -15,6 +15,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault/age"
 )
 
 // This file determines which configuration rules a changed file. A commit cannot
@@ -25,12 +26,12 @@ import (
 func isConfig(file string) bool { return slices.Contains(config.FileNames[:], path.Base(file)) }
 
 // isVaultName reports whether a file may be part of a vault in the repository.
-func isVaultName(file string) bool {
-	return path.Ext(file) == ".age" || path.Base(file) == "recipients"
+func (c *Changes) isVaultName(file string) bool {
+	return path.Ext(file) == ".age" || path.Base(file) == path.Base(age.DefaultRecipients) || c.recipients[path.Base(file)]
 }
 
 // isSetup reports whether a change may concern files that it does not change.
-func isSetup(ch gitops.Change) bool { return isConfig(ch.Path) || isVaultName(ch.Path) }
+func (c *Changes) isSetup(ch gitops.Change) bool { return isConfig(ch.Path) || c.isVaultName(ch.Path) }
 
 func hasConflict(data []byte) bool {
 	return errors.As(dotenv.Parse(data).Check(), new(*dotenv.ConflictError))
@@ -88,6 +89,10 @@ func (c *Changes) absolute(file string) string {
 
 func (c *Changes) learn(cfg *config.Config) {
 	c.keysNames = append(c.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
+	c.recipients[path.Base(cfg.Vault.Recipients)] = true
+	for _, named := range cfg.Named {
+		c.recipients[path.Base(named.Recipients)] = true
+	}
 	for _, m := range cfg.Mappings {
 		for _, file := range []string{m.EnvFile, m.ActivateTo} {
 			if file != "" {
@@ -211,7 +216,7 @@ func (c *Changes) collectAffected(ctx context.Context) error {
 		there[f.File] = true
 	}
 	for _, ch := range c.changes {
-		if !isSetup(ch) {
+		if !c.isSetup(ch) {
 			continue
 		}
 		now, err := c.configs(ch.Path, c.now, nil)
@@ -255,7 +260,8 @@ func (c *Changes) Targets(w *workspace.Workspace) []mapping.Target {
 // decides on a target.
 func (c *Changes) affects(ctx context.Context, ch gitops.Change, w *workspace.Workspace, t mapping.Target) bool {
 	if !isConfig(ch.Path) {
-		return w.VaultFile(ctx, t) == ch.Path
+		file, recipients := w.VaultFiles(ctx, t)
+		return ch.Path == file || ch.Path == recipients
 	}
 	before, err := c.configs(t.File, c.before, c.old)
 	if err != nil {

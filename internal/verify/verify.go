@@ -19,6 +19,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/vault/age"
 )
 
 // A Scope says which versions are proven. Only one of Staged and Rev is set.
@@ -306,6 +307,9 @@ func (r *run) add(ctx context.Context, f *File) {
 	if f.Mapped {
 		id += f.Workspace.KeyID(ctx, f.Target)
 	}
+	if errors.Is(f.Err, age.ErrRecipients) { // which only the last commit of a range is judged by
+		id += " for others"
+	}
 	if r.seen[id] && f.Change.OID != "" {
 		return
 	}
@@ -428,6 +432,7 @@ func (r *run) prove(ctx context.Context, files []*File) []*File {
 			continue
 		}
 		f.decide(ctx, answers[i])
+		f.checkReaders(ctx)
 		if r.scope.Staged {
 			f.unstagedVault(ctx, r.work)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/age"
 )
@@ -88,7 +89,9 @@ func (w *Workspace) userName() string {
 // Readers are who can read one vault.
 type Readers struct {
 	Vault   string       `json:"vault"`
+	Name    string       `json:"name,omitempty"` // of a named vault
 	Readers []age.Reader `json:"recipients"`
+	Secrets []age.Access `json:"secrets"` // as far as the files show it
 }
 
 // ReadersOf lists who can read the age vault called name, or each of them. With
@@ -104,15 +107,103 @@ func (w *Workspace) ReadersOf(ctx context.Context, name string) (lists []Readers
 	var errs []error
 	for _, name := range names {
 		store, err := w.AgeVault(ctx, name)
-		var readers []age.Reader
-		if err == nil {
-			readers, err = store.Readers()
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		if errs = append(errs, err); err == nil {
-			lists = append(lists, Readers{store.String(), readers})
+		list := Readers{Vault: store.String(), Name: name}
+		if list.Readers, err = store.Readers(); err == nil {
+			list.Secrets, err = store.Access(w.pastRecipients(ctx, store)...)
+			lists = append(lists, list)
 		}
+		errs = append(errs, err)
 	}
 	return lists, errors.Join(errs...)
+}
+
+// pastRecipients returns the versions of a vault's recipients file in git's history,
+// which say who was removed. Without them nobody is named.
+func (w *Workspace) pastRecipients(ctx context.Context, store *age.Store) [][]byte {
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return nil
+	}
+	file := w.InRepository(store.RecipientsFile())
+	commits, err := repo.Touching(ctx, file)
+	if err != nil {
+		w.Debug("who was a recipient before is not known: %v", err)
+	}
+	names := make([]string, len(commits))
+	for i, commit := range commits {
+		names[i] = string(commit) + ":" + file
+	}
+	versions, err := repo.Objects(ctx, names, maxAge)
+	if err != nil {
+		w.Debug("who was a recipient before is not known: %v", err)
+	}
+	return versions
+}
+
+// CommittedIn returns a function that reads HEAD's version of a file, whose path is
+// relative to the configuration; nothing if there is none.
+func (w *Workspace) CommittedIn(ctx context.Context) func(file string) []byte {
+	return func(file string) []byte {
+		repo, err := w.Git(ctx)
+		if repo == nil || err != nil {
+			return nil
+		}
+		data, _ := repo.ReadFileAt(ctx, "HEAD", w.InRepository(file), maxAge)
+		return data
+	}
+}
+
+// FilesOf returns the mapped env files whose keys are some secrets of the age vault
+// called name, relative to Top, and the secrets that no mapping names.
+func (w *Workspace) FilesOf(name string, secrets []string) (files, unmapped []string) {
+	targets := mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
+	for _, secret := range secrets {
+		mapped := false
+		for _, t := range targets {
+			cfg, err := w.Config.VaultOf(t.Mapping)
+			if err != nil || cfg.Provider != "age" || cfg.Name != name || t.Mapping.SecretName != secret {
+				continue
+			}
+			if mapped = true; t.File != "" {
+				files = append(files, t.File)
+			}
+		}
+		if !mapped {
+			unmapped = append(unmapped, secret)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files), unmapped
+}
+
+// AlsoReads returns the names of the age vaults, other than the one called name, that
+// a reader is a recipient of.
+func (w *Workspace) AlsoReads(ctx context.Context, name string, reader age.Reader) (vaults []string) {
+	for _, cfg := range w.ageVaults() {
+		store, err := age.Open(ctx, cfg)
+		if err != nil || cfg.Name == name {
+			continue
+		}
+		there, _ := store.Readers() // a broken list is not this command's
+		if slices.ContainsFunc(there, func(r age.Reader) bool { return r.Key == reader.Key }) {
+			vaults = append(vaults, cfg.Name)
+		}
+	}
+	return vaults
+}
+
+// CheckReaders returns an error if the secret of a target is in an age vault and is
+// not encrypted for the recipients that the vault's recipients file names.
+func (w *Workspace) CheckReaders(ctx context.Context, t mapping.Target) error {
+	store, err := w.Vault(ctx, t)
+	if local, ok := store.(interface{ CheckReaders(string) error }); ok && err == nil {
+		return local.CheckReaders(t.Mapping.SecretName)
+	}
+	return nil
 }
 
 func (w *Workspace) ageVaults() (vaults []vault.Config) {

@@ -456,15 +456,22 @@ func (w *Workspace) holdsVault(cfg vault.Config) bool {
 // VaultFile returns the file that holds the secret of a target, relative to Top,
 // or "" if its vault is not in the repository.
 func (w *Workspace) VaultFile(ctx context.Context, t mapping.Target) string {
+	file, _ := w.VaultFiles(ctx, t)
+	return file
+}
+
+// VaultFiles returns that file, and the one that says for whom it is encrypted.
+func (w *Workspace) VaultFiles(ctx context.Context, t mapping.Target) (file, recipients string) {
 	cfg, err := w.Config.VaultOf(t.Mapping)
 	if err != nil || !w.holdsVault(cfg) {
-		return ""
+		return "", ""
 	}
 	store, err := w.Vault(ctx, t)
-	if files, ok := store.(vault.FileStore); ok && err == nil {
-		return path.Join(w.Base, files.Path(t.Mapping.SecretName))
+	files, ok := store.(vault.FileStore)
+	if !ok || err != nil {
+		return "", ""
 	}
-	return ""
+	return path.Join(w.Base, files.Path(t.Mapping.SecretName)), path.Join(w.Base, files.RecipientsFile())
 }
 
 // KeyID identifies what decides on a target: its vault, the secret and, of a

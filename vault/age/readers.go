@@ -21,6 +21,9 @@ type Change struct {
 	Added, Removed, Relabeled []Reader
 
 	Secrets []string // re-encrypted
+	Read    []string // that those who were removed could read
+
+	leaves bool // the user is removed, and cannot read what was written
 }
 
 // Notes says who was added, removed and relabeled.
@@ -39,6 +42,9 @@ func (c Change) Notes() (notes []string) {
 // RecipientsFile returns the path of the recipients, relative to the
 // configuration.
 func (s *Store) RecipientsFile() string { return s.recipients }
+
+// Name returns the name of the vault in the configuration; "" for the default one.
+func (s *Store) Name() string { return s.name }
 
 // Readers returns who can read the vault.
 func (s *Store) Readers() ([]Reader, error) {
@@ -108,58 +114,104 @@ func fromFile(word string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// RemoveReader takes a reader's access to what is written from now on. who is a
-// recipient, a label, or the unique beginning of a recipient.
-func (s *Store) RemoveReader(ctx context.Context, who string) (Change, error) {
+// A Removal says how to remove a reader.
+type Removal struct {
+	Who   string // a recipient, a label, or the unique beginning of a recipient
+	Leave bool   // the user themselves may go
+
+	// Committed returns what HEAD has of a file whose path is relative to the
+	// configuration, or nothing: a run that was killed may have re-encrypted the
+	// working tree's already.
+	Committed func(file string) []byte
+}
+
+// RemoveReader takes a reader's access to what is written from now on. A label is
+// that of a person: all recipients who have it are removed.
+func (s *Store) RemoveReader(ctx context.Context, o Removal) (Change, error) {
 	return s.change(ctx, func(root *os.Root) (Change, []byte, error) {
 		data, readers, err := s.readRecipients(root)
 		if err != nil {
 			return Change{}, nil, err
 		}
-		r, err := s.pick(readers, who)
-		if err != nil {
+		c := Change{}
+		if c.Removed, err = s.pick(readers, o.Who); err != nil {
 			return Change{}, nil, err
 		}
-		rest := slices.DeleteFunc(slices.Clone(readers), func(other Reader) bool { return other.Key == r.Key })
+		rest := slices.DeleteFunc(slices.Clone(readers), func(r Reader) bool { _, gone := find(c.Removed, r.Key); return gone })
 		if len(rest) == 0 {
-			return Change{}, nil, s.fail("remove", "", vault.ErrConfig, "this is the only recipient: nobody could read the vault", "")
+			return Change{}, nil, s.fail("remove", "", vault.ErrConfig, "there is no other recipient: nobody could read the vault", "")
 		}
-		if s.isUser(r.Key) && !slices.ContainsFunc(rest, func(r Reader) bool { return s.isUser(r.Key) }) {
+		isUser := func(r Reader) bool { return s.isUser(r.Key) }
+		c.leaves = slices.ContainsFunc(c.Removed, isUser) && !slices.ContainsFunc(rest, isUser)
+		if c.leaves && !o.Leave {
 			return Change{}, nil, s.fail("remove", "", vault.ErrConfig, "this is you: you could not read the vault any more",
-				"let another recipient remove you, or add another one of yours first")
+				"let another recipient remove you, or: "+s.command("recipient remove "+shellWord(o.Who)+" --force"))
 		}
-		return Change{Removed: []Reader{r}}, withoutReader(data, readers, r.Key), nil
+		if c.Read, err = s.readBy(root, c.Removed, o.Committed); err != nil {
+			return Change{}, nil, err
+		}
+		for _, r := range c.Removed {
+			remaining, _ := parseReaders(data) // the lines of before, less some
+			data = withoutReader(data, remaining, r.Key)
+		}
+		return c, data, nil
 	})
 }
 
-// pick returns the reader that who means.
-func (s *Store) pick(readers []Reader, who string) (Reader, error) {
+// readBy returns the secrets that some readers could read so far, those included of
+// which that cannot be excluded.
+func (s *Store) readBy(root *os.Root, readers []Reader, committed func(string) []byte) (secrets []string, err error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, s.unreadable("remove", "", err)
+	}
+	for _, name := range names {
+		now, _ := read(root.FS(), s.Path(name)) // what cannot be read stops the re-encryption
+		versions := [][]byte{now}
+		if committed != nil {
+			versions = append(versions, committed(s.Path(name)))
+		}
+		if slices.ContainsFunc(versions, func(data []byte) bool {
+			h, err := headerOf(data)
+			return err == nil && slices.ContainsFunc(readers, h.mayRead)
+		}) {
+			secrets = append(secrets, name)
+		}
+	}
+	return secrets, nil
+}
+
+// pick returns the readers that who means: one, or those of a label.
+func (s *Store) pick(readers []Reader, who string) ([]Reader, error) {
 	if line, err := parseReader(strings.TrimSpace(who)); err == nil {
 		who = line.Key
 	}
-	matches := map[string]Reader{}
+	var exact, like []Reader
 	for _, r := range readers {
-		if r.Key == who || r.Label == who {
-			return r, nil
-		}
 		key, _ := strings.CutPrefix(r.Key, "age1")
-		if prefix, _ := strings.CutPrefix(who, "age1"); len(prefix) > 3 && strings.HasPrefix(key, prefix) || strings.EqualFold(r.Label, who) {
-			matches[r.Key] = r
+		prefix, _ := strings.CutPrefix(who, "age1")
+		switch _, known := find(append(exact, like...), r.Key); {
+		case known:
+		case r.Key == who || r.Label != "" && strings.EqualFold(r.Label, who):
+			exact = append(exact, r)
+		case len(prefix) > 3 && strings.HasPrefix(key, prefix):
+			like = append(like, r)
 		}
 	}
-	for _, r := range matches {
-		if len(matches) == 1 {
-			return r, nil
-		}
+	switch {
+	case len(exact) > 0:
+		return exact, nil
+	case len(like) == 1:
+		return like, nil
 	}
 	problem := "no recipient has this key or label"
-	if len(matches) > 1 {
+	if len(like) > 1 {
 		problem = "several recipients begin like this"
 	}
 	if isPrivate(who) {
 		problem = "the recipient " + errIdentity.Error()
 	}
-	return Reader{}, s.fail("remove", "", vault.ErrConfig, problem, s.command("recipient list")+"   shows them")
+	return nil, s.fail("remove", "", vault.ErrConfig, problem, s.command("recipient list")+"   shows them")
 }
 
 // isUser reports whether the user has the identity of a recipient.
@@ -216,7 +268,8 @@ func difference(before, after []byte) (c Change) {
 // change plans a new recipients file, re-encrypts every secret for it and writes
 // it. With no text there is nothing to do; if only labels change, no secret is
 // touched. Nothing is written before all is ready: the recipients go together,
-// the user can decrypt every secret, and can decrypt it again afterwards.
+// the user can decrypt every secret, and can decrypt it again afterwards, unless
+// they leave.
 //
 // The recipients file is written last. So, if the run is killed at any moment,
 // everyone whom the file names and is to stay can read every secret, and the
@@ -235,7 +288,7 @@ func (s *Store) change(ctx context.Context, plan func(*os.Root) (Change, []byte,
 		return c, err
 	}
 	if len(c.Relabeled) == 0 {
-		if c.Secrets, err = s.rewrap(ctx, root, text); err != nil {
+		if c.Secrets, err = s.rewrap(ctx, root, text, c.leaves); err != nil {
 			return Change{Secrets: c.Secrets}, err
 		}
 	}
@@ -255,8 +308,9 @@ func (s *Store) change(ctx context.Context, plan func(*os.Root) (Change, []byte,
 }
 
 // rewrap re-encrypts every secret for the readers of a recipients file, and
-// returns their names.
-func (s *Store) rewrap(ctx context.Context, root *os.Root, recipients []byte) (names []string, err error) {
+// returns their names. A user who leaves need not read what a run that was killed
+// has re-encrypted.
+func (s *Store) rewrap(ctx context.Context, root *os.Root, recipients []byte, leaves bool) (names []string, err error) {
 	readers, err := parseReaders(recipients)
 	if err != nil {
 		return nil, s.fail("put", "", vault.ErrConfig, s.recipients+": "+err.Error(), "")
@@ -276,11 +330,14 @@ func (s *Store) rewrap(ctx context.Context, root *os.Root, recipients []byte) (n
 	var errs []error
 	for _, name := range all {
 		old, value, err := s.current(ctx, root, name)
+		if leaves && errors.Is(err, vault.ErrDenied) && isFor(old, readers) {
+			continue
+		}
 		f := file{name: name, base: version(old)}
 		if err == nil {
 			f.data, err = s.encryptTo(readers, name, value)
 		}
-		if err == nil {
+		if err == nil && !leaves {
 			_, err = s.decrypt("put", name, f.data)
 		}
 		files, errs = append(files, f), append(errs, err)
@@ -383,15 +440,21 @@ func (s *Store) loadRecipients(root *os.Root) ([]byte, []Reader, error) {
 	if err != nil {
 		return nil, nil, s.unreadable("put", "", err)
 	}
+	readers, err := s.parse(data)
+	return data, readers, err
+}
+
+// parse parses the content of the recipients file.
+func (s *Store) parse(data []byte) ([]Reader, error) {
 	if hasMarkers(data) {
-		return data, nil, s.fail("put", "", vault.ErrConfig, s.recipients+" has a merge conflict", s.command("recipient sync"))
+		return nil, s.fail("put", "", vault.ErrConfig, s.recipients+" has a merge conflict", s.command("recipient sync"))
 	}
 	readers, err := parseReaders(data)
 	if err != nil {
-		return data, nil, s.fail("put", "", vault.ErrConfig, s.recipients+": "+err.Error(),
+		return nil, s.fail("put", "", vault.ErrConfig, s.recipients+": "+err.Error(),
 			"edit that line of "+shellWord(s.recipients)+", then: "+s.command("recipient sync"))
 	}
-	return data, readers, nil
+	return readers, nil
 }
 
 // command returns an envdrift command line for this vault.

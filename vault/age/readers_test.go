@@ -89,10 +89,10 @@ func TestAddAndRemoveReader(t *testing.T) {
 	}
 
 	for _, who := range []string{"somebody", "age1", recipient[:7], "Be"} {
-		_, err := mine.RemoveReader(t.Context(), who)
+		_, err := mine.RemoveReader(t.Context(), agevault.Removal{Who: who})
 		r.wantErr(err, vault.ErrConfig, "no recipient", "envdrift recipient list")
 	}
-	c, err = mine.RemoveReader(t.Context(), recipient[:20])
+	c, err = mine.RemoveReader(t.Context(), agevault.Removal{Who: recipient[:20]})
 	if err != nil || len(c.Removed) != 1 || len(c.Secrets) != 2 || strings.Contains(r.recipients(), "Ben") {
 		t.Fatalf("RemoveReader = %+v, %v; want Ben gone from %q", c, err, r.recipients())
 	}
@@ -101,12 +101,12 @@ func TestAddAndRemoveReader(t *testing.T) {
 	r.wantText(mine, "a", text+"a")
 
 	// nobody removes themselves, or the last one
-	_, err = mine.RemoveReader(t.Context(), strings.Fields(r.recipients())[0])
+	_, err = mine.RemoveReader(t.Context(), agevault.Removal{Who: strings.Fields(r.recipients())[0]})
 	r.wantErr(err, vault.ErrConfig, "nobody could read")
 	if _, err := mine.AddReader(t.Context(), recipient, "Ben"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = mine.RemoveReader(t.Context(), strings.Fields(r.recipients())[0])
+	_, err = mine.RemoveReader(t.Context(), agevault.Removal{Who: strings.Fields(r.recipients())[0]})
 	r.wantErr(err, vault.ErrConfig, "this is you")
 }
 
@@ -223,7 +223,7 @@ func TestStoppedChange(t *testing.T) {
 					t.Fatal(err)
 				}
 				change = func(ctx context.Context) error {
-					_, err := s.RemoveReader(ctx, "ben")
+					_, err := s.RemoveReader(ctx, agevault.Removal{Who: "ben"})
 					return err
 				}
 			}

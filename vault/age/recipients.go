@@ -131,9 +131,13 @@ func incompatible(readers []Reader, err error) string {
 	return err.Error()
 }
 
+// recipientsOf returns the recipients of readers, the first of which records all.
 func recipientsOf(readers []Reader) []age.Recipient {
 	var recipients []age.Recipient
-	for _, r := range readers {
+	for i, r := range readers {
+		if i == 0 {
+			r.recipient = recorder{r.recipient, readers}
+		}
 		recipients = append(recipients, r.recipient)
 	}
 	return recipients
