@@ -3,7 +3,10 @@ package dotenv
 import (
 	"bytes"
 	"encoding/base64"
+	"iter"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/ecies"
 )
 
 const (
@@ -21,10 +24,16 @@ const (
 // Dockerfile or a program, or their Base64; or an age identity. Text in UTF-16
 // counts too.
 func HoldsPrivateKey(data []byte) bool {
-	if bytes.Contains(data, []byte("D\x00O\x00T\x00E\x00N\x00V")) || bytes.Contains(data, []byte("A\x00G\x00E\x00-")) {
-		data = bytes.ReplaceAll(data, []byte{0}, nil)
-	}
+	data = withoutNUL(data)
 	return holdsDotenvKey(data) || holdsAgeIdentity(data)
+}
+
+// withoutNUL returns data as it is, or without the NUL bytes of UTF-16.
+func withoutNUL(data []byte) []byte {
+	if bytes.Contains(data, []byte("D\x00O\x00T\x00E\x00N\x00V")) || bytes.Contains(data, []byte("A\x00G\x00E\x00-")) {
+		return bytes.ReplaceAll(data, []byte{0}, nil)
+	}
+	return data
 }
 
 // HexKeys returns what has the form of a private key in data, by itself: 64 hex
@@ -50,28 +59,73 @@ func HexKeys(data []byte) (keys []string) {
 	return keys
 }
 
+// A FoundKey is a private key in a file of any kind, by the name before it.
+type FoundKey struct {
+	Name string
+	Keys ecies.Keys // those of a list; none if the digits are no key
+}
+
+// PrivateKeys returns the keys of dotenvx for which [HoldsPrivateKey] reports true.
+func PrivateKeys(data []byte) (found []FoundKey) {
+	for name, near := range dotenvKeys(withoutNUL(data)) {
+		keys, _ := ecies.ParsePrivateKeys(keyList(near))
+		found = append(found, FoundKey{name, keys})
+	}
+	return found
+}
+
 func holdsDotenvKey(data []byte) bool {
+	for range dotenvKeys(data) {
+		return true
+	}
+	return false
+}
+
+// dotenvKeys returns the names of private keys that a key follows, and the text in
+// which it does.
+func dotenvKeys(data []byte) iter.Seq2[string, []byte] {
 	// What may stand between name and key: on the same line or the next one.
 	const most = 48
-	for {
-		_, rest, ok := bytes.Cut(data, []byte(PrivatePrefix))
-		if !ok {
-			return false
-		}
-		data = bytes.TrimLeftFunc(rest, func(r rune) bool { return r < 0x80 && isNameByte(byte(r)) })
-		near := data[:min(len(data), most+base64Digits)]
-		if next := bytes.Index(near, []byte(PrivatePrefix)); next >= 0 {
-			near = near[:next] // that one's key
-		}
-		if longestHex(near[:min(len(near), most+keyDigits)]) >= keyDigits || holdsBase64Key(near) {
-			return true
+	return func(yield func(string, []byte) bool) {
+		for {
+			_, rest, ok := bytes.Cut(data, []byte(PrivatePrefix))
+			if !ok {
+				return
+			}
+			data = bytes.TrimLeftFunc(rest, func(r rune) bool { return r < 0x80 && isNameByte(byte(r)) })
+			name := PrivatePrefix + string(rest[:len(rest)-len(data)])
+			text := data
+			if next := bytes.Index(text, []byte(PrivatePrefix)); next >= 0 {
+				text = text[:next] // that one's key
+			}
+			near := text[:min(len(text), most+base64Digits)]
+			found := longestHex(near[:min(len(near), most+keyDigits)]) >= keyDigits || base64Key(near) != nil
+			if found && !yield(name, text) {
+				return
+			}
 		}
 	}
 }
 
-// holdsBase64Key reports whether text holds a key in Base64, as in a Secret of
-// Kubernetes.
-func holdsBase64Key(text []byte) bool {
+// keyList returns the first key of a text, and those that follow it after commas.
+func keyList(text []byte) string {
+	if key := base64Key(text[:min(len(text), 4*base64Digits)]); key != nil {
+		text = key
+	}
+	from := 0
+	for from < len(text) && longestHex(text[from:min(len(text), from+keyDigits)]) < keyDigits {
+		from++
+	}
+	end := min(len(text), from+keyDigits)
+	for end+keyDigits < len(text) && text[end] == ',' && longestHex(text[end+1:end+1+keyDigits]) == keyDigits {
+		end += 1 + keyDigits
+	}
+	return string(text[from:end])
+}
+
+// base64Key returns the text of a key that text holds in Base64, as in a Secret of
+// Kubernetes; nil for none.
+func base64Key(text []byte) []byte {
 	isOther := func(r rune) bool { return r >= 0x80 || !isHex(byte(r)) && !('g' <= r|0x20 && r|0x20 <= 'z') }
 	for word := range bytes.FieldsFuncSeq(text, isOther) {
 		if len(word) < base64Digits {
@@ -79,10 +133,10 @@ func holdsBase64Key(text []byte) bool {
 		}
 		key, err := base64.RawStdEncoding.DecodeString(string(word[:base64Digits]))
 		if err == nil && longestHex(key) >= keyDigits {
-			return true
+			return key
 		}
 	}
-	return false
+	return nil
 }
 
 // longestHex returns the length of the longest run of hex digits.

@@ -2,6 +2,7 @@ package dotenv_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -70,4 +71,35 @@ func utf16Text(s string) string {
 		out = append(out, byte(u), byte(u>>8))
 	}
 	return string(out)
+}
+
+func TestPrivateKeys(t *testing.T) {
+	t.Parallel()
+	hex := strings.Repeat("0123456789abcdef", 4)
+	other := strings.Repeat("fedcba98", 8)
+	tests := []struct {
+		name, text string
+		want       string // the names, each with the number of keys
+	}{
+		{"none", "set DOTENV_PRIVATE_KEY in the CI system", ""},
+		{"keys file", "DOTENV_PRIVATE_KEY=" + hex + "\nDOTENV_PRIVATE_KEY_CI=\"" + other + "\"\n", "DOTENV_PRIVATE_KEY 1, DOTENV_PRIVATE_KEY_CI 1"},
+		{"list", "DOTENV_PRIVATE_KEY=" + hex + "," + other + "\n", "DOTENV_PRIVATE_KEY 2"},
+		{"YAML list", "- name: DOTENV_PRIVATE_KEY_PRODUCTION\n  value: \"" + hex + "\"\nchecksum: " + other, "DOTENV_PRIVATE_KEY_PRODUCTION 1"},
+		{"Base64", "DOTENV_PRIVATE_KEY: " + base64.StdEncoding.EncodeToString([]byte(hex)), "DOTENV_PRIVATE_KEY 1"},
+		{"UTF-16", utf16Text("DOTENV_PRIVATE_KEY=" + hex), "DOTENV_PRIVATE_KEY 1"},
+		{"no key of the curve", "DOTENV_PRIVATE_KEY=" + strings.Repeat("f", 64), "DOTENV_PRIVATE_KEY 0"},
+		{"longer", "DOTENV_PRIVATE_KEY=" + hex + "0", "DOTENV_PRIVATE_KEY 1"},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, k := range dotenv.PrivateKeys([]byte(tt.text)) {
+			got = append(got, fmt.Sprintf("%s %d", k.Name, len(k.Keys)))
+		}
+		if text := strings.Join(got, ", "); text != tt.want {
+			t.Errorf("%s: PrivateKeys = %q; want %q", tt.name, text, tt.want)
+		}
+		if dotenv.HoldsPrivateKey([]byte(tt.text)) != (len(got) > 0) {
+			t.Errorf("%s: HoldsPrivateKey does not agree", tt.name)
+		}
+	}
 }
