@@ -25,7 +25,7 @@ var Text = Format{Name: "text"}
 var JSON = Format{Name: "json", Alone: true, write: writeJSON}
 
 // formats are all of them.
-var formats = [...]Format{Text, JSON, {Name: "junit", write: writeJUnit}, {Name: "sarif", write: writeSARIF}}
+var formats = [...]Format{Text, JSON, {Name: "junit", write: writeJUnit}, {Name: "sarif", write: writeSARIF}, {Name: "markdown", write: writeMarkdown}}
 
 // Formats lists the names of the formats.
 func Formats() []string {
@@ -176,6 +176,44 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 		}},
 	})
 }
+
+// writeMarkdown writes a list to work through, in which what needs nothing is ticked.
+func writeMarkdown(w io.Writer, p *Printer, r Report) error {
+	text := func(s string) string { return markdown.Replace(Clean(s)) }
+	code := func(s string) string { return "`" + strings.ReplaceAll(Clean(s), "`", "'") + "`" }
+	command := func(s string) string { // which three blanks separate from what it does
+		if line, rest, ok := strings.Cut(s, "   "); ok {
+			return code(line) + " " + text(rest)
+		}
+		return text(s)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "## envdrift %s\n\n", r.Command)
+	for _, row := range r.Rows {
+		tick := "x"
+		if row.Err != nil || row.Status == ToDo {
+			tick = " "
+		}
+		fmt.Fprintf(&b, "- [%s] %s %s %s\n", tick, row.Status, code(p.subject(row)), command(row.detail()))
+		if row.Err != nil {
+			fmt.Fprintf(&b, "  - %s\n", text(row.Error))
+		}
+		for _, hint := range row.Hints {
+			fmt.Fprintf(&b, "  - %s\n", command(hint))
+		}
+	}
+	if r.Summary != "" {
+		fmt.Fprintf(&b, "\n%s\n", text(r.Summary))
+	}
+	if r.Failure != nil {
+		fmt.Fprintf(&b, "\n**%s**\n", text(r.Failure.Error))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdown escapes what Markdown would take for markup.
+var markdown = strings.NewReplacer("\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "<", "\\<", "|", "\\|", "#", "\\#", "\n", " ")
 
 // annotate prints each failure as GitHub Actions shows it at the file.
 func annotate(to io.Writer, rows []Row) {

@@ -42,6 +42,9 @@ const (
 	Fixed   Status = "fixed"
 )
 
+// ToDo is the status of what a person is to do.
+const ToDo Status = "to do"
+
 // A Row is what a command reports of one file, mapping or thing.
 type Row struct {
 	Status      Status   `json:"status"`
