@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,13 +156,24 @@ func (r *Repo) readRefs(ctx context.Context, h *History) error {
 
 // Read passes the content of each of oids to a function, in their order, with one
 // process. A reader holds size bytes, and need not be read to its end. Of an object
-// that is missing it is nil.
+// that is missing it is nil: what a partial clone lacks is not fetched.
 func (r *Repo) Read(ctx context.Context, oids []OID, each func(i int, content io.Reader, size int64) error) error {
 	if len(oids) == 0 {
 		return nil
 	}
-	return r.with("GIT_NO_LAZY_FETCH=1").stream(ctx, joinLines(oids), []string{"cat-file", "--batch", "--buffer"}, func(out *bufio.Reader) error {
-		for i := range oids {
+	absent, err := r.absent(ctx, oids)
+	if err != nil {
+		return err
+	}
+	asked := slices.DeleteFunc(slices.Clone(oids), func(oid OID) bool { return absent[oid] })
+	return r.stream(ctx, joinLines(asked), []string{"cat-file", "--batch", "--buffer"}, func(out *bufio.Reader) error {
+		for i, oid := range oids {
+			if absent[oid] {
+				if err := each(i, nil, 0); err != nil {
+					return err
+				}
+				continue
+			}
 			header, err := out.ReadSlice('\n')
 			if err != nil {
 				return fmt.Errorf("git cat-file: %w", io.ErrUnexpectedEOF)
@@ -190,6 +202,27 @@ func (r *Repo) Read(ctx context.Context, oids []OID, each func(i int, content io
 		}
 		return nil
 	})
+}
+
+// absent returns those of oids that git would have to fetch.
+func (r *Repo) absent(ctx context.Context, oids []OID) (map[OID]bool, error) {
+	if partial, err := r.IsPartial(ctx); err != nil || !partial {
+		return nil, err
+	}
+	absent := make(map[OID]bool, len(oids))
+	for _, oid := range oids {
+		absent[oid] = true
+	}
+	err := r.stream(ctx, "", []string{"cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--buffer"}, func(out *bufio.Reader) error {
+		for {
+			line, err := out.ReadString('\n')
+			if err != nil {
+				return nil // the end; git's status says whether all was listed
+			}
+			delete(absent, OID(strings.TrimSuffix(line, "\n")))
+		}
+	})
+	return absent, err
 }
 
 // stream runs a git command and has its output read while it runs. If reading fails
