@@ -15,6 +15,7 @@ import (
 	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/leak"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -128,7 +129,10 @@ func (c *cli) advice(err error) []string {
 	if e := (*keyring.UnmappedError)(nil); errors.As(err, &e) {
 		return []string{"add a mapping for it to envdrift.toml, or name the secret: envdrift decrypt FILE --verify-vault --secret NAME"}
 	}
-	if e := (*verify.ShallowError)(nil); errors.As(err, &e) {
+	if errors.As(err, new(*leak.MissingError)) {
+		return []string{"search a complete clone: one that was made without --filter, and in which git fsck finds nothing missing"}
+	}
+	if errors.As(err, new(*verify.ShallowError)) || errors.As(err, new(*leak.ShallowError)) {
 		return []string{"git fetch --unshallow   in GitHub Actions: fetch-depth: 0 for actions/checkout"}
 	}
 	if e := (*verify.NotFoundError)(nil); errors.As(err, &e) {

@@ -73,7 +73,7 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 
 	commands := map[string]command{}
 	for _, add := range []func(*kingpin.Application) (string, command){
-		c.addInit, c.addAdd, c.addSet, c.addUnset, c.addGet, c.addLs, c.addEdit, c.addDiff, c.addCheck, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock, c.addRepair, c.addStatus, c.addDoctor,
+		c.addInit, c.addAdd, c.addSet, c.addUnset, c.addGet, c.addLs, c.addEdit, c.addDiff, c.addCheck, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock, c.addRepair, c.addStatus, c.addDoctor, c.addLeak,
 		c.addVaultPush, c.addVaultPull, c.addRotate, c.addResolve, c.addExec, c.addEnv, c.addTrust, c.addCompletion, c.addMan, c.addVersion,
 	} {
 		name, run := add(app)

@@ -24,7 +24,7 @@ var layers = layersOf(
 	"internal/drift",
 	"internal/workspace",
 	"internal/verify internal/status internal/environ",
-	"internal/edit internal/rotate",
+	"internal/edit internal/rotate internal/leak",
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
@@ -53,7 +53,7 @@ var only = map[string][]string{
 	"filippo.io/":            {"vault/age"},
 	"github.com/decred/":     {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {
-		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "cmd/envdrift",
+		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "cmd/envdrift",
 	},
 	"github.com/fatih/":  {"internal/report"},
 	"github.com/creack/": {"runner/terminal"},

@@ -118,19 +118,19 @@ func (w *witness) main() int {
 
 // play runs start, or the command that leaks on purpose.
 func play(sys *system, args []string) int {
-	i := slices.Index(args, "leak")
+	i := slices.Index(args, "spill")
 	if i < 0 || i+1 == len(args) {
 		return start(sys, args)
 	}
-	if err := leak(sys, args[i+1], slices.Contains(args, "-v")); err != nil {
+	if err := spill(sys, args[i+1], slices.Contains(args, "-v")); err != nil {
 		fmt.Fprintln(sys.stderr, err)
 		return statusFail
 	}
 	return statusOK
 }
 
-// leak proves that each kind of leak is detected.
-func leak(sys *system, kind string, verbose bool) error {
+// spill proves that each kind of leak is detected.
+func spill(sys *system, kind string, verbose bool) error {
 	const secret = "m4rked-deliberately"
 	dir, _, _ := strings.Cut(sys.env["PATH"], string(os.PathListSeparator)) // of the git that spies
 	git := exec.Command(filepath.Join(dir, "git"), "version")

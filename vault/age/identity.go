@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -327,4 +328,17 @@ func shellWord(s string) string {
 
 func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// identityPattern matches what has the form of an age identity.
+var identityPattern = regexp.MustCompile(`AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{58,}`)
+
+// RecipientsOf returns the recipients of the age identities in a text of any kind.
+func RecipientsOf(data []byte) (recipients []string) {
+	for _, line := range identityPattern.FindAll(data, -1) {
+		if id, err := parseIdentity(string(line), nil); err == nil {
+			recipients = append(recipients, id.recipient)
+		}
+	}
+	return recipients
 }
