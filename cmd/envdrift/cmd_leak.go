@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -105,13 +107,23 @@ func (c *cli) addRemedies(result *leak.Result) {
 		c.add(report.Row{Status: report.ToDo, What: what, Note: command + "   " + why})
 	}
 	for _, r := range result.Removals {
-		do("recipient", c.commandLine("recipient remove "+quote(r.Recipient)+vaultFlag(r.Vault)), "whose it is makes a new identity first: envdrift recipient show")
+		do("recipient", c.commandIn(r.Base, "recipient remove "+quote(r.Recipient)+vaultFlag(r.Vault)), "whose it is makes a new identity first: envdrift recipient show")
 	}
-	if len(result.Rotate) > 0 {
-		do("key", c.rotateLine(result.Rotate), "a new key, so that new values are safe")
-	}
-	if len(result.Retire) > 0 {
-		do("old key", strings.Replace(c.rotateLine(result.Retire), "rotate", "rotate --retire", 1), "it is still there beside the present one")
+	for _, step := range []struct {
+		what, verb, why string
+		files           []string
+	}{
+		{"key", "rotate", "a new key, so that new values are safe", result.Rotate},
+		{"old key", "rotate --retire", "it is still there beside the present one", result.Retire},
+	} {
+		byBase := map[string]string{}
+		for _, file := range step.files {
+			base := result.Bases[file]
+			byBase[base] += " " + quote(c.fileIn(base, file))
+		}
+		for _, base := range slices.Sorted(maps.Keys(byBase)) {
+			do(step.what, c.commandIn(base, step.verb+byBase[base]), step.why)
+		}
 	}
 	for _, k := range result.Known {
 		note := map[leak.State]string{
@@ -133,4 +145,20 @@ func (c *cli) relPaths(files []string) []string {
 		names[i] = c.relPath(file)
 	}
 	return names
+}
+
+// commandIn returns a command line for the configuration of another directory.
+func (c *cli) commandIn(base, words string) string {
+	if base == c.work.Base {
+		return c.commandLine(words)
+	}
+	return "envdrift -C " + quote(c.relPath(base)) + " " + words
+}
+
+// fileIn returns the path of a file as that command line names it.
+func (c *cli) fileIn(base, file string) string {
+	if base == c.work.Base {
+		return c.relPath(file)
+	}
+	return strings.TrimPrefix(file, base+"/") // "." is the top, which paths are relative to
 }

@@ -3,12 +3,16 @@ package leak
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -26,8 +30,9 @@ type search struct {
 	history *gitops.History
 	result  *Result
 
-	targets []mapping.Target // those that have a file
-	answers []keyring.Answer // the keys of targets
+	head    map[string]gitops.OID  // what HEAD has, by path
+	works   []*workspace.Workspace // of each configuration in the working tree
+	targets []*mappedFile
 	present map[string][]secret.Value
 	unread  map[string]bool            // names whose present values cannot be read
 	local   map[string]dotenv.FoundKey // the keys at hand, by their hex digits
@@ -49,27 +54,32 @@ type evidence struct {
 	doc        *dotenv.Document // if it is one of an env file
 }
 
+// A mapped file is one of the working tree, with its keys.
+type mappedFile struct {
+	mapping.Target
+	work *workspace.Workspace // whose configuration maps it
+	keys ecies.Keys
+}
+
 // readPresent reads the present values of the mapped files, and their keys. What
 // cannot be read is a gap: it is then not known what a value is now.
 func (s *search) readPresent(ctx context.Context) error {
 	s.present, s.unread, s.local = map[string][]secret.Value{}, map[string]bool{}, map[string]dotenv.FoundKey{}
 	for _, held := range s.work.AllLocalKeys(".env").Held {
-		s.addKey(held.Name, keyring.Answer{Keys: ecies.Keys{held.Key}})
+		s.addKey(held.Name, ecies.Keys{held.Key})
 	}
-	var requests []keyring.Request
-	for _, t := range mapping.Resolve(s.work.Tree, s.work.Base, s.work.Config, s.work.Config.Mappings) {
-		if t.Doc != nil && t.File != "" {
-			s.targets, requests = append(s.targets, t), append(requests, keyring.Request{Target: t})
+	for _, w := range s.works {
+		for _, t := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
+			if t.Doc != nil && t.File != "" && s.target(t.File) == nil {
+				s.targets = append(s.targets, &mappedFile{Target: t, work: w})
+			}
 		}
+		s.readKeys(ctx, w)
 	}
-	s.answers = s.keysFor(ctx, requests)
 	var secrets []named
-	for i, t := range s.targets {
-		s.addKey(t.Names[0], s.answers[i])
-		if s.answers[i].Err != nil {
-			s.result.Gaps = append(s.result.Gaps, Gap{t.File, s.answers[i].Err})
-		}
-		revealed, err := t.Doc.Reveal(s.answers[i].Keys)
+	for _, t := range s.targets {
+		s.addKey(t.Names[0], t.keys)
+		revealed, err := t.Doc.Reveal(t.keys)
 		for _, r := range revealed {
 			s.present[r.Name] = append(s.present[r.Name], r.Plaintext)
 			if !t.Doc.StaysPlain(r.Name) && !strings.HasPrefix(r.Name, dotenv.PublicPrefix) {
@@ -86,35 +96,80 @@ func (s *search) readPresent(ctx context.Context) error {
 	return nil
 }
 
-// keysFor returns the keys of the mapped files: the vault's too, unless the mapping
-// has a profile that nobody asked for.
-func (s *search) keysFor(ctx context.Context, requests []keyring.Request) []keyring.Answer {
-	answers := make([]keyring.Answer, len(requests))
-	for _, policy := range []keyring.Policy{keyring.Auto, keyring.LocalOnly} {
-		var asked []keyring.Request
-		var places []int
-		for i, q := range requests {
-			if s.work.Selected(q.Mapping) == (policy == keyring.Auto) {
-				asked, places = append(asked, q), append(places, i)
-			}
-		}
-		for n, a := range s.work.Keys(ctx, asked, policy) {
-			if policy == keyring.LocalOnly {
-				a.Err = nil
-			}
-			answers[places[n]] = a
-		}
+// target returns the mapped file of that path, or nil.
+func (s *search) target(file string) *mappedFile {
+	i := slices.IndexFunc(s.targets, func(t *mappedFile) bool { return t.File == file })
+	if i < 0 {
+		return nil
 	}
-	return answers
+	return s.targets[i]
 }
 
-func (s *search) addKey(name string, a keyring.Answer) {
-	for _, key := range a.Keys {
+// readKeys gets the keys of a configuration's files: the vault's too, unless the
+// mapping has a profile that nobody asked for.
+func (s *search) readKeys(ctx context.Context, w *workspace.Workspace) {
+	for _, policy := range []keyring.Policy{keyring.Auto, keyring.LocalOnly} {
+		var requests []keyring.Request
+		var files []*mappedFile
+		for _, t := range s.targets {
+			if t.work == w && w.Selected(t.Mapping) == (policy == keyring.Auto) {
+				requests, files = append(requests, keyring.Request{Target: t.Target}), append(files, t)
+			}
+		}
+		for i, a := range w.Keys(ctx, requests, policy) {
+			files[i].keys = a.Keys
+			if a.Err != nil && policy == keyring.Auto {
+				s.result.Gaps = append(s.result.Gaps, Gap{files[i].File, a.Err})
+			}
+		}
+	}
+}
+
+func (s *search) addKey(name string, keys ecies.Keys) {
+	for _, key := range keys {
 		hex := strings.ToLower(ecies.Keys{key}.Reveal())
 		if _, known := s.local[hex]; !known {
 			s.local[hex] = dotenv.FoundKey{Name: name, Keys: ecies.Keys{key}}
 		}
 	}
+}
+
+// openConfigs opens the configurations that HEAD has, as they are in the working
+// tree: a repository may have several.
+func (s *search) openConfigs(ctx context.Context) (err error) {
+	s.works = []*workspace.Workspace{s.work}
+	if s.head, err = s.readHead(ctx); err != nil {
+		return err
+	}
+	for _, file := range slices.Sorted(maps.Keys(s.head)) {
+		if !slices.Contains(config.FileNames[:], path.Base(file)) || s.work.Config.File == s.work.Absolute(filepath.Join(s.work.Top, filepath.FromSlash(file))) {
+			continue
+		}
+		text, err := atomicfile.ReadFile(s.work.Files(), file)
+		if err != nil {
+			continue // it was removed
+		}
+		switch w, err := s.work.Ruled(s.work.Files(), file, text); {
+		case err == nil:
+			s.works = append(s.works, w)
+		case !errors.Is(err, config.ErrNoConfig):
+			s.result.Gaps = append(s.result.Gaps, Gap{file, err})
+		}
+	}
+	return nil
+}
+
+// readHead returns the contents of HEAD by path; none where there is no commit.
+func (s *search) readHead(ctx context.Context) (map[string]gitops.OID, error) {
+	head := map[string]gitops.OID{}
+	files, err := s.repo.TreeFiles(ctx, "HEAD")
+	if errors.As(err, new(*gitops.RevisionError)) {
+		return head, nil // a branch without a commit
+	}
+	for _, f := range files {
+		head[f.Path] = f.OID
+	}
+	return head, err
 }
 
 // learnFiles learns the paths of env files from every configuration that ever was.
@@ -132,7 +187,9 @@ func (s *search) learnFiles(ctx context.Context) error {
 			}
 		}
 	}
-	learn(s.work)
+	for _, w := range s.works {
+		learn(w)
+	}
 	seen := map[string]bool{}
 	var files, names []string
 	for _, v := range s.history.Versions {

@@ -77,6 +77,7 @@ type Removal struct {
 	Vault     string   `json:"vault"` // its name in the configuration
 	Recipient string   `json:"recipient"`
 	Files     []string `json:"files"` // whose keys it reads
+	Base      string   `json:"base"`  // the directory of the configuration
 }
 
 // A Gap is what could not be searched, or compared.
@@ -95,6 +96,8 @@ type Result struct {
 	Retire   []string  `json:"retire"` // those whose keys include one, beside the present key
 	Removals []Removal `json:"removals"`
 	Gaps     []Gap     `json:"-"`
+
+	Bases map[string]string `json:"-"` // of mapped files: the directory of their configuration
 }
 
 // ErrNoCommits reports a repository in which there is nothing to search.
@@ -131,14 +134,14 @@ func Search(ctx context.Context, w *workspace.Workspace) (*Result, error) {
 		return nil, err
 	}
 	defer w.Progress("searching the history")()
-	s := &search{work: w, repo: repo, result: &Result{}, evidence: map[gitops.OID]*evidence{}, known: map[[2]string]*Known{}, opened: map[string]State{}, portion: workspace.MaxFile}
+	s := &search{work: w, repo: repo, result: &Result{Bases: map[string]string{}}, evidence: map[gitops.OID]*evidence{}, known: map[[2]string]*Known{}, opened: map[string]State{}, portion: workspace.MaxFile}
 	if s.history, err = repo.History(ctx); err != nil {
 		return nil, err
 	}
 	if s.result.Commits = len(s.history.Order); s.result.Commits+len(s.history.Versions) == 0 {
 		return nil, ErrNoCommits
 	}
-	for _, step := range []func(context.Context) error{s.findGaps, s.readPresent, s.learnFiles, s.readContents} {
+	for _, step := range []func(context.Context) error{s.findGaps, s.openConfigs, s.readPresent, s.learnFiles, s.readContents} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault/age"
 )
 
@@ -37,10 +37,6 @@ func (s *search) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	head, err := s.head(ctx)
-	if err != nil {
-		return err
-	}
 	at := map[string]int{}
 	for _, v := range hits {
 		_, isCommit := s.history.Times[v.Commit]
@@ -56,7 +52,7 @@ func (s *search) list(ctx context.Context) error {
 			}
 			known := &s.result.Findings[i]
 			known.Present = max(known.Present, f.Present)
-			known.InHead = known.InHead || head[v.Path] == v.OID
+			known.InHead = known.InHead || s.head[v.Path] == v.OID
 			known.Commits = append(known.Commits, Commit{cmp.Or(v.Commit, v.OID), s.history.Times[v.Commit]})
 		}
 	}
@@ -68,19 +64,6 @@ func publicOf(keys ecies.Keys) (public []string) {
 		public = append(public, key.PublicKey().String())
 	}
 	return public
-}
-
-// head returns the contents of HEAD by path; none where there is no commit.
-func (s *search) head(ctx context.Context) (map[string]gitops.OID, error) {
-	head := map[string]gitops.OID{}
-	if _, err := s.repo.Resolve(ctx, "HEAD"); err != nil {
-		return head, nil // a branch without a commit
-	}
-	files, err := s.repo.TreeFiles(ctx, "HEAD")
-	for _, f := range files {
-		head[f.Path] = f.OID
-	}
-	return head, err
 }
 
 // findings returns what one version gives away, without its commits.
@@ -127,7 +110,7 @@ func (s *search) plainEntries(v gitops.Version, e *evidence) (entries []dotenv.E
 		return nil
 	}
 	doc := e.doc
-	if t, mapped := s.work.Target(v.Path); mapped {
+	if t := s.target(v.Path); t != nil {
 		doc = t.Keeping(doc)
 	}
 	for _, entry := range doc.Plaintext(dotenv.Selection{}) {
@@ -269,6 +252,9 @@ func (s *search) conclude(ctx context.Context) error {
 	for _, k := range s.known {
 		s.result.Known = append(s.result.Known, *k)
 	}
+	for _, t := range s.targets {
+		s.result.Bases[t.File] = t.work.Base
+	}
 	slices.SortFunc(s.result.Known, func(a, b Known) int {
 		return cmp.Or(slices.Index(states, a.State)-slices.Index(states, b.State), strings.Compare(a.File, b.File), strings.Compare(a.Name, b.Name))
 	})
@@ -284,10 +270,10 @@ func declares(doc *dotenv.Document, keys ecies.Keys) bool {
 // judge says which files the keys of a finding decrypt.
 func (s *search) judge(f *Finding) {
 	var retire []string
-	for i, t := range s.targets {
+	for _, t := range s.targets {
 		if declares(t.Doc, f.keys) {
 			f.KeyOf = append(f.KeyOf, t.File)
-		} else if slices.ContainsFunc(s.answers[i].Keys, func(k *ecies.PrivateKey) bool { return f.keys.Find(k.PublicKey()) != nil }) {
+		} else if slices.ContainsFunc(t.keys, func(k *ecies.PrivateKey) bool { return f.keys.Find(k.PublicKey()) != nil }) {
 			retire = append(retire, t.File)
 		}
 	}
@@ -301,32 +287,42 @@ func (s *search) judge(f *Finding) {
 
 // judgeIdentity says which age vaults an identity reads.
 func (s *search) judgeIdentity(ctx context.Context, f *Finding, recipient string) error {
-	lists, err := s.work.ReadersOf(ctx, "")
-	for _, l := range lists {
-		if !slices.ContainsFunc(l.Readers, func(r age.Reader) bool { return r.Key == recipient }) {
-			continue
-		}
-		var secrets []string
-		for _, a := range l.Secrets {
-			secrets = append(secrets, a.Secret)
-		}
-		files, _ := s.work.FilesOf(l.Name, secrets)
-		f.Vaults = union(f.Vaults, []string{l.Vault})
-		s.result.Rotate = union(s.result.Rotate, files)
-		if !slices.ContainsFunc(s.result.Removals, func(r Removal) bool { return r.Vault == l.Name && r.Recipient == recipient }) {
-			s.result.Removals = append(s.result.Removals, Removal{l.Name, recipient, files})
-		}
-		for _, t := range s.targets {
-			if slices.Contains(files, t.File) {
-				s.knowAll(t, f.Pushed)
+	var errs []error
+	for _, w := range s.works {
+		lists, err := w.ReadersOf(ctx, "")
+		for _, l := range lists {
+			if slices.ContainsFunc(l.Readers, func(r age.Reader) bool { return r.Key == recipient }) {
+				s.reads(f, w, l, recipient)
 			}
 		}
+		if w.UsesAge() {
+			errs = append(errs, err)
+		}
 	}
-	return err
+	return errors.Join(errs...)
+}
+
+// reads notes that the identity of a recipient reads a vault.
+func (s *search) reads(f *Finding, w *workspace.Workspace, l workspace.Readers, recipient string) {
+	var secrets []string
+	for _, a := range l.Secrets {
+		secrets = append(secrets, a.Secret)
+	}
+	files, _ := w.FilesOf(l.Name, secrets)
+	f.Vaults, s.result.Rotate = union(f.Vaults, []string{l.Vault}), union(s.result.Rotate, files)
+	r := Removal{l.Name, recipient, files, w.Base}
+	if !slices.ContainsFunc(s.result.Removals, func(o Removal) bool { return o.Vault == r.Vault && o.Base == r.Base && o.Recipient == r.Recipient }) {
+		s.result.Removals = append(s.result.Removals, r)
+	}
+	for _, file := range files {
+		if t := s.target(file); t != nil {
+			s.knowAll(t, f.Pushed)
+		}
+	}
 }
 
 // knowAll notes the encrypted variables of a file whose key can be read.
-func (s *search) knowAll(t mapping.Target, pushed bool) {
+func (s *search) knowAll(t *mappedFile, pushed bool) {
 	for _, e := range t.Doc.Entries() {
 		if e.Encrypted() {
 			s.addKnown(t.File, e.Name, Same, pushed)

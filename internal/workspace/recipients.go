@@ -206,6 +206,9 @@ func (w *Workspace) CheckReaders(ctx context.Context, t mapping.Target) error {
 	return nil
 }
 
+// UsesAge reports whether the configuration names an age vault.
+func (w *Workspace) UsesAge() bool { return len(w.ageVaults()) > 0 }
+
 func (w *Workspace) ageVaults() (vaults []vault.Config) {
 	if w.Config.Vault.Provider == "age" {
 		vaults = append(vaults, w.Config.Vault)
