@@ -65,13 +65,14 @@ Example:  envdrift recipient remove ben@example.com`,
 
 	change("sync", "Re-encrypt every secret for the recipients as the file names them, as after a merge.", `
 Resolves the conflicts of a merge in the age vault: both sides' recipients count,
-and a secret that is the same on both sides is re-encrypted for them.
+and a secret that is the same on both sides is re-encrypted for them. What somebody
+could read who is no recipient is named, as by remove.
 
 Statuses: 0 re-encrypted · 1 could not · 2 wrong usage or configuration · 3 the vault
 could not be read
 Example:  envdrift recipient sync`,
 		func(ctx context.Context, s *age.Store) (age.Change, error) {
-			return s.SyncReaders(ctx, c.work.AgeConflict(ctx))
+			return s.SyncReaders(ctx, c.work.AgeConflict(ctx), c.work.CommittedIn(ctx))
 		})
 }
 
@@ -160,7 +161,7 @@ func (c *cli) changeRecipients(ctx context.Context, vault string, change func(co
 	switch {
 	case err == nil && len(c.report.Rows) == 0:
 		c.add(report.Row{Status: report.Status(drift.Unchanged), File: recipients, Note: "already a recipient"})
-	case err == nil && len(done.Removed) > 0:
+	case err == nil && len(done.Removed)+len(done.Read) > 0:
 		c.addKept(ctx, store, done)
 	}
 	return err

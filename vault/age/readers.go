@@ -147,7 +147,7 @@ func (s *Store) RemoveReader(ctx context.Context, o Removal) (Change, error) {
 			return Change{}, nil, s.fail("remove", "", vault.ErrConfig, "this is you: you could not read the vault any more",
 				"let another recipient remove you, or: "+s.command("recipient remove "+shellWord(o.Who)+" --force"))
 		}
-		if c.Read, err = s.readBy(root, c.Removed, o.Committed); err != nil {
+		if c.Read, err = s.readBy(root, o.Committed, func(h *header) bool { return slices.ContainsFunc(c.Removed, h.mayRead) }); err != nil {
 			return Change{}, nil, err
 		}
 		for _, r := range c.Removed {
@@ -158,9 +158,9 @@ func (s *Store) RemoveReader(ctx context.Context, o Removal) (Change, error) {
 	})
 }
 
-// readBy returns the secrets that some readers could read so far, those included of
-// which that cannot be excluded.
-func (s *Store) readBy(root *os.Root, readers []Reader, committed func(string) []byte) (secrets []string, err error) {
+// readBy returns the secrets with a file, in the working tree or in HEAD, whose header
+// shows that those who are to go could read it.
+func (s *Store) readBy(root *os.Root, committed func(string) []byte, could func(*header) bool) (secrets []string, err error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, s.unreadable("remove", "", err)
@@ -173,7 +173,7 @@ func (s *Store) readBy(root *os.Root, readers []Reader, committed func(string) [
 		}
 		if slices.ContainsFunc(versions, func(data []byte) bool {
 			h, err := headerOf(data)
-			return err == nil && slices.ContainsFunc(readers, h.mayRead)
+			return err == nil && could(h)
 		}) {
 			secrets = append(secrets, name)
 		}
@@ -223,28 +223,42 @@ func (s *Store) isUser(key string) bool {
 // SyncReaders re-encrypts every secret for the recipients that the file names,
 // as after a merge. Conflicts of the merge are resolved: in the recipients file
 // both sides' additions and removals count; of a secret either side, if both are
-// the same text.
-func (s *Store) SyncReaders(ctx context.Context, conflict ConflictFunc) (Change, error) {
+// the same text. committed is that of a [Removal].
+func (s *Store) SyncReaders(ctx context.Context, conflict ConflictFunc, committed func(file string) []byte) (Change, error) {
 	s.conflict = conflict
 	defer func() { s.conflict = nil }()
 	return s.change(ctx, func(root *os.Root) (Change, []byte, error) {
-		data, _, err := s.readRecipients(root)
-		if !hasMarkers(data) {
-			return Change{}, data, err
-		}
-		c, err := conflict(s.recipients)
-		if c == nil && err == nil {
-			err = errNoBase
-		}
-		var merged []byte
-		if err == nil {
-			merged, err = c.merge()
-		}
+		c, text, err := s.plan(root, conflict)
 		if err != nil {
-			return Change{}, nil, s.fail("sync", "", vault.ErrConfig, s.recipients+" "+err.Error(), s.command("recipient sync")+"   after editing it")
+			return c, nil, err
 		}
-		return difference(c.Ours, merged), merged, nil
+		readers, _ := parseReaders(text) // if that fails, so does the re-encryption
+		c.Read, err = s.readBy(root, committed, func(h *header) bool {
+			a := h.compare("", readers, nil)
+			return a.More+len(a.Former) > 0
+		})
+		return c, text, err
 	})
+}
+
+// plan returns the recipients file, without conflicts.
+func (s *Store) plan(root *os.Root, conflict ConflictFunc) (Change, []byte, error) {
+	data, _, err := s.readRecipients(root)
+	if !hasMarkers(data) {
+		return Change{}, data, err
+	}
+	c, err := conflict(s.recipients)
+	if c == nil && err == nil {
+		err = errNoBase
+	}
+	var merged []byte
+	if err == nil {
+		merged, err = c.merge()
+	}
+	if err != nil {
+		return Change{}, nil, s.fail("sync", "", vault.ErrConfig, s.recipients+" "+err.Error(), s.command("recipient sync")+"   after editing it")
+	}
+	return difference(c.Ours, merged), merged, nil
 }
 
 // difference returns who was added to a recipients file and who was removed. Both

@@ -303,7 +303,7 @@ func TestSyncReaders(t *testing.T) {
 	mine := r.open(nil)
 	colleague, recipient := r.colleague()
 	r.add(recipient) // as an editor does
-	c, err := mine.SyncReaders(t.Context(), none)
+	c, err := mine.SyncReaders(t.Context(), none, nil)
 	if err != nil || len(c.Secrets) != 2 {
 		t.Fatalf("SyncReaders = %+v, %v; want both secrets re-encrypted", c, err)
 	}
@@ -311,7 +311,7 @@ func TestSyncReaders(t *testing.T) {
 
 	// markers alone do not say what was there before
 	r.write(filepath.Join(r.dir, agevault.DefaultRecipients), "<<<<<<< HEAD\n"+recipient+"\n=======\n>>>>>>> x\n", 0o644)
-	_, err = mine.SyncReaders(t.Context(), none)
+	_, err = mine.SyncReaders(t.Context(), none, nil)
 	r.wantErr(err, vault.ErrConfig, "edit it", "envdrift recipient sync")
 	_, err = mine.AddReader(t.Context(), recipient, "")
 	r.wantErr(err, vault.ErrConfig, "merge conflict", "envdrift recipient sync")
@@ -346,7 +346,7 @@ func TestSyncConflictedSecret(t *testing.T) {
 		s := me.open(nil)
 		_, err := s.Get(t.Context(), "key")
 		me.wantErr(err, vault.ErrMalformed, "merge conflict", "envdrift recipient sync")
-		_, err = s.SyncReaders(t.Context(), none)
+		_, err = s.SyncReaders(t.Context(), none, nil)
 		if tt.kind == nil {
 			if err != nil {
 				t.Errorf("%s: SyncReaders = %v", tt.name, err)
@@ -376,7 +376,7 @@ func TestSyncKeepsWhatWasPushedSince(t *testing.T) {
 			return nil, nil
 		}
 		return &agevault.Conflict{Ours: side, Theirs: side}, nil
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
