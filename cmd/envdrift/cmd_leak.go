@@ -110,11 +110,11 @@ func (c *cli) addRemedies(result *leak.Result) {
 		do("recipient", c.commandIn(r.Base, "recipient remove "+quote(r.Recipient)+vaultFlag(r.Vault)), "whose it is makes a new identity first: envdrift recipient show")
 	}
 	for _, step := range []struct {
-		what, verb, why string
+		what, flag, why string
 		files           []string
 	}{
-		{"key", "rotate", "a new key, so that new values are safe", result.Rotate},
-		{"old key", "rotate --retire", "it is still there beside the present one", result.Retire},
+		{"key", "", "a new key, so that new values are safe", result.Rotate},
+		{"old key", " --retire", "it is still there beside the present one", result.Retire},
 	} {
 		byBase := map[string]string{}
 		for _, file := range step.files {
@@ -122,7 +122,7 @@ func (c *cli) addRemedies(result *leak.Result) {
 			byBase[base] += " " + quote(c.fileIn(base, file))
 		}
 		for _, base := range slices.Sorted(maps.Keys(byBase)) {
-			do(step.what, c.commandIn(base, step.verb+byBase[base]), step.why)
+			do(step.what, c.commandIn(base, "rotate"+byBase[base]+step.flag), step.why)
 		}
 	}
 	for _, k := range result.Known {
