@@ -78,6 +78,9 @@ func (c *cli) findingRow(f leak.Finding) report.Row {
 	case leak.Plaintext:
 		row.Status = report.Plaintext
 		parts = []string{fmt.Sprintf("%s, %d of them as now", report.Plural(len(f.Names), "value"), f.Present)}
+		if f.Unknown > 0 {
+			parts[0] += fmt.Sprintf(", %d may be", f.Unknown)
+		}
 	case leak.Value:
 		row.Status = report.Plaintext
 		parts = []string{report.Plural(len(f.Names), "present value") + " of env files"}
@@ -95,7 +98,10 @@ func (c *cli) findingRow(f leak.Finding) report.Row {
 		row.Note = fmt.Sprintf("and in %s up to %s;", report.Plural(more, "later commit"), short(f.Commits[more]))
 	}
 	row.Err = errors.New(strings.Join(parts, "; "))
-	if f.InHead {
+	switch {
+	case f.InHead && f.Kind == leak.Value:
+		row.Hints = append(row.Hints, "HEAD still has it: take it out of "+c.relPath(f.File))
+	case f.InHead:
 		row.Hints = append(row.Hints, c.commandLine("verify --rev HEAD")+"   HEAD still has it; this says how to take it out")
 	}
 	return row

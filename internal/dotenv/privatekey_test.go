@@ -103,3 +103,22 @@ func TestPrivateKeys(t *testing.T) {
 		}
 	}
 }
+
+// PrivateKeys finds something where HoldsPrivateKey does, and both take any input.
+func FuzzPrivateKeys(f *testing.F) {
+	hex := strings.Repeat("0123456789abcdef", 4)
+	for _, text := range []string{"", "DOTENV_PRIVATE_KEY=" + hex + "," + hex, "DOTENV_PRIVATE_KEY_A: '" + hex + "'\nDOTENV_PRIVATE_KEY", utf16Text("DOTENV_PRIVATE_KEY=" + hex)} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		found := dotenv.PrivateKeys(data)
+		if len(found) > 0 && !dotenv.HoldsPrivateKey(data) {
+			t.Errorf("PrivateKeys finds %d where HoldsPrivateKey finds none", len(found))
+		}
+		for _, k := range found {
+			if !strings.HasPrefix(k.Name, "DOTENV_PRIVATE_KEY") || !strings.Contains(strings.ReplaceAll(string(data), "\x00", ""), k.Name) {
+				t.Errorf("%q is no name in the text", k.Name)
+			}
+		}
+	})
+}

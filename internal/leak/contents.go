@@ -41,9 +41,9 @@ type search struct {
 
 	mapped   map[string]bool // paths of env files and their copies, of all configurations
 	evidence map[gitops.OID]*evidence
-	known    map[[2]string]*Known // by file and name
-	opened   map[string]State     // of ciphertexts, that a key which was found decrypts
-	versions []envVersion         // once they were needed
+	known    map[[2]string]*Known       // by file and name
+	opened   map[string]ecies.Decrypted // ciphertexts, with keys that were found
+	versions []envVersion               // once they were needed
 }
 
 // Evidence is what was noticed in one content.

@@ -30,6 +30,7 @@ type Finding struct {
 	File      string   `json:"file"`      // relative to Top; [Message] for that of a commit or a tag
 	Names     []string `json:"names"`     // of the keys or variables
 	Present   int      `json:"present"`   // how many of the values are the present ones
+	Unknown   int      `json:"unknown"`   // how many may be
 	KeyOf     []string `json:"keyOf"`     // the env files that are encrypted for the key now
 	OnceKeyOf []string `json:"onceKeyOf"` // those that were at some time
 	Vaults    []string `json:"vaults"`    // the age vaults that an identity reads
@@ -134,7 +135,7 @@ func Search(ctx context.Context, w *workspace.Workspace) (*Result, error) {
 		return nil, err
 	}
 	defer w.Progress("searching the history")()
-	s := &search{work: w, repo: repo, result: &Result{Bases: map[string]string{}}, evidence: map[gitops.OID]*evidence{}, known: map[[2]string]*Known{}, opened: map[string]State{}, portion: workspace.MaxFile}
+	s := &search{work: w, repo: repo, result: &Result{Bases: map[string]string{}}, evidence: map[gitops.OID]*evidence{}, known: map[[2]string]*Known{}, opened: map[string]ecies.Decrypted{}, portion: workspace.MaxFile}
 	if s.history, err = repo.History(ctx); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (s *search) list(ctx context.Context) error {
 		for _, f := range s.findings(v, s.evidence[v.OID]) {
 			f.Pushed, f.Aside = isCommit && !unpushed[v.Commit], aside[v.Commit]
 			s.learnKnown(v, f)
-			id := fmt.Sprint(f.Kind, f.File, f.Names, f.Pushed, f.Aside, f.Present > 0, publicOf(f.keys), f.recipients)
+			id := fmt.Sprint(f.Kind, f.File, f.Names, f.Pushed, f.Aside, f.Present, f.Unknown, publicOf(f.keys), f.recipients)
 			i, there := at[id]
 			if !there {
 				i = len(s.result.Findings)
@@ -51,7 +51,6 @@ func (s *search) list(ctx context.Context) error {
 				s.result.Findings = append(s.result.Findings, f)
 			}
 			known := &s.result.Findings[i]
-			known.Present = max(known.Present, f.Present)
 			known.InHead = known.InHead || s.head[v.Path] == v.OID
 			known.Commits = append(known.Commits, Commit{cmp.Or(v.Commit, v.OID), s.history.Times[v.Commit]})
 		}
@@ -78,9 +77,8 @@ func (s *search) findings(v gitops.Version, e *evidence) (list []Finding) {
 		}
 		list = append(list, f)
 	}
-	names, present := s.plaintext(v, e)
-	if len(names) > 0 {
-		list = append(list, Finding{Kind: Plaintext, File: v.Path, Names: names, Present: present})
+	if f := s.plaintext(v, e); len(f.Names) > 0 {
+		list = append(list, f)
 	} else if values := s.elsewhere(v, e); len(values) > 0 {
 		list = append(list, Finding{Kind: Value, File: v.Path, Names: values, Present: len(values)})
 	}
@@ -92,17 +90,22 @@ func (s *search) findings(v gitops.Version, e *evidence) (list []Finding) {
 }
 
 // plaintext returns the names whose values are in plaintext in a version of an env
-// file, and how many of these are the present values.
-func (s *search) plaintext(v gitops.Version, e *evidence) (names []string, present int) {
+// file, if any.
+func (s *search) plaintext(v gitops.Version, e *evidence) Finding {
+	f := Finding{Kind: Plaintext, File: v.Path}
 	for _, entry := range s.plainEntries(v, e) {
-		if !slices.Contains(names, entry.Name) {
-			names = append(names, entry.Name)
-			if s.state(entry.Name, secret.New(entry.Value)) == Same {
-				present++
-			}
+		if slices.Contains(f.Names, entry.Name) {
+			continue
+		}
+		f.Names = append(f.Names, entry.Name)
+		switch s.state(entry.Name, secret.New(entry.Value)) {
+		case Same:
+			f.Present++
+		case Unknown:
+			f.Unknown++
 		}
 	}
-	return names, present
+	return f
 }
 
 func (s *search) plainEntries(v gitops.Version, e *evidence) (entries []dotenv.Entry) {
@@ -184,32 +187,32 @@ func (s *search) addKnown(file, name string, state State, pushed bool) {
 // open notes the variables that were ever encrypted for keys, in any version of an
 // env file that is in the history or in the working tree.
 func (s *search) open(keys ecies.Keys, pushed bool) {
+	var versions []envVersion
+	var todo []string
+	asked := map[string]bool{}
 	for _, v := range s.envVersions() {
 		if !declares(v.doc, keys) {
 			continue
 		}
+		versions = append(versions, v)
 		for _, e := range v.doc.Entries() {
-			if !e.Encrypted() {
-				continue
-			}
-			if state := s.openOne(keys, e); state != "" {
-				s.addKnown(v.file, e.Name, state, pushed)
+			if _, done := s.opened[e.Value]; e.Encrypted() && !done && !asked[e.Value] {
+				todo, asked[e.Value] = append(todo, e.Value), true
 			}
 		}
 	}
-}
-
-// openOne returns the state of an encrypted value; "" if the keys do not decrypt it.
-func (s *search) openOne(keys ecies.Keys, e dotenv.Entry) State {
-	id := keys[0].PublicKey().String() + e.Name + e.Value
-	state, done := s.opened[id]
-	if !done {
-		if plain, _, err := keys.Decrypt(e.Value); err == nil {
-			state = s.state(e.Name, secret.New(string(plain)))
+	for i, opened := range keys.DecryptAll(todo) {
+		if opened.Err == nil { // else another key may decrypt it
+			s.opened[todo[i]] = opened
 		}
-		s.opened[id] = state
 	}
-	return state
+	for _, v := range versions {
+		for _, e := range v.doc.Entries() {
+			if opened, ok := s.opened[e.Value]; ok && e.Encrypted() && keys.Find(opened.Used) != nil {
+				s.addKnown(v.file, e.Name, s.state(e.Name, opened.Plaintext), pushed)
+			}
+		}
+	}
 }
 
 // An envVersion is a version of an env file.
