@@ -215,8 +215,12 @@ func (s *Store) Access(past ...[]byte) ([]Access, error) {
 	}
 	var list []Access
 	var errs []error
+	readers, err := s.currentReaders()
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range names {
-		a, err := s.access(name, past...)
+		a, err := s.access(name, readers, past...)
 		if errs = append(errs, err); err == nil {
 			list = append(list, a)
 		}
@@ -224,15 +228,20 @@ func (s *Store) Access(past ...[]byte) ([]Access, error) {
 	return list, errors.Join(errs...)
 }
 
-func (s *Store) access(name string, past ...[]byte) (Access, error) {
+// currentReaders returns who is to read the vault, in the tree that it is of. The
+// error is [fs.ErrNotExist] if nothing says so.
+func (s *Store) currentReaders() ([]Reader, error) {
 	text, err := s.read(s.recipients)
-	if err != nil {
-		return Access{}, s.unreadable("list", name, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	readers, err := s.parse(text)
 	if err != nil {
-		return Access{}, err
+		return nil, s.unreadable("list", "", err)
 	}
+	return s.parse(text)
+}
+
+func (s *Store) access(name string, readers []Reader, past ...[]byte) (Access, error) {
 	data, err := s.read(s.Path(name))
 	if err != nil {
 		return Access{}, s.unreadable("list", name, err)
@@ -257,10 +266,14 @@ func (s *Store) access(name string, past ...[]byte) (Access, error) {
 // were changed without "recipient sync". It needs no identity. A vault without a
 // recipients file has nothing to compare with.
 func (s *Store) CheckReaders(name string) error {
-	if _, err := s.read(s.recipients); errors.Is(err, fs.ErrNotExist) {
+	readers, err := s.readersOnce()
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	a, err := s.access(name)
+	if err != nil {
+		return err
+	}
+	a, err := s.access(name, readers)
 	if text := a.String(); err == nil && text != "" {
 		err = s.fail("list", name, ErrRecipients, text, s.command("recipient sync"))
 	}

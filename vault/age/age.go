@@ -64,7 +64,8 @@ type Store struct {
 	files      fs.FS  // what is read, if it is not the working tree below base
 	getenv     func(string) string
 
-	identities func() ([]identity, error) // read once
+	identities  func() ([]identity, error) // read once
+	readersOnce func() ([]Reader, error)   // of [Store.currentReaders]; a proof asks for each secret
 
 	// Only one Put at a time.
 	mu sync.Mutex
@@ -98,6 +99,7 @@ func Open(_ context.Context, cfg vault.Config) (*Store, error) {
 		s.identity = s.expand(s.identity)
 	}
 	s.identities = sync.OnceValues(s.readIdentities)
+	s.readersOnce = sync.OnceValues(s.currentReaders)
 	return s, nil
 }
 
