@@ -18,6 +18,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/vault/age"
 )
 
 func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
@@ -84,8 +85,25 @@ func (c *cli) examineConfig(ctx context.Context) []diagnosis {
 		if err := c.work.CheckVault(ctx, t); err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
 		}
-		if err := c.work.CheckReaders(ctx, t); err != nil {
-			found = append(found, diagnosis{what: t.Mapping.SecretName, err: err})
+	}
+	return append(found, c.examineReaders(ctx)...)
+}
+
+// examineReaders looks for secrets of age vaults, mapped or not, that are encrypted for
+// others than the recipients.
+func (c *cli) examineReaders(ctx context.Context) (found []diagnosis) {
+	if !c.work.UsesAge() {
+		return nil
+	}
+	lists, _ := c.work.ReadersOf(ctx, "") // what cannot be read fails where it is needed
+	for _, l := range lists {
+		for _, a := range l.Secrets {
+			if text := a.String(); text != "" {
+				found = append(found, diagnosis{
+					what: l.Vault + " " + a.Secret, err: fmt.Errorf("%w: %s", age.ErrRecipients, text),
+					hints: []string{c.commandLine("recipient sync" + vaultFlag(l.Name))},
+				})
+			}
 		}
 	}
 	return found

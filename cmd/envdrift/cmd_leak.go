@@ -70,7 +70,7 @@ func (c *cli) findingRow(f leak.Finding) report.Row {
 	switch f.Kind {
 	case leak.PrivateKey:
 		list("the present key of", c.relPaths(f.KeyOf))
-		list("an earlier key of", c.relPaths(f.OnceKeyOf))
+		list("the key of other versions of", c.relPaths(f.OnceKeyOf))
 		list("an identity that reads", f.Vaults)
 		if parts == nil {
 			parts = []string{"of no env file and no vault that are known here"}
