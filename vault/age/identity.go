@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
@@ -331,11 +331,11 @@ func isAlphanumeric(r rune) bool {
 }
 
 // identityPattern matches what has the form of an age identity.
-var identityPattern = regexp.MustCompile(`AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{58,}`)
+var identityPattern = lazy.Regexp(`AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{58,}`)
 
 // RecipientsOf returns the recipients of the age identities in a text of any kind.
 func RecipientsOf(data []byte) (recipients []string) {
-	for _, line := range identityPattern.FindAll(data, -1) {
+	for _, line := range identityPattern().FindAll(data, -1) {
 		if id, err := parseIdentity(string(line), nil); err == nil {
 			recipients = append(recipients, id.recipient)
 		}
