@@ -123,18 +123,44 @@ func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// FirstWith returns the first commit in the history of any ref, or of HEAD, that
-// brought text into a file with one of the base names, before all that came after it;
-// "" if there is none.
-func (r *Repo) FirstWith(ctx context.Context, text string, names []string) (OID, error) {
-	args := []string{"log", "--all", "--full-history", "--topo-order", "--reverse", "--format=%H", "--no-ext-diff", "--no-textconv", "-S", text, "--"}
+// FirstWith returns the commits in the history of any ref, or of HEAD, that brought
+// text into a file with one of the base names or with "env" in its name, each before
+// all that came after it; none if there is none. There are several if a commit was
+// picked, squashed or rebased and both are there.
+func (r *Repo) FirstWith(ctx context.Context, text string, names []string) ([]OID, error) {
+	globs := []string{":(top,glob,icase)**/*env*"}
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 	for _, name := range names {
-		args = append(args, ":(top,glob)**/"+escape.Replace(name))
+		globs = append(globs, ":(top,glob)**/"+escape.Replace(name))
 	}
-	out, err := r.with("GIT_LITERAL_PATHSPECS=0").run(ctx, nil, args...)
-	first, _, _ := strings.Cut(string(out), "\n")
-	return OID(first), err
+	search := func(merges string) ([]OID, error) {
+		args := []string{"log", "--all", "--full-history", "--topo-order", "--reverse", "--format=%H", "--no-patch", "--no-ext-diff", "--no-textconv", merges, "-S", text, "--"}
+		out, err := r.with("GIT_LITERAL_PATHSPECS=0").run(ctx, nil, append(args, globs...)...)
+		found := strings.Fields(string(out))
+		oids := make([]OID, len(found))
+		for i, oid := range found {
+			oids[i] = OID(oid)
+		}
+		return oids, err
+	}
+	oids, err := search("--no-diff-merges")
+	if err == nil && len(oids) == 0 {
+		oids, err = search("-m") // it came with a merge itself
+	}
+	var first []OID
+	for _, oid := range oids {
+		later := slices.ContainsFunc(first, func(old OID) bool {
+			var is bool
+			if err == nil {
+				is, err = r.IsAncestor(ctx, old, oid)
+			}
+			return is
+		})
+		if !later {
+			first = append(first, oid)
+		}
+	}
+	return first, err
 }
 
 // IsAncestor reports whether a commit is in the history of another, or is that one.

@@ -71,28 +71,36 @@ func TestFirstWith(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
 	repo := s.open()
-	first := func(text string) gitops.OID {
-		oid, err := repo.FirstWith(t.Context(), text, []string{"b[1].env", "c.env"})
+	first := func(text string) []gitops.OID {
+		oids, err := repo.FirstWith(t.Context(), text, []string{"b[1].conf", "c.conf"})
 		if err != nil {
 			t.Error(err)
 		}
-		return oid
+		return oids
 	}
 	head := func() gitops.OID { return gitops.OID(strings.TrimSpace(s.git("rev-parse", "HEAD"))) }
-	s.commit("sub/b[1].env", "K=one\n")
+	s.commit("sub/b[1].conf", "K=one\n")
 	one := head()
-	s.commit("sub/b[1].env", "K=two\n")
+	s.commit("sub/b[1].conf", "K=two\n")
 	two := head()
-	s.commit("sub/b[1].env", "K=one\n") // reverted
+	s.commit("sub/b[1].conf", "K=one\n") // reverted
 	s.git("switch", "-q", "-c", "side", string(one))
-	s.commit("c.env", "K=three\n")
+	s.commit("c.conf", "K=three\n")
 	three := head()
-	s.commit("b1.env", "K=four\n") // another name
+	s.commit("b1.conf", "K=four\n") // another name
+	s.commit("sub/.ENV.old", "K=five\n")
+	five := head()
 	s.git("switch", "-q", "main")
 	s.git("merge", "-q", "-s", "ours", "-m", "merged", "side") // git log PATH leaves out what a merge dropped
 	s.git("branch", "-D", "side")
-	for text, want := range map[string]gitops.OID{"one": one, "two": two, "three": three, "four": "", "five": ""} {
-		if got := first(text); got != want {
+	s.git("switch", "-q", "-c", "squashed", string(two))
+	s.commit("c.conf", "K=three\n")
+	squashed := head()
+	s.git("merge", "-q", "--no-commit", "-s", "ours", "main")
+	s.commit("c.conf", "K=merged\n")
+	merged := head()
+	for text, want := range map[string][]gitops.OID{"one": {one}, "two": {two}, "three": {three, squashed}, "four": nil, "five": {five}, "merged": {merged}} {
+		if got := first(text); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("FirstWith(%s) = %s; want %s", text, got, want)
 		}
 	}

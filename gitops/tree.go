@@ -39,15 +39,20 @@ func (r *Repo) Tree(ctx context.Context, rev string, limit int64) (*Tree, error)
 // IndexTree returns the index of the running commit, else of the worktree. It
 // has no version of a file in conflict.
 func (r *Repo) IndexTree(ctx context.Context, limit int64) (*Tree, error) {
-	out, err := r.run(ctx, nil, "ls-files", "--stage", "-z", "--full-name")
-	if err != nil {
-		return nil, err
-	}
-	files, err := parseStages(out)
+	files, err := r.IndexFiles(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return r.tree(ctx, files, limit)
+}
+
+// IndexFiles returns the files of IndexTree.
+func (r *Repo) IndexFiles(ctx context.Context) ([]File, error) {
+	out, err := r.run(ctx, nil, "ls-files", "--stage", "-z", "--full-name")
+	if err != nil {
+		return nil, err
+	}
+	return parseStages(out)
 }
 
 func newTree(files []File, limit int64) *Tree {

@@ -71,8 +71,8 @@ func (c *cli) rotate(ctx context.Context, f rotateFlags) error {
 	}
 	c.report.OnStdout = f.status
 	for _, s := range rotate.Secrets(ctx, c.work, targets) {
-		if f.retire && errors.Is(s.Err, rotate.ErrNoHistory) {
-			s.AssumeUsed()
+		if f.retire {
+			s.AssumeUsed(f.forced)
 		}
 		if s.Err == nil {
 			s.Err = c.rotateOne(ctx, f, s)
@@ -225,13 +225,18 @@ func (c *cli) rotateAdvice(err error) string {
 		return "merge the default branch into these or delete them, then the same command again; with --force they no longer decrypt"
 	}
 	if e := (*rotate.StaleVaultError)(nil); errors.As(err, &e) {
+		if e.File != "" {
+			return c.gitLine([]string{e.File}) + "   then the same command again"
+		}
 		return "git merge " + quote(e.Branch) + "   then the same command again"
 	}
 	switch {
 	case errors.Is(err, rotate.ErrShallow):
 		return "git fetch --unshallow   gets it"
 	case errors.Is(err, rotate.ErrNoHistory):
-		return "commit the files first; or, to keep the one key that the files here are encrypted for: the same command with --retire"
+		return "commit the files first; or, to keep the one key that the files here are encrypted for: the same command with --retire (and --force if it is the vault's first one)"
+	case errors.Is(err, rotate.ErrNotFetched):
+		return "commit the files and git fetch; if no commit has the other key, --retire --force keeps the one that the files here are encrypted for"
 	case errors.Is(err, rotate.ErrNoBranch):
 		return "name it: --branch NAME"
 	}

@@ -1,9 +1,11 @@
 package rotate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,7 +21,8 @@ import (
 
 // newest returns the newest of the vault's keys: the one whose public key came into
 // the history last, or has not come yet. The order in the vault does not tell: it
-// changes in the course of a rotation.
+// changes in the course of a rotation. What nothing tells is an error, since a guess
+// could encrypt for an old key again.
 func (s *Secret) newest(ctx context.Context) (*ecies.PrivateKey, error) {
 	if len(s.Keys) == 1 {
 		return s.Keys[0], nil
@@ -31,51 +34,145 @@ func (s *Secret) newest(ctx context.Context) (*ecies.PrivateKey, error) {
 	if repo == nil {
 		return nil, ErrNoHistory
 	}
-	first := map[*ecies.PrivateKey]gitops.OID{}
-	var unused []*ecies.PrivateKey // in no commit
+	first := map[*ecies.PrivateKey][]gitops.OID{}
+	var used, unused ecies.Keys // in a commit, and in none
 	for _, k := range s.Keys {
 		if first[k], err = repo.FirstWith(ctx, k.PublicKey().String(), s.names()); err != nil {
 			return nil, err
 		}
-		if first[k] == "" {
+		if len(first[k]) > 0 {
+			used = append(used, k)
+		}
+	}
+	for _, k := range s.Keys {
+		if len(first[k]) > 0 {
+			continue
+		}
+		if replaced, err := s.replaced(ctx, repo, k, first); err != nil {
+			return nil, err
+		} else if !replaced {
 			unused = append(unused, k)
 		}
 	}
-	if len(unused) > 0 {
-		return s.newestUnused(repo, unused)
+	latest, err := s.latest(ctx, repo, used, first)
+	if err != nil || len(unused) == 0 {
+		return latest, err
 	}
-	for _, k := range s.Keys {
-		isOlder := func(other *ecies.PrivateKey) bool {
-			if first[other] == first[k] || err != nil {
-				return false
-			}
-			var before bool
-			before, err = repo.IsAncestor(ctx, first[k], first[other])
-			return before
-		}
-		if !slices.ContainsFunc(s.Keys, isOlder) {
-			return k, err
-		}
-	}
-	return nil, err // not reached: ancestry has no cycles
-}
-
-// newestUnused returns which of the keys that no commit has is the newest one: the
-// files are not committed yet, so what they are encrypted for is older, unless it is
-// the only one.
-func (s *Secret) newestUnused(repo *gitops.Repo, unused []*ecies.PrivateKey) (*ecies.PrivateKey, error) {
 	if shallow, err := repo.ShallowCommits(); err != nil || len(shallow) > 0 {
 		return nil, errors.Join(err, ErrShallow)
 	}
-	if len(unused) > 1 {
-		unused = slices.DeleteFunc(unused, func(k *ecies.PrivateKey) bool {
-			return slices.ContainsFunc(s.docs(), func(doc *dotenv.Document) bool { return encryptedFor(doc, k.PublicKey()) })
-		})
-	}
-	if len(unused) != 1 {
+	return s.newestUnused(latest, unused)
+}
+
+// newestUnused returns the newest key where some are in no commit. latest is the
+// newest of the others, or nil. Rotate stores a new key as the second one, and Finish
+// makes it the first.
+func (s *Secret) newestUnused(latest *ecies.PrivateKey, unused ecies.Keys) (*ecies.PrivateKey, error) {
+	old, young := s.Keys[0], s.Keys[1]
+	switch {
+	case latest == old && len(unused) == 1 && unused[0] == young: // it was just stored, or others have not pushed
+		return young, nil
+	case latest == young && len(unused) == 1 && s.allFor(old): // finished before the commit
+		return old, nil
+	case latest == nil && len(s.Keys) == 2 && s.allFor(young): // rotated before the first commit
+		return young, nil
+	case latest == nil:
 		return nil, ErrNoHistory
 	}
-	return unused[0], nil
+	return nil, ErrNotFetched
+}
+
+// replaced reports whether a commit that brought in another key took the place of a
+// file that needs k. Such a file may have had no public key in it.
+func (s *Secret) replaced(ctx context.Context, repo *gitops.Repo, k *ecies.PrivateKey, first map[*ecies.PrivateKey][]gitops.OID) (bool, error) {
+	for _, commits := range first {
+		for _, commit := range commits {
+			parent, err := repo.Resolve(ctx, string(commit)+"^")
+			if errors.As(err, new(*gitops.RevisionError)) {
+				continue // the first commit, or that of a shallow clone
+			} else if err != nil {
+				return false, err
+			}
+			files, err := repo.TreeFiles(ctx, string(parent))
+			if err != nil {
+				return false, err
+			}
+			blobs, err := contents(ctx, repo, s.maybe(files))
+			if err != nil {
+				return false, err
+			}
+			if slices.ContainsFunc(blobs, func(data []byte) bool { return needs(data, ecies.Keys{k}) }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// latest returns the key of used that came in after the others, or nil if there is
+// none. If two people rotated at once, each on a branch, there are two: it is the one
+// that the files here are encrypted for, else the vault's first of them.
+func (s *Secret) latest(ctx context.Context, repo *gitops.Repo, used ecies.Keys, first map[*ecies.PrivateKey][]gitops.OID) (latest *ecies.PrivateKey, err error) {
+	comesAfter := func(k, other *ecies.PrivateKey) (after bool) {
+		for _, old := range first[other] {
+			for _, young := range first[k] {
+				if old != young && !after && err == nil {
+					after, err = repo.IsAncestor(ctx, old, young)
+				}
+			}
+		}
+		return after
+	}
+	isAfter := func(k, other *ecies.PrivateKey) bool { return comesAfter(k, other) && !comesAfter(other, k) }
+	last := slices.DeleteFunc(slices.Clone(used), func(k *ecies.PrivateKey) bool {
+		return slices.ContainsFunc(used, func(other *ecies.PrivateKey) bool { return isAfter(other, k) })
+	})
+	isRotated := func(k *ecies.PrivateKey) bool {
+		return slices.ContainsFunc(used, func(other *ecies.PrivateKey) bool { return isAfter(k, other) })
+	}
+	switch i, j := slices.IndexFunc(last, s.allFor), slices.IndexFunc(last, isRotated); {
+	case err != nil || len(used) == 0:
+		return nil, err
+	case len(last) == 1:
+		return last[0], nil
+	case i >= 0:
+		return last[i], nil
+	case j >= 0:
+		return last[j], err
+	}
+	return nil, ErrNoHistory
+}
+
+// allFor reports whether there are files, and all of them are encrypted for k alone.
+func (s *Secret) allFor(k *ecies.PrivateKey) bool {
+	docs := s.docs()
+	return len(docs) > 0 && !slices.ContainsFunc(docs, func(doc *dotenv.Document) bool { return !s.isFor(doc, k) })
+}
+
+// isFor reports whether a document is encrypted for a key and for no other of the
+// vault's: a merge without envdrift may leave values for another key than the header's.
+func (s *Secret) isFor(doc *dotenv.Document, k *ecies.PrivateKey) bool {
+	return encryptedFor(doc, k.PublicKey()) && !needs(doc.Bytes(), s.others(k))
+}
+
+// others returns the vault's keys but k.
+func (s *Secret) others(k *ecies.PrivateKey) ecies.Keys {
+	return slices.DeleteFunc(slices.Clone(s.Keys), func(other *ecies.PrivateKey) bool { return other == k })
+}
+
+// needs reports whether a version of a file names one of keys or has a value that one
+// of them decrypts.
+func needs(data []byte, keys ecies.Keys) bool {
+	if slices.ContainsFunc(keys, func(k *ecies.PrivateKey) bool { return bytes.Contains(data, []byte(k.PublicKey().String())) }) {
+		return true
+	}
+	var values []string
+	for _, e := range dotenv.Parse(data).Entries() {
+		if e.Encrypted() {
+			values = append(values, e.Value)
+		}
+	}
+	return slices.ContainsFunc(keys.DecryptAll(values), func(d ecies.Decrypted) bool { return d.Err == nil })
 }
 
 func (s *Secret) docs() (docs []*dotenv.Document) {
@@ -99,6 +196,8 @@ var (
 	// ErrNoHistory reports several keys in the vault where nothing tells which of
 	// them is the newest one.
 	ErrNoHistory = errors.New("the vault holds several keys, and no commit tells which of them is the newest one")
+	// ErrNotFetched reports that some of the keys are in no commit that is here.
+	ErrNotFetched = errors.New("the vault holds several keys, and no commit here has those that tell which of them is the newest one")
 	// ErrShallow reports that the history which would tell is not here.
 	ErrShallow = errors.New("the vault holds several keys, and this clone lacks the history that tells which of them is the newest one")
 )
@@ -134,7 +233,7 @@ func (s *Secret) isOn(ctx context.Context, branch string) error {
 		return err
 	}
 	for i, f := range files {
-		if !encryptedFor(dotenv.Parse(blobs[i]), s.Newest.PublicKey()) {
+		if !s.isFor(dotenv.Parse(blobs[i]), s.Newest) {
 			old.Files = append(old.Files, f.Path)
 		}
 	}
@@ -189,68 +288,84 @@ func (e *InUseError) List() string {
 	return strings.Join(lists, "; ")
 }
 
-// Carriers returns what has a file that is encrypted for another of the vault's keys
-// than the newest one: refs, stashes, and the worktrees' HEADs and files. What
-// another clone has is not known here.
+// Carriers returns what has a file that needs another of the vault's keys than the
+// newest one: refs, stashes, and the worktrees' HEADs, indexes and files. What another
+// clone has is not known here.
 func (s *Secret) Carriers(ctx context.Context) (carriers []Carrier, err error) {
 	repo, err := s.w.Git(ctx)
 	if err != nil || repo == nil {
 		return nil, err
 	}
-	var old []string
-	for _, k := range s.Keys {
-		if k != s.Newest {
-			old = append(old, k.PublicKey().String())
+	old := s.others(s.Newest)
+	known := map[gitops.OID]bool{} // whether a blob is old
+	add := func(where string, files []gitops.File) error {
+		unread := slices.DeleteFunc(slices.Clone(files), func(f gitops.File) bool { _, read := known[f.OID]; return read })
+		blobs, err := contents(ctx, repo, unread)
+		if err != nil {
+			return err
 		}
-	}
-	isOld := func(data []byte) bool {
-		return slices.ContainsFunc(old, func(key string) bool { return strings.Contains(string(data), key) })
+		for i, f := range unread {
+			known[f.OID] = needs(blobs[i], old)
+		}
+		for _, f := range files {
+			if c := (Carrier{where, f.Path}); known[f.OID] && !slices.Contains(carriers, c) {
+				carriers = append(carriers, c)
+			}
+		}
+		return nil
 	}
 	tips, err := repo.Tips(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known := map[gitops.OID]bool{} // whether a blob is old
 	for _, tip := range tips {
 		files, err := repo.TreeFiles(ctx, string(tip.Commit))
+		if err == nil {
+			err = add(tip.Name, s.maybe(files))
+		}
 		if err != nil {
 			return nil, err
-		}
-		files = slices.DeleteFunc(files, func(f gitops.File) bool { return !f.Mode.IsFile() || !s.mayBe(f.Path) })
-		unread := slices.DeleteFunc(slices.Clone(files), func(f gitops.File) bool { _, read := known[f.OID]; return read })
-		blobs, err := contents(ctx, repo, unread)
-		if err != nil {
-			return nil, err
-		}
-		for i, f := range unread {
-			known[f.OID] = isOld(blobs[i])
-		}
-		for _, f := range files {
-			if c := (Carrier{tip.Name, f.Path}); known[f.OID] && !slices.Contains(carriers, c) {
-				carriers = append(carriers, c)
-			}
 		}
 	}
 	worktrees, err := repo.Worktrees(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, top := range worktrees {
+		there, err := s.w.GitIn(ctx, top)
+		if err != nil {
+			return nil, err
+		}
+		files, err := there.IndexFiles(ctx)
+		if err == nil {
+			err = add("index of "+filepath.ToSlash(top), s.maybe(files))
+		}
+		if err != nil {
+			return nil, err
+		}
 		for _, t := range s.Targets {
 			if t.File == "" {
 				continue
 			}
 			data, err := atomicfile.ReadFile(os.DirFS(top), t.File)
-			if err == nil && isOld(data) {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			if needs(data, old) {
 				carriers = append(carriers, Carrier{"worktree " + filepath.ToSlash(top), t.File})
 			}
 		}
 	}
-	return carriers, err
+	return carriers, nil
 }
 
-// mayBe reports whether a path may be one of the secret's files, perhaps under an
-// earlier name.
-func (s *Secret) mayBe(file string) bool {
-	base := path.Base(file)
-	return strings.Contains(strings.ToLower(base), "env") || slices.Contains(s.names(), base)
+// maybe returns which of files may be the secret's, perhaps under an earlier name.
+func (s *Secret) maybe(files []gitops.File) []gitops.File {
+	names := s.names()
+	return slices.DeleteFunc(files, func(f gitops.File) bool {
+		base := path.Base(f.Path)
+		return !f.Mode.IsFile() || !strings.Contains(strings.ToLower(base), "env") && !slices.Contains(names, base)
+	})
 }
 
 // contents returns the contents of files. One that is too large is an error.

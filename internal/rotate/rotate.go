@@ -21,6 +21,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -96,20 +97,22 @@ func sameSecret(a, b mapping.Target) bool {
 
 // read finds the newest key and the step.
 func (s *Secret) read(ctx context.Context) (err error) {
-	if s.Newest, err = s.newest(ctx); err != nil {
-		return err
+	if s.Newest, err = s.newest(ctx); err == nil {
+		s.Step = s.step()
 	}
+	return err
+}
+
+func (s *Secret) step() Step {
 	switch {
 	case len(s.behind()) > 0 && len(s.Keys) > 1:
-		s.Step = Begun
-	case s.Keys[0] != s.Newest:
-		s.Step = Encrypted
+		return Begun
+	case s.Keys[0].PublicKey() != s.Newest.PublicKey():
+		return Encrypted
 	case len(s.Keys) > 1:
-		s.Step = Finished
-	default:
-		s.Step = Settled
+		return Finished
 	}
-	return nil
+	return Settled
 }
 
 // files returns the targets whose env file is there.
@@ -117,10 +120,9 @@ func (s *Secret) files() []mapping.Target {
 	return slices.DeleteFunc(slices.Clone(s.Targets), func(t mapping.Target) bool { return t.Doc == nil })
 }
 
-// behind returns the targets whose env file is encrypted for another key than the
-// newest one.
+// behind returns the targets whose env file needs another key than the newest one.
 func (s *Secret) behind() []mapping.Target {
-	return slices.DeleteFunc(s.files(), func(t mapping.Target) bool { return encryptedFor(t.Doc, s.Newest.PublicKey()) })
+	return slices.DeleteFunc(s.files(), func(t mapping.Target) bool { return s.isFor(t.Doc, s.Newest) })
 }
 
 // encryptedFor reports whether a document declares a public key and no other.
@@ -134,9 +136,14 @@ func encryptedFor(doc *dotenv.Document, key ecies.PublicKey) bool {
 // same key. The vault has both before a file is written. What it returns is done,
 // or has an Err each.
 func (s *Secret) Rotate(ctx context.Context) ([]drift.Change, error) {
+	for _, t := range s.Targets {
+		if t.Err != nil && !errors.Is(t.Err, fs.ErrNotExist) {
+			return []drift.Change{{Mapping: t.Mapping, File: t.File, Action: drift.Failed, Err: t.Err}}, nil
+		}
+	}
 	files := s.files()
 	if len(files) == 0 {
-		return nil, errors.Join(append([]error{ErrNoFile}, s.Targets[0].Err)...)
+		return nil, ErrNoFile
 	}
 	for _, t := range files {
 		if err := provable(t, s.Keys); err != nil {
@@ -163,7 +170,7 @@ func (s *Secret) Rotate(ctx context.Context) ([]drift.Change, error) {
 	}
 	var plan []drift.Change
 	for i, t := range s.Targets {
-		if t.Doc == nil || encryptedFor(t.Doc, s.Newest.PublicKey()) {
+		if t.Doc == nil || s.isFor(t.Doc, s.Newest) {
 			continue
 		}
 		ch := s.reencrypt(ctx, t)
@@ -171,7 +178,7 @@ func (s *Secret) Rotate(ctx context.Context) ([]drift.Change, error) {
 			s.Targets[i].Doc = dotenv.Parse(ch.New)
 		}
 	}
-	s.Step = Encrypted
+	s.Step = s.step()
 	plan = append(s.syncPlan(), plan...)
 	return plan, s.w.Apply(ctx, plan)
 }
@@ -302,17 +309,18 @@ func (s *Secret) Retire(ctx context.Context, force bool) ([]Carrier, error) {
 }
 
 // AssumeUsed takes the one key that the files here are encrypted for as the newest,
-// where Err is [ErrNoHistory]. It is for [Secret.Retire]: a rotation could go on with
-// the old key.
-func (s *Secret) AssumeUsed() {
-	var used []*ecies.PrivateKey
-	for _, k := range s.Keys {
-		if slices.ContainsFunc(s.files(), func(t mapping.Target) bool { return encryptedFor(t.Doc, k.PublicKey()) }) {
-			used = append(used, k)
-		}
+// where Err is [ErrNoHistory] or [ErrNotFetched]. It is for [Secret.Retire]: a
+// rotation could go on with the old key. Unless force is set, the key must not be
+// the vault's first one: the others may be of a rotation that is not here yet.
+func (s *Secret) AssumeUsed(force bool) {
+	if !errors.Is(s.Err, ErrNoHistory) && !errors.Is(s.Err, ErrNotFetched) {
+		return
 	}
-	if len(used) == 1 {
-		s.Newest, s.Step, s.Err = used[0], Finished, nil
+	for i, k := range s.Keys {
+		if s.allFor(k) && (force || i > 0 && errors.Is(s.Err, ErrNoHistory)) {
+			s.Newest, s.Step, s.Err = k, Finished, nil
+			return
+		}
 	}
 }
 
@@ -362,7 +370,11 @@ func (s *Secret) current(ctx context.Context) error {
 	answer := there.FetchToCheck(ctx, []mapping.Target{t})[0]
 	for _, k := range answer.Keys {
 		if s.Keys.Find(k.PublicKey()) == nil {
-			return &StaleVaultError{branch, k.PublicKey().Short()}
+			stale := &StaleVaultError{Branch: branch, Key: k.PublicKey().Short()}
+			if merged, err := repo.IsAncestor(ctx, gitops.OID(branch), "HEAD"); err == nil && merged {
+				stale.File = s.w.VaultFile(ctx, t)
+			}
+			return stale
 		}
 	}
 	return nil
@@ -370,7 +382,10 @@ func (s *Secret) current(ctx context.Context) error {
 
 // A StaleVaultError reports a vault in the repository that lacks a key of another
 // branch's.
-type StaleVaultError struct{ Branch, Key string }
+type StaleVaultError struct {
+	Branch, Key string
+	File        string // of the vault, if the branch is merged: that it lacks the key is to be committed
+}
 
 func (e *StaleVaultError) Error() string {
 	return fmt.Sprintf("the vault of %s has a key that this branch's lacks (public key %s)", e.Branch, e.Key)
