@@ -161,30 +161,33 @@ func (s *store) ask(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	got := make(chan answer, 1)
-	if err := s.send(&r, got); err != nil {
+	stuck := time.AfterFunc(s.timeout, s.kill) // one that does not read what is long
+	err := s.send(&r, got)
+	stuck.Stop()
+	if err != nil {
 		return answer{}, s.gone(err)
 	}
 	late := time.NewTimer(s.timeout)
 	defer late.Stop()
+	var a answer
 	select {
-	case a := <-got:
-		if a.Error != nil {
-			return a, a.Error.problem()
-		}
-		return a, nil
+	case a = <-got:
 	case <-s.ended:
 		select {
-		case a := <-got: // just before
-			return a, nil
+		case a = <-got: // just before
 		default:
+			return answer{}, s.gone(s.broken)
 		}
-		return answer{}, s.gone(s.broken)
 	case <-late.C:
 		s.kill()
 		return answer{}, vault.NewProblem(vault.ErrTimeout, fmt.Sprintf("the helper has not answered for %v", s.timeout), "")
 	case <-ctx.Done():
 		return answer{}, context.Cause(ctx)
 	}
+	if a.Error != nil {
+		return a, a.Error.problem()
+	}
+	return a, nil
 }
 
 // checkText returns why a request cannot be a line of JSON, which is UTF-8.

@@ -66,6 +66,11 @@ var helpers = map[string]func() error{
 	"reports an unknown kind": func() error {
 		return afterOpen(func(string) { fmt.Println(`{"id":2,"error":{"kind":"strange","detail":"what?"}}`) })
 	},
+	"reads nothing": func() error {
+		fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
+		time.Sleep(time.Hour)
+		return nil
+	},
 	"speaks another version": func() error {
 		fmt.Println(`{"id":1,"protocol":2,"vault":"of the future"}`)
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -262,6 +267,28 @@ func TestHostile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestReadsNothing: a helper that does not read a long request is an error, in time.
+func TestReadsNothing(t *testing.T) {
+	t.Parallel()
+	s, err := start(t, "reads nothing", nil, vault.Config{Timeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := s.Put(context.Background(), "a", secret.New(strings.Repeat("x", 300_000)), "")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, vault.ErrUnavailable) {
+			t.Errorf("Put = %v; want ErrUnavailable", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Put hangs")
 	}
 }
 
