@@ -34,6 +34,9 @@ func (s *Secret) newest(ctx context.Context) (*ecies.PrivateKey, error) {
 	if repo == nil {
 		return nil, ErrNoHistory
 	}
+	if shallow, err := repo.ShallowCommits(); err != nil || len(shallow) > 0 {
+		return nil, errors.Join(err, ErrShallow) // of a key that was brought back, the rest looks like the first time
+	}
 	first := map[*ecies.PrivateKey][]gitops.OID{}
 	var used, unused ecies.Keys // in a commit, and in none
 	for _, k := range s.Keys {
@@ -57,9 +60,6 @@ func (s *Secret) newest(ctx context.Context) (*ecies.PrivateKey, error) {
 	latest, err := s.latest(ctx, repo, used, first)
 	if err != nil || len(unused) == 0 {
 		return latest, err
-	}
-	if shallow, err := repo.ShallowCommits(); err != nil || len(shallow) > 0 {
-		return nil, errors.Join(err, ErrShallow)
 	}
 	return s.newestUnused(latest, unused)
 }
@@ -89,7 +89,7 @@ func (s *Secret) replaced(ctx context.Context, repo *gitops.Repo, k *ecies.Priva
 		for _, commit := range commits {
 			parent, err := repo.Resolve(ctx, string(commit)+"^")
 			if errors.As(err, new(*gitops.RevisionError)) {
-				continue // the first commit, or that of a shallow clone
+				continue // the first commit
 			} else if err != nil {
 				return false, err
 			}

@@ -50,7 +50,8 @@ type Secret struct {
 	Newest *ecies.PrivateKey
 	Step   Step
 
-	w *workspace.Workspace
+	w        *workspace.Workspace
+	together []*Secret // all of one run
 }
 
 // Name returns the name of the secret in its vault.
@@ -76,6 +77,7 @@ func Secrets(ctx context.Context, w *workspace.Workspace, targets []mapping.Targ
 	}
 	secrets = slices.DeleteFunc(secrets, func(s *Secret) bool { return !s.hasAny(targets) })
 	for _, s := range secrets {
+		s.together = secrets
 		if s.Err == nil {
 			s.Err = s.read(ctx)
 		}
@@ -251,10 +253,17 @@ func (s *Secret) Uncommitted(ctx context.Context) ([]string, error) {
 // store replaces the vault's keys and reads them back.
 func (s *Secret) store(ctx context.Context, keys ecies.Keys) error {
 	answer, err := s.w.ReplaceKeys(ctx, s.Targets, s.Answer, keys)
-	if err == nil {
-		s.Answer = answer
+	if err != nil {
+		return err
 	}
-	return err
+	before := s.Version
+	s.Answer = answer
+	for _, other := range s.together { // a keys file's other keys have the same version
+		if sameSecret(s.Targets[0], other.Targets[0]) && other.Version == before {
+			other.Version = answer.Version
+		}
+	}
+	return nil
 }
 
 // Finish makes the newest key the vault's first one. Unless force is set, the files

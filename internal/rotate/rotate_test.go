@@ -122,6 +122,11 @@ func (p *place) git(args ...string) {
 // secret reads the state of the only secret.
 func (p *place) secret() *rotate.Secret {
 	p.t.Helper()
+	return p.secrets()[0]
+}
+
+func (p *place) secrets() []*rotate.Secret {
+	p.t.Helper()
 	w, err := workspace.Open(workspace.Options{Dir: p.dir, Env: p.env,
 		Overrides: config.Overrides{Providers: vault.Providers{{Name: "memory", Local: true}}},
 		OpenVault: func(context.Context, vault.Config) (vault.Store, error) { return p.held, nil }})
@@ -132,7 +137,7 @@ func (p *place) secret() *rotate.Secret {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return rotate.Secrets(p.t.Context(), w, targets)[0]
+	return rotate.Secrets(p.t.Context(), w, targets)
 }
 
 // TestNoFileIsWritten: whatever the vault does wrong, the files stay as they are.
@@ -176,6 +181,35 @@ func TestNoFileIsWritten(t *testing.T) {
 			t.Errorf("Rotate = %v; want %v, and nothing written anywhere", err, vault.ErrConflict)
 		}
 	})
+}
+
+// TestKeysFile: each key of a keys file in the vault is rotated, in one run.
+func TestKeysFile(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "A=1\n")
+	other, err := ecies.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, _, err := dotenv.Parse([]byte("B=2\n")).Encrypt(other.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY_STAGING", File: ".env.staging"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write(".env.staging", string(doc.Bytes()))
+	p.write("envdrift.toml", configuration+"[[vault.sync.mappings]]\nsecret_name = \"api\"\nfolder_path = \".\"\nenvironment = \"staging\"\n")
+	p.held.text += "\nDOTENV_PRIVATE_KEY_STAGING=" + other.Reveal() + "\n"
+	secrets := p.secrets()
+	if len(secrets) != 2 {
+		t.Fatalf("%d secrets; want 2", len(secrets))
+	}
+	for _, s := range secrets {
+		if changes, err := s.Rotate(t.Context()); err != nil || len(changes) == 0 || s.Step != rotate.Encrypted {
+			t.Errorf("Rotate of %s = %v, %v", s.Targets[0].File, changes, err)
+		}
+	}
+	if n := strings.Count(p.held.text, ","); n != 2 {
+		t.Errorf("%d new keys in the vault; want 2", n)
+	}
 }
 
 // TestGoesOn: after a run that ended before the files were written, the next one takes
