@@ -8,9 +8,9 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
-// curve returns a function that does n times, shared by all cores, the scalar
-// multiplications that are the minimum to decrypt a value (one) or to encrypt
-// it (two, one of them by the base point), and nothing else.
+// curve returns a function that does n times, shared by all cores and by decred's
+// library, the scalar multiplications that are the minimum to decrypt a value
+// (one) or to encrypt it (two, one of them by the base point), and nothing else.
 func curve(n int, encrypt bool) func() (time.Duration, error) {
 	return func() (time.Duration, error) {
 		k, err := secp256k1.GeneratePrivateKey()

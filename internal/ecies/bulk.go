@@ -23,39 +23,42 @@ type Decrypted struct {
 // ciphertexts; one failure does not stop the others.
 func (ks Keys) DecryptAll(ciphertexts []string) []Decrypted {
 	out := make([]Decrypted, len(ciphertexts))
-	parallel(len(out), func(from, to int) { ks.decryptSome(ciphertexts[from:to], out[from:to]) })
+	scalars := make([]*digits, len(ks))
+	for i, k := range ks {
+		scalars[i] = newDigits(k.scalar())
+	}
+	parallel(len(out), func(from, to int) { ks.decryptSome(scalars, ciphertexts[from:to], out[from:to]) })
 	return out
 }
 
-// decryptSome tries the first key on all values together, and the others only
-// on those that are left.
-func (ks Keys) decryptSome(ciphertexts []string, out []Decrypted) {
-	messages, shared := make([]*message, len(out)), make([]secp256k1.JacobianPoint, len(out))
+// decryptSome tries the first key on all values together, the next on those that
+// are left, and so on.
+func (ks Keys) decryptSome(scalars []*digits, ciphertexts []string, out []Decrypted) {
+	messages := make([]*message, len(out))
+	var left []int
 	for i, c := range ciphertexts {
-		m, err := parse(c)
-		switch {
-		case err != nil:
-			out[i].Err = err
-		case len(ks) == 0:
+		if messages[i], out[i].Err = parse(c); out[i].Err == nil {
 			out[i].Err = ErrNoKey
-		default:
-			messages[i], shared[i] = m, m.multiply(ks[0].scalar())
+			left = append(left, i)
 		}
 	}
-	affine(shared)
-	for i, m := range messages {
-		if m == nil {
-			continue
+	for i, k := range ks {
+		products := make([]jacobian, len(left))
+		for j, at := range left {
+			products[j] = scalars[i].multiply(&messages[at].ephemeral)
 		}
-		plaintext, err := m.open(&shared[i])
-		used := ks[0].public
-		if err != nil && len(ks) > 1 {
-			plaintext, used, err = ks[1:].Decrypt(ciphertexts[i])
+		failed := left[:0]
+		for j, shared := range toAffine(products) {
+			at := left[j]
+			plaintext, err := messages[at].open(&shared)
+			if err != nil {
+				out[at].Err = err
+				failed = append(failed, at)
+				continue
+			}
+			out[at] = Decrypted{secret.New(string(plaintext)), k.public, nil}
 		}
-		if err != nil {
-			used = PublicKey{}
-		}
-		out[i] = Decrypted{secret.New(string(plaintext)), used, err}
+		left = failed
 	}
 }
 
@@ -66,9 +69,9 @@ func (p PublicKey) EncryptAll(plaintexts [][]byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{q: q}
+	s := &sender{&generator, q}
 	if len(plaintexts) >= tableRepays {
-		s.table = newTable(q)
+		s = &sender{newTable(&generator), newTable(q)}
 	}
 	out := make([]string, len(plaintexts))
 	var mu sync.Mutex
@@ -83,32 +86,29 @@ func (p PublicKey) EncryptAll(plaintexts [][]byte) ([]string, error) {
 }
 
 // A sender encrypts to one public key.
-type sender struct {
-	q     *secp256k1.PublicKey
-	table *table // of q; nil if it would not pay off
+type sender struct{ generator, public multiplier }
+
+// A multiplier multiplies a point by scalars: an affine, or a table of it.
+type multiplier interface {
+	multiply(k *scalar) jacobian
 }
 
 func (s *sender) encrypt(plaintexts [][]byte, out []string) error {
-	ephemeral := make([]secp256k1.JacobianPoint, 2*len(out))
-	shared := ephemeral[len(out):]
+	products := make([]jacobian, 2*len(out))
 	for i := range out {
 		r, err := secp256k1.GeneratePrivateKey()
 		if err != nil {
 			return err
 		}
-		secp256k1.ScalarBaseMultNonConst(&r.Key, &ephemeral[i])
-		if s.table != nil {
-			shared[i] = s.table.multiply(&r.Key)
-		} else {
-			s.q.AsJacobian(&shared[i])
-			secp256k1.ScalarMultNonConst(&r.Key, &shared[i], &shared[i])
-		}
+		k := scalar(r.Key.Bytes())
+		products[2*i], products[2*i+1] = s.generator.multiply(&k), s.public.multiply(&k)
 		r.Zero()
+		clear(k[:])
 	}
-	affine(ephemeral)
+	points := toAffine(products)
 	for i, plaintext := range plaintexts {
 		var err error
-		if out[i], err = seal(&ephemeral[i], &shared[i], plaintext); err != nil {
+		if out[i], err = seal(&points[2*i], &points[2*i+1], plaintext); err != nil {
 			return err
 		}
 	}

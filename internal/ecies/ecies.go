@@ -15,17 +15,24 @@
 // The AES key is HKDF-SHA256, without salt and info, of R and the shared point
 // r·Q = d·R, both uncompressed; there is no additional data.
 //
+// # Arithmetic
+//
+// Points are checked, and random numbers drawn, by the decred project's library.
+// Multiplication, which is most of the time of a value, is ours: field
+// arithmetic that was generated together with a proof (secp256k1montgomery), the
+// formulas of a point's addition and doubling (point.go), and the well-known ways
+// to need few of them (curve.go). Tests compare it with decred's.
+//
 // # Timing
 //
-// The curve arithmetic multiplies in variable time; the library offers nothing
-// else. The duration of a decryption depends a little on the private key (on
-// the number of non-zero digits of its expansion), and its pattern of branches
-// and memory accesses depends on it wholly. That is acceptable in a program
-// that users start on their own machines: an attacker who can watch the
-// processor's caches while it runs can read the keys file or the environment
-// just as well. It is not acceptable in a service that decrypts input of
-// strangers and lets them measure the time or share the core; do not build one
-// on this package.
+// Multiplication takes variable time, as decred's does. The duration of a
+// decryption depends a little on the private key (on the number of non-zero
+// digits of its expansion), and its pattern of branches and memory accesses
+// depends on it wholly. That is acceptable in a program that users start on
+// their own machines: an attacker who can watch the processor's caches while it
+// runs can read the keys file or the environment just as well. It is not
+// acceptable in a service that decrypts input of strangers and lets them measure
+// the time or share the core; do not build one on this package.
 package ecies
 
 import (
@@ -47,6 +54,9 @@ const Prefix = "encrypted:"
 
 const (
 	pointSize = secp256k1.PubKeyBytesLenUncompressed
+
+	uncompressed = secp256k1.PubKeyFormatUncompressed // first byte of a point
+
 	nonceSize = 16 // not the usual 12
 	tagSize   = 16
 	minSize   = pointSize + nonceSize + tagSize
@@ -107,7 +117,7 @@ func (p PublicKey) Encrypt(plaintext []byte) (string, error) {
 		return "", err
 	}
 	out := make([]string, 1)
-	err = (&sender{q: q}).encrypt([][]byte{plaintext}, out)
+	err = (&sender{&generator, q}).encrypt([][]byte{plaintext}, out)
 	return out[0], err
 }
 
@@ -119,12 +129,9 @@ func (ks Keys) Decrypt(ciphertext string) (plaintext []byte, used PublicKey, err
 	if err != nil {
 		return nil, PublicKey{}, err
 	}
-	if len(ks) == 0 {
-		return nil, PublicKey{}, ErrNoKey
-	}
+	err = ErrNoKey
 	for _, k := range ks {
-		shared := []secp256k1.JacobianPoint{m.multiply(k.scalar())}
-		affine(shared)
+		shared := toAffine([]jacobian{m.ephemeral.multiply(k.scalar())})
 		if plaintext, err = m.open(&shared[0]); err == nil {
 			return plaintext, k.public, nil
 		}
@@ -140,17 +147,17 @@ func Ephemeral(ciphertext string) (PublicKey, error) {
 	if err != nil {
 		return PublicKey{}, err
 	}
-	return PublicKey(m.key.SerializeCompressed()), nil
+	return m.ephemeral.compressed(), nil
 }
 
-// seal returns plaintext encrypted with the ephemeral key r = r·G and the shared
-// point, both affine.
-func seal(r, shared *secp256k1.JacobianPoint, plaintext []byte) (string, error) {
+// seal returns plaintext encrypted with the ephemeral key r·G and the shared
+// point.
+func seal(r, shared *affine, plaintext []byte) (string, error) {
 	var nonce [nonceSize]byte
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return "", err
 	}
-	point := serialize(r)
+	point := r.bytes()
 	aead, err := newAEAD(point, shared)
 	if err != nil {
 		return "", err
@@ -169,10 +176,10 @@ func seal(r, shared *secp256k1.JacobianPoint, plaintext []byte) (string, error) 
 
 // A message is the parsed form of an encrypted value.
 type message struct {
-	point  []byte               // the ephemeral key as it was sent
-	key    *secp256k1.PublicKey // the same, known to be on the curve
-	nonce  []byte
-	sealed []byte // ciphertext and tag, in the order GCM wants
+	point     []byte // the ephemeral key as it was sent
+	ephemeral affine // the same, known to be on the curve
+	nonce     []byte
+	sealed    []byte // ciphertext and tag, in the order GCM wants
 }
 
 func parse(ciphertext string) (*message, error) {
@@ -186,28 +193,20 @@ func parse(ciphertext string) (*message, error) {
 	}
 	point, nonce, tag, body := b[:pointSize], b[pointSize:][:nonceSize], b[pointSize+nonceSize:][:tagSize], b[minSize:]
 	// The library accepts hybrid points (6, 7) too; dotenvx does not.
-	if point[0] != secp256k1.PubKeyFormatUncompressed {
+	if point[0] != uncompressed {
 		return nil, &CiphertextError{"its ephemeral key is not an uncompressed point"}
 	}
-	key, err := secp256k1.ParsePubKey(point)
-	if err != nil {
+	if _, err := secp256k1.ParsePubKey(point); err != nil {
 		return nil, &CiphertextError{"its ephemeral key is not on the curve"}
 	}
 	sealed := make([]byte, 0, len(body)+tagSize)
 	sealed = append(append(sealed, body...), tag...)
-	return &message{point, key, nonce, sealed}, nil
+	return &message{point, parseAffine(point), nonce, sealed}, nil
 }
 
-// multiply returns the point that the sender and the owner of k share.
-func (m *message) multiply(k *secp256k1.ModNScalar) (shared secp256k1.JacobianPoint) {
-	m.key.AsJacobian(&shared)
-	secp256k1.ScalarMultNonConst(k, &shared, &shared)
-	return shared
-}
-
-// open decrypts m with the shared point, which is affine. ErrWrongKey is the
-// only error it returns.
-func (m *message) open(shared *secp256k1.JacobianPoint) ([]byte, error) {
+// open decrypts m with the shared point. ErrWrongKey is the only error it
+// returns.
+func (m *message) open(shared *affine) ([]byte, error) {
 	aead, err := newAEAD(m.point, shared)
 	if err != nil {
 		return nil, ErrWrongKey
@@ -219,12 +218,11 @@ func (m *message) open(shared *secp256k1.JacobianPoint) ([]byte, error) {
 	return plaintext, nil
 }
 
-// newAEAD returns the cipher of the value whose ephemeral key is point; the
-// shared point is affine.
-func newAEAD(point []byte, shared *secp256k1.JacobianPoint) (cipher.AEAD, error) {
+// newAEAD returns the cipher of the value whose ephemeral key is point.
+func newAEAD(point []byte, shared *affine) (cipher.AEAD, error) {
 	ikm := make([]byte, 0, 2*pointSize)
 	ikm = append(ikm, point...)
-	ikm = append(ikm, serialize(shared)...)
+	ikm = append(ikm, shared.bytes()...)
 	key, err := hkdf.Key(sha256.New, ikm, nil, "", 32)
 	if err != nil {
 		return nil, err
@@ -234,11 +232,6 @@ func newAEAD(point []byte, shared *secp256k1.JacobianPoint) (cipher.AEAD, error)
 		return nil, err
 	}
 	return cipher.NewGCMWithNonceSize(block, nonceSize)
-}
-
-// serialize returns an affine point uncompressed.
-func serialize(p *secp256k1.JacobianPoint) []byte {
-	return secp256k1.NewPublicKey(&p.X, &p.Y).SerializeUncompressed()
 }
 
 // decodeBase64 decodes base64 as leniently as dotenvx, whose users wrap and

@@ -38,7 +38,7 @@ func ParsePublicKey(s string) (PublicKey, error) {
 		return PublicKey{}, &KeyError{"public key", fmt.Sprintf("%d characters, want 66 hexadecimal digits", len(s))}
 	case err != nil:
 		return PublicKey{}, &KeyError{"public key", "not hexadecimal"}
-	case len(b) == pointSize && b[0] != secp256k1.PubKeyFormatUncompressed:
+	case len(b) == pointSize && b[0] != uncompressed:
 		// The library would accept hybrid points (06, 07); dotenvx does
 		// not.
 		return PublicKey{}, &KeyError{"public key", "130 hexadecimal digits that do not begin with 04"}
@@ -56,12 +56,13 @@ func (p PublicKey) String() string { return hex.EncodeToString(p[:]) }
 // Short returns the first digits of p, enough to distinguish keys in a message.
 func (p PublicKey) Short() string { return p.String()[:8] + "…" }
 
-func (p PublicKey) point() (*secp256k1.PublicKey, error) {
+func (p PublicKey) point() (*affine, error) {
 	q, err := secp256k1.ParsePubKey(p[:])
 	if err != nil {
 		return nil, &KeyError{"public key", "not a point of the curve"}
 	}
-	return q, nil
+	point := parseAffine(q.SerializeUncompressed())
+	return &point, nil
 }
 
 // A PrivateKey is a key pair. It prints as "[redacted]" wherever a
@@ -103,44 +104,23 @@ func ParsePrivateKey(s string) (*PrivateKey, error) {
 }
 
 func newPrivateKey(k *secp256k1.PrivateKey) *PrivateKey {
+	b := scalar(k.Key.Bytes())
+	public := toAffine([]jacobian{generator.multiply(&b)})
 	return &PrivateKey{
-		Value:  secret.New(hex.EncodeToString(k.Serialize())),
-		public: publicOf(&k.Key),
+		Value:  secret.New(hex.EncodeToString(b[:])),
+		public: public[0].compressed(),
 	}
-}
-
-// publicOf multiplies the generator like any other point. The library's own way
-// unpacks a table first, some milliseconds once in a process, which pays off
-// only from some hundred multiplications on.
-func publicOf(k *secp256k1.ModNScalar) PublicKey {
-	var g, q secp256k1.JacobianPoint
-	generator().AsJacobian(&g)
-	secp256k1.ScalarMultNonConst(k, &g, &q)
-	q.ToAffine()
-	return PublicKey(secp256k1.NewPublicKey(&q.X, &q.Y).SerializeCompressed())
-}
-
-// generator returns the curve's base point: SEC 2, 2.4.1.
-func generator() *secp256k1.PublicKey {
-	b, _ := hex.DecodeString("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
-	g, err := secp256k1.ParsePubKey(b)
-	if err != nil {
-		panic("ecies: the generator is no point")
-	}
-	return g
 }
 
 // PublicKey returns the public half of k.
 func (k *PrivateKey) PublicKey() PublicKey { return k.public }
 
-func (k *PrivateKey) scalar() *secp256k1.ModNScalar {
+func (k *PrivateKey) scalar() *scalar {
 	b, err := hex.DecodeString(k.Reveal())
-	if err != nil || len(b) != secp256k1.PrivKeyBytesLen {
+	if err != nil || len(b) != len(scalar{}) {
 		panic("ecies: use of a PrivateKey that was not parsed or generated")
 	}
-	s := new(secp256k1.ModNScalar)
-	s.SetByteSlice(b)
-	return s
+	return (*scalar)(b)
 }
 
 // Keys are private keys, newest first.
