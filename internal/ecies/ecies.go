@@ -240,6 +240,9 @@ func newAEAD(point []byte, shared *affine) (cipher.AEAD, error) {
 // really damaged.
 func decodeBase64(s string) []byte {
 	s, _, _ = strings.Cut(s, "=")
+	if b, err := base64.RawStdEncoding.DecodeString(s); err == nil {
+		return b // as all of it is that programs wrote
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/':

@@ -43,29 +43,25 @@ type jacobian struct{ x, y, z element }
 
 func (p *jacobian) isInfinity() bool { return p.z == element{} }
 
-// double sets p to 2p: dbl-2009-l, with 4·x·y² for its D. The curve has no point
-// with y = 0, and infinity stays infinity.
+// double sets p to 2p: dbl-2009-l, with products where it has squares and
+// additions. The curve has no point with y = 0, and infinity stays infinity.
 func (p *jacobian) double() {
 	var a, b, c, d, e element
 	field.Square(&a, &p.x)
-	field.Square(&b, &p.y)
-	field.Square(&c, &b)
-	field.Mul(&d, &p.x, &b)
-	field.Add(&d, &d, &d)
-	field.Add(&d, &d, &d)
 	field.Add(&e, &a, &a)
-	field.Add(&e, &e, &a)
+	field.Add(&e, &e, &a) // 3·x²
+	field.Add(&a, &p.y, &p.y)
+	field.Mul(&b, &a, &p.y)
+	field.Add(&c, &b, &b)
+	field.Mul(&d, &p.x, &c) // 4·x·y²
+	field.Mul(&c, &b, &c)   // 8·y⁴
 
-	field.Mul(&p.z, &p.y, &p.z) // z = 2·y·z
-	field.Add(&p.z, &p.z, &p.z)
-	field.Square(&p.x, &e) // x = e² - 2·d
+	field.Mul(&p.z, &a, &p.z) // z = 2·y·z
+	field.Square(&p.x, &e)    // x = e² - 2·d
 	field.Sub(&p.x, &p.x, &d)
 	field.Sub(&p.x, &p.x, &d)
-	field.Sub(&d, &d, &p.x) // y = e·(d - x) - 8·c
+	field.Sub(&d, &d, &p.x) // y = e·(d - x) - c
 	field.Mul(&p.y, &e, &d)
-	field.Add(&c, &c, &c)
-	field.Add(&c, &c, &c)
-	field.Add(&c, &c, &c)
 	field.Sub(&p.y, &p.y, &c)
 }
 
