@@ -12,17 +12,16 @@ var generator = affine{
 	parseElement(number("483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8").Bytes()),
 }
 
-// The curve's endomorphism: λ·(x, y) = (β·x, y), where λ³ = 1 modulo the order
-// and β³ = 1 modulo p. (a1, b1) and (a2, a1) are short vectors (a, b) for which
-// a + b·λ = 0 modulo the order. The values are those of libsecp256k1,
-// scalar_impl.h; tests check what is said of them here.
+// The curve's endomorphism: λ·(x, y) = (β·x, y) for a number λ, where λ³ = 1
+// modulo the order and β³ = 1 modulo p. (a1, b1) and (a2, a1) are short vectors
+// (a, b) for which a + b·λ = 0 modulo the order. The values are those of
+// libsecp256k1, scalar_impl.h; tests check what is said of them here.
 var (
-	order  = number("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
-	lambda = number("5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72")
-	a1     = number("3086d221a7d46bcde86c90e49284eb15")
-	b1     = number("-e4437ed6010e88286f547fa90abfe4c3")
-	a2     = number("114ca50f7a8e2f3f657c1108d9d44cfd8")
-	beta   = parseElement(number("7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396c28719501ee").Bytes())
+	order = number("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
+	a1    = number("3086d221a7d46bcde86c90e49284eb15")
+	b1    = number("-e4437ed6010e88286f547fa90abfe4c3")
+	a2    = number("114ca50f7a8e2f3f657c1108d9d44cfd8")
+	beta  = parseElement(number("7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396c28719501ee").Bytes())
 )
 
 func number(hex string) *big.Int {
@@ -36,11 +35,11 @@ func number(hex string) *big.Int {
 // A scalar is a number below the order, most significant byte first.
 type scalar [32]byte
 
-// split returns k1 and k2, of at most 128 bits and a sign, with k = k1 + k2·λ
-// modulo the order, so that k·P = k1·P + k2·(λ·P) needs half of the doublings
-// (Gallant, Lambert, Vanstone: Faster Point Multiplication on Elliptic Curves with
-// Efficient Endomorphisms, 2001; Guide to Elliptic Curve Cryptography, algorithm
-// 3.74).
+// split returns k1 and k2 with k = k1 + k2·λ modulo the order, so that k·P =
+// k1·P + k2·(λ·P) needs half of the doublings (Gallant, Lambert, Vanstone: Faster
+// Point Multiplication on Elliptic Curves with Efficient Endomorphisms, 2001; Guide
+// to Elliptic Curve Cryptography, algorithm 3.74). They are at most half of the sum
+// of the vectors' parts, that is, of 128 bits and a sign.
 func split(k *scalar) (k1, k2 *big.Int) {
 	k1, k2 = new(big.Int).SetBytes(k[:]), new(big.Int)
 	c1, c2 := timesOverOrder(k1, a1), timesOverOrder(k1, new(big.Int).Neg(b1))

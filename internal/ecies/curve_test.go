@@ -18,8 +18,13 @@ import (
 	field "github.com/envdrift/envdrift/internal/ecies/secp256k1montgomery"
 )
 
-// prime is the number of elements of the field: SEC 2, 2.4.1.
-var prime = number("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f")
+var (
+	// prime is the number of elements of the field: SEC 2, 2.4.1.
+	prime = number("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f")
+
+	// lambda is the λ of the constants in curve.go, from libsecp256k1 too.
+	lambda = number("5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72")
+)
 
 func elementOf(n *big.Int) element { return parseElement(n.FillBytes(make([]byte, elementSize))) }
 
