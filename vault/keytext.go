@@ -52,6 +52,23 @@ func KeyText(v secret.Value, want ...string) (text secret.Value, label string, e
 	return secret.New(key.text), key.label, nil
 }
 
+// OtherKeys returns the names of the keys that a secret has under none of want, as a
+// keys file for several environments does. What is under a name and is no key does
+// not count.
+func OtherKeys(v secret.Value, want ...string) (names []string) {
+	found, err := findKeys(v.Reveal(), 0)
+	if err != nil {
+		return nil
+	}
+	for _, k := range found {
+		fits := k.label == "" || slices.ContainsFunc(want, func(w string) bool { return normal(k.label) == normal(w) })
+		if _, err := checkShape(k.text); err == nil && !fits && !slices.Contains(names, k.label) {
+			names = append(names, k.label)
+		}
+	}
+	return names
+}
+
 // ReplaceKey returns the text of a secret with other keys in place of those that it
 // holds: what is around them stays, as in a keys file or a JSON object. have and keys
 // are lists of keys in the form of [KeyText], of which the rest is. If have is not

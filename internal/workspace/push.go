@@ -119,7 +119,11 @@ func (w *Workspace) Push(ctx context.Context, p Push, held keyring.Answer, force
 	if err != nil {
 		return false, "", err
 	}
-	version, err = store.Put(ctx, name, secret.New(p.Name+"="+p.Keys.Reveal()), held.Version)
+	text, err := p.text(ctx, store, held)
+	if err != nil {
+		return false, "", err
+	}
+	version, err = store.Put(ctx, name, text, held.Version)
 	if err != nil {
 		return false, "", err
 	}
@@ -220,6 +224,33 @@ func (w *Workspace) ReplaceKeys(ctx context.Context, targets []mapping.Target, h
 		return have, fail("read back", "the value that was read back is not the one that was stored")
 	}
 	return keyring.Answer{Keys: keys, Version: version, Vault: store.String()}, nil
+}
+
+// text returns what a push stores: the key under its name or, in a secret that also
+// has keys under others, that secret with the key in its place.
+func (p Push) text(ctx context.Context, store vault.Store, held keyring.Answer) (secret.Value, error) {
+	name := p.Target.Mapping.SecretName
+	now, err := store.Get(ctx, name)
+	if err == nil {
+		if others := vault.OtherKeys(now.Value, p.Target.Names...); len(others) > 0 {
+			text, err := vault.ReplaceKey(now.Value, held.Keys.Reveal(), p.Keys.Reveal(), p.Target.Names...)
+			if err != nil {
+				err = &OtherKeysError{store.String(), name, others}
+			}
+			return text, err
+		}
+	}
+	return secret.New(p.Name + "=" + p.Keys.Reveal()), nil // what is there instead of a key is to go
+}
+
+// An OtherKeysError reports a secret with keys under other names, which would be lost.
+type OtherKeysError struct {
+	vault, name string
+	others      []string
+}
+
+func (e *OtherKeysError) Error() string {
+	return fmt.Sprintf("%s: %s holds %s, and no key for this file that could be replaced: add it with the vault's own tool", e.vault, e.name, strings.Join(e.others, ", "))
 }
 
 // An OverwriteError reports another key, or another text, under the name.

@@ -51,6 +51,9 @@ func TestPush(t *testing.T) {
 	t.Parallel()
 	right, wrong := newKey(t), newKey(t)
 	text := func(k *ecies.PrivateKey) string { return ecies.Keys{k}.Reveal() }
+	text2 := func(name string, key, staging *ecies.PrivateKey) string {
+		return name + "=" + text(key) + "\nDOTENV_PRIVATE_KEY_STAGING=" + text(staging)
+	}
 	nothing := keyring.Answer{Err: vault.ErrNotFound}
 	tests := []struct {
 		name   string
@@ -69,6 +72,10 @@ func TestPush(t *testing.T) {
 		}},
 		{name: "something else", held: "nonsense", is: func(err error) bool { return err != nil }},
 		{name: "another key, forced", held: text(wrong), force: true, stored: true},
+		{name: "beside another name's, forced", held: text2("DOTENV_PRIVATE_KEY", wrong, newKey(t)), force: true, stored: true},
+		{name: "only another name's, forced", held: "DOTENV_PRIVATE_KEY_STAGING=" + text(wrong), force: true, is: func(err error) bool {
+			return errors.As(err, new(*workspace.OtherKeysError)) && strings.Contains(err.Error(), "holds DOTENV_PRIVATE_KEY_STAGING")
+		}},
 		{name: "unavailable, forced", answer: &keyring.Answer{Err: vault.ErrUnavailable}, force: true, is: func(err error) bool { return errors.Is(err, vault.ErrUnavailable) }},
 		{name: "the vault loses it", answer: &nothing, held: text(wrong), lies: true, is: func(err error) bool { return errors.Is(err, vault.ErrConflict) }},
 		{name: "denied", answer: &nothing, err: vault.ErrDenied, is: func(err error) bool { return errors.Is(err, vault.ErrDenied) }},
@@ -100,6 +107,9 @@ func TestPush(t *testing.T) {
 			}
 			if stored && !strings.Contains(store.secrets["api"], text(right)) {
 				t.Error("the vault does not hold the key")
+			}
+			if _, staging, had := strings.Cut(tt.held, "_STAGING="); had && !strings.HasSuffix(store.secrets["api"], staging) {
+				t.Error("the vault does not hold the other name's key any more")
 			}
 		})
 	}
