@@ -66,8 +66,9 @@ func (e *UnresolvedError) Error() string {
 
 // Resolve ends the conflict in an env file: it takes one side for the variables
 // that are in conflict, and leaves everything else as it is in the working tree. A file
-// that one side deleted stays as it is, if the other side counts. Values are re-encrypted for the key in the header. The file is staged. As it
-// was, with both sides, it is kept as a backup. edit is for the side Edited.
+// that one side deleted stays as it is, if the other side counts. Values are
+// re-encrypted for the key in the header. The file is staged. As it was, with both
+// sides, it is kept as a backup, unless it has plaintext. edit is for the side Edited.
 func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side, edit EditFunc) (Resolution, error) {
 	repo, err := w.Git(ctx)
 	if err == nil && repo == nil {
@@ -119,19 +120,33 @@ func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side
 	if err != nil {
 		return Resolution{}, err
 	}
-	res.Backup, err = replace(ctx, w, repo, file, now, doc)
+	if !r.holdsPlaintext(now) {
+		res.Backup, err = repo.Backup(file, now, time.Now())
+	}
+	if err == nil {
+		err = replace(ctx, w, repo, file, now, doc)
+	}
 	return res, errors.Join(err, unlock())
 }
 
-// replace keeps the file as it was as a backup, writes it and stages it.
-func replace(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, file string, old []byte, doc *dotenv.Document) (backup string, err error) {
-	if backup, err = repo.Backup(file, old, time.Now()); err != nil {
-		return "", err
+// holdsPlaintext reports whether a file in conflict has a value in plaintext, as when
+// somebody typed it between the markers: it is kept nowhere.
+func (r *ring) holdsPlaintext(text []byte) bool {
+	for _, theirs := range []bool{false, true} {
+		side, _, ok := dotenv.Parse(text).TakeSide(theirs)
+		if !ok || workspace.HoldsPlaintext(side.Keeping(r.staysPlain)) {
+			return true
+		}
 	}
+	return false
+}
+
+// replace writes the file and stages it.
+func replace(ctx context.Context, w *workspace.Workspace, repo *gitops.Repo, file string, old []byte, doc *dotenv.Document) error {
 	if err := atomicfile.Replace(w.Root(), file, old, doc.Bytes(), 0o644, false); err != nil {
-		return backup, err
+		return err
 	}
-	return backup, repo.AddResolved(ctx, file)
+	return repo.AddResolved(ctx, file)
 }
 
 // keptBy returns the side that has the file if the other deleted it.
