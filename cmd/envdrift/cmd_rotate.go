@@ -106,11 +106,20 @@ func (c *cli) rotated(f rotateFlags) (targets []mapping.Target, err error) {
 		}
 		t, mapped := c.work.Target(file)
 		if !mapped {
-			return nil, &keyring.UnmappedError{File: file}
+			return nil, c.notRotated(file)
 		}
 		targets = append(targets, t)
 	}
 	return targets, nil
+}
+
+// notRotated returns why a file without a mapping has no key to rotate.
+func (c *cli) notRotated(file string) error {
+	if _, err := mapping.ReadEnvFile(c.work.Files(), file); err != nil {
+		return err // such as a name that was mistyped
+	}
+	name := c.relPath(file)
+	return &usageError{err: &keyring.UnmappedError{File: name}, instead: c.commandLine("add "+quote(name)) + "   maps it"}
 }
 
 // rotateOne makes the step that was asked for with one secret, and reports it.
