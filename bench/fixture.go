@@ -20,7 +20,7 @@ import (
 // A fixture is what the tasks need: the tools, "" if one is missing; a home of
 // its own; a folder; a vault.
 type fixture struct {
-	envdrift, dotenvx, sops, ageKeygen, earlier, bao string
+	envdrift, base, empty, dotenvx, sops, ageKeygen, earlier, bao string
 
 	dir   string   // deleted in the end
 	env   []string // of every command: without any user's configuration
@@ -30,7 +30,7 @@ type fixture struct {
 
 func newFixture() (*fixture, error) {
 	b := &fixture{
-		envdrift: os.Getenv("ENVDRIFT"), dotenvx: os.Getenv("DOTENVX_2_38_2"), earlier: os.Getenv("EARLIER"),
+		envdrift: os.Getenv("ENVDRIFT"), base: os.Getenv("BASE"), empty: os.Getenv("EMPTY"), dotenvx: os.Getenv("DOTENVX_2_38_2"), earlier: os.Getenv("EARLIER"),
 		sops: os.Getenv("SOPS"), ageKeygen: os.Getenv("AGE_KEYGEN"), bao: os.Getenv("BAO"),
 	}
 	if b.envdrift == "" {
@@ -162,23 +162,6 @@ func (v *vault) slow(latency time.Duration) (address string, stop func(), err er
 	})}
 	go server.Serve(l)
 	return "http://" + l.Addr().String(), func() { server.Shutdown(context.Background()) }, nil
-}
-
-// workers is the default of envdrift's max_workers: the number of requests at a
-// time.
-const workers = 8
-
-// leastRounds measures one round trip to the vault and computes the minimum
-// time for n secrets, so many at a time.
-func leastRounds(address, secret string, n int) func() (time.Duration, error) {
-	return func() (time.Duration, error) {
-		if err := ask(http.MethodGet, address, secret, nil); err != nil { // connects
-			return 0, err
-		}
-		begin := time.Now()
-		err := ask(http.MethodGet, address, secret, nil)
-		return time.Since(begin) * time.Duration((n+workers-1)/workers), err
-	}
 }
 
 // plain returns an env file of n typical values.

@@ -17,7 +17,7 @@ func preCommit(staged int) prepare {
 			return nil, nil, err
 		}
 		return have(
-			contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, ".git/hooks/pre-commit"))},
+			contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, hooksFolder, "pre-commit"))},
 			contestant{tool: "earlier tool", command: b.in(r.dir, nil, b.earlier, "guard", "--staged", "--native-only", "--ci")},
 			contestant{tool: "git diff --cached", command: b.in(r.dir, nil, "git", "diff", "--cached", "--name-only")},
 		), nil, nil
@@ -30,12 +30,12 @@ func postCheckout(b *fixture, _ string, n int) ([]contestant, func(), error) {
 		return nil, nil, err
 	}
 	return have(
-		contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, ".git/hooks/post-checkout"), r.old, r.new, "1")},
+		contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, hooksFolder, "post-checkout"), r.old, r.new, "1")},
 		contestant{tool: "git diff-tree", command: b.in(r.dir, nil, "git", "diff-tree", "-r", "--name-only", r.old, r.new)},
 	), nil, nil
 }
 
-// A repo is a repository of a team of 50, with local keys, and with two commits
+// A repo is a repository of a team of 50 with an age vault, and with two commits
 // between which one other file differs.
 type repo struct {
 	fixture  *fixture
@@ -57,7 +57,11 @@ func (b *fixture) repository(n int) (*repo, error) {
 	}
 	r := &repo{fixture: b, size: n, dir: filepath.Join(b.dir, fmt.Sprintf("repo-%d", n))}
 	var err error
-	if r.team, err = b.team(r.dir, 50, "http://127.0.0.1:1"); err != nil {
+	if r.team, err = b.team(r.dir, 50, ageVault); err != nil {
+		return nil, err
+	}
+	const store = `"$0" recipient add "$("$0" recipient show)" && "$0" vault-push --all -q && git add -A && git commit -qm vault`
+	if _, err = b.in(r.dir, nil, "sh", "-c", store, b.envdrift).output(nil); err != nil {
 		return nil, err
 	}
 	blob, err := r.sh("echo content | git hash-object -w --stdin", nil)
@@ -80,10 +84,21 @@ func (b *fixture) repository(n int) (*repo, error) {
 	if r.new, err = r.sh("git rev-parse HEAD", nil); err != nil {
 		return nil, err
 	}
+	if b.base != "" {
+		if _, err := b.in(r.dir, nil, b.base, "hook", "install").output(nil); err != nil {
+			return nil, err
+		}
+		if err := os.Rename(filepath.Join(r.dir, hooksFolder), filepath.Join(r.dir, baseHooks)); err != nil {
+			return nil, err
+		}
+	}
 	_, err = b.in(r.dir, nil, b.envdrift, "hook", "install").output(nil)
 	b.repo = r
 	return r, err
 }
+
+// The hooks of the build that is measured, and of the one before.
+const hooksFolder, baseHooks = ".git/hooks/", ".git/hooks-before/"
 
 func (r *repo) sh(script string, stdin []byte) (string, error) {
 	return r.fixture.in(r.dir, nil, "sh", "-c", script).output(stdin)

@@ -9,12 +9,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -140,6 +142,9 @@ func (r *report) measure(ctx context.Context, b *fixture, t task, o options) err
 	if err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(contestants, isOurs); i >= 0 && b.base != "" {
+		contestants = slices.Insert(contestants, i+1, contestants[i].before(b))
+	}
 	var failed []error
 	samples, notes := make([][]sample, len(contestants)), make([]string, len(contestants))
 	spent := make([]time.Duration, len(contestants))
@@ -152,7 +157,8 @@ func (r *report) measure(ctx context.Context, b *fixture, t task, o options) err
 		}
 	}
 	for range o.rounds {
-		for i, c := range contestants {
+		for _, i := range rand.Perm(len(contestants)) {
+			c := contestants[i]
 			if notes[i] != "" || spent[i] > o.budget || ctx.Err() != nil {
 				continue
 			}
@@ -177,16 +183,32 @@ func (r *report) measure(ctx context.Context, b *fixture, t task, o options) err
 
 // A contestant does the task in its own way.
 type contestant struct {
-	tool   string
-	before func() error // restores what the run changes; not measured
-	after  func() error // checks that the run did it; not measured
+	tool  string
+	reset func() error // restores what the run changes; not measured
+	check func() error // checks that the run did it; not measured
 	command
 	inside func() (time.Duration, error) // instead of a command: a limit, measured in this process
 }
 
+func isOurs(c contestant) bool { return c.tool == "envdrift" }
+
+// before returns the contestant that does the same with the build of the base
+// revision, by its hook where c is a hook.
+func (c contestant) before(b *fixture) contestant {
+	c.tool = "before"
+	c.argv = slices.Clone(c.argv)
+	for i, arg := range c.argv {
+		if arg == b.envdrift {
+			c.argv[i] = b.base
+		}
+		c.argv[i] = strings.Replace(c.argv[i], hooksFolder, baseHooks, 1)
+	}
+	return c
+}
+
 func (c contestant) once(ctx context.Context, limit time.Duration) (sample, error) {
-	if c.before != nil {
-		if err := c.before(); err != nil {
+	if c.reset != nil {
+		if err := c.reset(); err != nil {
 			return sample{}, err
 		}
 	}
@@ -195,17 +217,17 @@ func (c contestant) once(ctx context.Context, limit time.Duration) (sample, erro
 		return sample{Wall: d}, err
 	}
 	s, err := c.run(ctx, limit)
-	if err == nil && c.after != nil {
-		err = c.after()
+	if err == nil && c.check != nil {
+		err = c.check()
 	}
 	return s, err
 }
 
-// sizes returns the installed bytes: those of dotenvx and the earlier tool
-// without Node and Python.
+// sizes returns the installed bytes: those of envdrift without the vaults'
+// programs, those of dotenvx and the earlier tool without Node and Python.
 func (b *fixture) sizes() map[string]int64 {
 	all := map[string]int64{}
-	for tool, path := range map[string]string{"envdrift": b.envdrift, "sops": b.sops,
+	for tool, path := range map[string]string{"envdrift": b.envdrift, "before": b.base, "sops": b.sops,
 		"dotenvx": parent(b.dotenvx, 2), "earlier tool": parent(b.earlier, 2)} {
 		if path == "" {
 			continue

@@ -44,6 +44,7 @@ func allTasks(quick bool) []task {
 	add("start", "version", "", start, 0)
 	add("exec", "exec, plain", "values", execPlain, 20)
 	add("exec", "exec", "values", execEncrypted, 20, 100, 1000, 10_000)
+	add("vault", "exec, key in the vault", "mappings", execVault, 1)
 	add("files", "decrypt", "values", decrypt, 100, 1000, 10_000)
 	add("files", "encrypt", "values", encrypt, 100, 1000, 10_000)
 	add("files", "re-encrypt with one change", "values", reencrypt, 100, 1000, 10_000)
@@ -81,6 +82,7 @@ func start(b *fixture, dir string, _ int) ([]contestant, func(), error) {
 		contestant{tool: "sops", command: b.in(dir, nil, b.sops, "--version")},
 		contestant{tool: "dotenvx", command: b.in(dir, nil, b.dotenvx, "--version")},
 		contestant{tool: "earlier tool", command: b.in(dir, nil, b.earlier, "--version")},
+		contestant{tool: "empty Go program", command: b.in(dir, nil, b.empty)},
 		contestant{tool: "bare execve", command: b.in(dir, nil, "true")},
 	), nil, nil
 }
@@ -213,10 +215,10 @@ func decrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 	ours, theirs := f.put(envFile, f.encrypted), f.put("sops.env", f.sopsEncrypted)
 	done, sopsDone := f.holds(envFile, true), f.holds("sops.env", true)
 	return have(
-		contestant{tool: "envdrift", before: ours, after: done, command: b.in(dir, f.key, b.envdrift, "decrypt", "-q", envFile)},
-		contestant{tool: "sops", before: theirs, after: sopsDone, command: b.in(dir, f.ageKey, b.sops, "decrypt", "-i", "sops.env")},
-		contestant{tool: "dotenvx", before: ours, after: done, command: b.in(dir, f.key, b.dotenvx, "decrypt", "-f", envFile)},
-		contestant{tool: "earlier tool", before: ours, after: done, command: b.in(dir, f.key, b.earlier, "decrypt", envFile)},
+		contestant{tool: "envdrift", reset: ours, check: done, command: b.in(dir, f.key, b.envdrift, "decrypt", "-q", envFile)},
+		contestant{tool: "sops", reset: theirs, check: sopsDone, command: b.in(dir, f.ageKey, b.sops, "decrypt", "-i", "sops.env")},
+		contestant{tool: "dotenvx", reset: ours, check: done, command: b.in(dir, f.key, b.dotenvx, "decrypt", "-f", envFile)},
+		contestant{tool: "earlier tool", reset: ours, check: done, command: b.in(dir, f.key, b.earlier, "decrypt", envFile)},
 		contestant{tool: "curve alone", inside: curve(n, false)},
 	), nil, nil
 }
@@ -248,11 +250,11 @@ func reencrypt(b *fixture, dir string, n int) ([]contestant, func(), error) {
 func (f *files) encrypters(b *fixture, text, sopsText []byte) []contestant {
 	ours, done := f.put(envFile, text), f.holds(envFile, false)
 	return []contestant{
-		{tool: "envdrift", before: ours, after: done, command: b.in(f.dir, f.key, b.envdrift, "encrypt", "-q", envFile)},
-		{tool: "sops", before: f.put("sops.env", sopsText), after: f.holds("sops.env", false),
+		{tool: "envdrift", reset: ours, check: done, command: b.in(f.dir, f.key, b.envdrift, "encrypt", "-q", envFile)},
+		{tool: "sops", reset: f.put("sops.env", sopsText), check: f.holds("sops.env", false),
 			command: b.in(f.dir, nil, b.sops, "encrypt", "-i", "--age", f.recipient, "sops.env")},
-		{tool: "dotenvx", before: ours, after: done, command: b.in(f.dir, f.key, b.dotenvx, "encrypt", "-f", envFile)},
-		{tool: "earlier tool", before: ours, after: done, command: b.in(f.dir, f.key, b.earlier, "encrypt", envFile)},
+		{tool: "dotenvx", reset: ours, check: done, command: b.in(f.dir, f.key, b.dotenvx, "encrypt", "-f", envFile)},
+		{tool: "earlier tool", reset: ours, check: done, command: b.in(f.dir, f.key, b.earlier, "encrypt", envFile)},
 	}
 }
 
@@ -262,12 +264,34 @@ type vaultCommand struct {
 	name              string
 	envdrift, earlier []string
 	writes            string // in every service's folder
+	decrypts          bool   // every value
 }
 
 var vaultCommands = []vaultCommand{
-	{"sync", []string{"sync", "-q"}, []string{"sync", "--force", "--ci"}, ".env.keys"},
-	{"pull", []string{"pull", "-q"}, []string{"pull", "--force"}, envFile},
-	{"verify", []string{"verify", "-q"}, nil, ""},
+	{"sync", []string{"sync", "-q"}, []string{"sync", "--force", "--ci"}, ".env.keys", false},
+	{"pull", []string{"pull", "-q"}, []string{"pull", "--force"}, envFile, true},
+	{"verify", []string{"verify", "-q"}, nil, "", true},
+}
+
+// teamValues is how many values each file of a team has.
+const teamValues = 20
+
+// execVault is exec without a local key: one mapping, one request.
+func execVault(b *fixture, dir string, n int) ([]contestant, func(), error) {
+	if b.vault == nil {
+		return nil, nil, nil
+	}
+	t, err := b.team(dir, n, openbao(b.vault.url.String()))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.fresh(); err != nil {
+		return nil, nil, err
+	}
+	return have(
+		contestant{tool: "envdrift", command: b.in(filepath.Join(dir, t.folders[0]), nil, b.envdrift, "exec", "--", "true")},
+		contestant{tool: "least round trips", inside: leastRounds(b.vault.url.String(), t.folders, n)},
+	), nil, nil
 }
 
 const verifyEach = `for f in */; do
@@ -283,7 +307,7 @@ func (v vaultCommand) prepare(latency time.Duration) prepare {
 		if err != nil {
 			return nil, nil, err
 		}
-		t, err := b.team(dir, n, address)
+		t, err := b.team(dir, n, openbao(address))
 		if err != nil {
 			return nil, stop, err
 		}
@@ -292,9 +316,10 @@ func (v vaultCommand) prepare(latency time.Duration) prepare {
 			earlier = []string{"sh", "-c", verifyEach, b.earlier, address}
 		}
 		return have(
-			contestant{tool: "envdrift", before: t.fresh, after: t.wrote(v.writes), command: b.in(dir, nil, append([]string{b.envdrift}, v.envdrift...)...)},
-			contestant{tool: "earlier tool", before: t.fresh, after: t.wrote(v.writes), command: b.in(dir, nil, earlier...)},
-			contestant{tool: "least round trips", inside: leastRounds(address, t.folders[0]+"-key", n)},
+			contestant{tool: "envdrift", reset: t.fresh, check: t.wrote(v.writes), command: b.in(dir, nil, append([]string{b.envdrift}, v.envdrift...)...)},
+			contestant{tool: "earlier tool", reset: t.fresh, check: t.wrote(v.writes), command: b.in(dir, nil, earlier...)},
+			contestant{tool: "least round trips", inside: leastRounds(address, t.folders, n)},
+			contestant{tool: "least work", reset: t.fresh, inside: v.least(t, address)},
 		), stop, nil
 	}
 }
@@ -305,12 +330,13 @@ type team struct {
 	dir     string
 	folders []string
 	files   [][]byte
+	keys    []string
 }
 
-func (b *fixture) team(dir string, n int, address string) (*team, error) {
+func (b *fixture) team(dir string, n int, vault string) (*team, error) {
 	t := &team{dir: dir}
 	var config strings.Builder
-	fmt.Fprintf(&config, "[vault]\nprovider = \"hashicorp\"\n[vault.hashicorp]\nurl = %q\n", address)
+	config.WriteString(vault)
 	for i := range n {
 		folder := fmt.Sprintf("s%03d", i)
 		t.folders = append(t.folders, folder)
@@ -319,10 +345,11 @@ func (b *fixture) team(dir string, n int, address string) (*team, error) {
 	if err := write(filepath.Join(dir, ".gitignore"), []byte(".env.keys\n")); err != nil {
 		return nil, err
 	}
-	keys, err := b.encrypted(dir, 20, t.folders...)
+	keys, err := b.encrypted(dir, teamValues, t.folders...)
 	if err != nil {
 		return nil, err
 	}
+	t.keys = keys
 	for i, folder := range t.folders {
 		if b.vault != nil {
 			if err := b.vault.put(folder+"-key", keyName+"="+keys[i]); err != nil {
@@ -335,13 +362,20 @@ func (b *fixture) team(dir string, n int, address string) (*team, error) {
 		}
 		t.files = append(t.files, data)
 	}
-	// Not before: encrypt would ask that vault which key to use.
+	// Not reset: encrypt would ask that vault which key to use.
 	if err := write(filepath.Join(dir, "envdrift.toml"), []byte(config.String())); err != nil {
 		return nil, err
 	}
 	_, err = b.in(dir, nil, "sh", "-c", "git init -q && git add -A && git commit -qm first").output(nil)
 	return t, err
 }
+
+// The vaults of a team, as the configuration names them.
+func openbao(address string) string {
+	return fmt.Sprintf("[vault]\nprovider = \"hashicorp\"\n[vault.hashicorp]\nurl = %q\n", address)
+}
+
+const ageVault = "[vault]\nprovider = \"age\"\n"
 
 // fresh creates the folders as in a new clone.
 func (t *team) fresh() error {
