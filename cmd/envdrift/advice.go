@@ -11,6 +11,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/environ"
@@ -143,6 +144,9 @@ func (c *cli) advice(err error) []string {
 	}
 	if e := c.rotateAdvice(err); e != "" {
 		return []string{e}
+	}
+	if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) && errors.Is(e, dotenv.ErrUTF16) {
+		return []string{c.commandLine("encrypt --convert "+quote(c.relPath(e.Path))) + "   rewrites it in UTF-8 and encrypts it"}
 	}
 	switch {
 	case errors.Is(err, verify.ErrNoCommits):

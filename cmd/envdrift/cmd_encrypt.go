@@ -22,6 +22,7 @@ import (
 type encryptFlags struct {
 	files     []string
 	check     bool
+	convert   bool
 	selection dotenv.Selection
 }
 
@@ -37,6 +38,7 @@ plaintext · 2 wrong usage · 3 the vault could not be used
 Example:  envdrift encrypt .env.production`)
 	cmd.Arg("FILE", "Env files; default those of the mappings, or .env if there are none.").StringsVar(&f.files)
 	cmd.Flag("check", "Write nothing; status 1 if a value is in plain text.").BoolVar(&f.check)
+	cmd.Flag("convert", "First rewrite files in UTF-16, as PowerShell writes them, in UTF-8.").BoolVar(&f.convert)
 	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
 	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
 	addBackend(cmd)
@@ -50,6 +52,7 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 	if err := c.open(); err != nil {
 		return err
 	}
+	c.report.OnStdout = f.check
 	if len(f.files) == 0 && len(c.work.Config.Mappings) > 0 {
 		return c.encryptMapped(ctx, f)
 	}
@@ -84,6 +87,9 @@ func (c *cli) encryptMapped(ctx context.Context, f encryptFlags) error {
 // encryptFile encrypts the selected values of one file.
 func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) error {
 	doc, err := mapping.ReadEnvFile(c.work.Files(), file)
+	if errors.Is(err, dotenv.ErrUTF16) && f.convert && !f.check {
+		doc, err = c.work.ConvertToUTF8(file)
+	}
 	if err != nil {
 		return err
 	}
@@ -138,7 +144,6 @@ func plainNote(q keyring.Request, sel dotenv.Selection) string {
 }
 
 func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selection) {
-	c.report.OnStdout = true
 	row := report.Row{Status: "encrypted", File: file}
 	if row.Err = cmp.Or(drift.CheckWithoutKey(doc, sel), drift.CheckCiphertexts(doc)); row.Err != nil {
 		row.Status = statusFor(row.Err)

@@ -32,7 +32,7 @@ type dotenvxCase struct {
 // dotenvx passes what it made of the bytes.
 var refused = map[string]string{
 	"invalid utf8":              "not UTF-8",
-	"utf16be bom":               "not UTF-8",
+	"utf16be bom":               "UTF-16",
 	"utf16le crlf (PowerShell)": "UTF-16",
 }
 

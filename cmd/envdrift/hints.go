@@ -82,6 +82,9 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		}
 		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 	}
+	if staged && errors.Is(err, dotenv.ErrUTF16) {
+		return []string{c.commandLine("encrypt --convert "+name) + " && git add " + name}
+	}
 	if e := (*vault.Error)(nil); staged && errors.As(err, &e) && errors.Is(e, age.ErrRecipients) {
 		file, recipients := c.work.VaultFiles(context.Background(), t)
 		dir := strings.TrimSuffix(file, "/"+e.Name+".age")

@@ -15,10 +15,10 @@ package dotenv
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -51,7 +51,7 @@ func Parse(data []byte) *Document { return parse(slices.Clone(data)) }
 // parse is [Parse] for data that nobody else has.
 func parse(data []byte) *Document {
 	d := &Document{data: data, text: data}
-	if isUTF16(data) {
+	if isUTF16(data) && byteOrder(data) == binary.LittleEndian { // dotenvx reads no other
 		d.text = decodeUTF16(data)
 	}
 	text := string(d.text) // of which names and values are parts
@@ -137,15 +137,16 @@ type EncodingError struct {
 
 func (e *EncodingError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
-// Check returns an [*EncodingError] if the document is not UTF-8 text, or a
-// [*ConflictError] if it contains conflict markers. NUL is not allowed either: no environment can contain it, and UTF-16 without a byte
-// order mark is full of it. Methods that change a document refuse such bytes.
+// Check returns an [*EncodingError] if the document is not UTF-8 text, [ErrUTF16]
+// among them, or a [*ConflictError] if it contains conflict markers. NUL is not
+// allowed either: no environment can contain it, and UTF-16 without a byte order
+// mark is full of it. Methods that change a document refuse such bytes.
 func (d *Document) Check() error {
 	if line := conflict(d.text); line > 0 {
 		return &ConflictError{line}
 	}
 	if isUTF16(d.data) {
-		return &EncodingError{1, "is UTF-16, not UTF-8"}
+		return ErrUTF16
 	}
 	bad, problem := invalid(d.data), "is not UTF-8"
 	if nul := bytes.IndexByte(d.data, 0); nul >= 0 && (bad < 0 || nul < bad) {
@@ -206,18 +207,4 @@ func invalid(data []byte) int {
 		}
 		i += n
 	}
-}
-
-func isUTF16(data []byte) bool { return bytes.HasPrefix(data, []byte{0xFF, 0xFE}) }
-
-func decodeUTF16(data []byte) []byte {
-	units := make([]uint16, len(data)/2)
-	for i := range units {
-		units[i] = uint16(data[2*i]) | uint16(data[2*i+1])<<8
-	}
-	var text strings.Builder
-	for _, r := range utf16.Decode(units) {
-		text.WriteRune(r)
-	}
-	return []byte(text.String())
 }

@@ -14,7 +14,9 @@ import (
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/mapping"
 )
 
 // What a workspace writes: plans and single files under the clone's lock,
@@ -177,6 +179,23 @@ func (w *Workspace) WriteFile(name string, old, data []byte, perm fs.FileMode) e
 		return &drift.ChangedError{File: name}
 	}
 	return err
+}
+
+// ConvertToUTF8 replaces a file in UTF-16 by the same text in UTF-8.
+func (w *Workspace) ConvertToUTF8(name string) (*dotenv.Document, error) {
+	old, err := atomicfile.ReadFile(w.Files(), name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := dotenv.ToUTF8(old)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	doc, err := mapping.ParseEnvFile(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return doc, w.WriteFile(name, old, text, 0o600)
 }
 
 // ignorePrivate makes sure that git ignores every private file before anything is
