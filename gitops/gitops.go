@@ -5,8 +5,8 @@
 // Everything that concerns the index, the working tree and the configuration
 // uses git's plumbing commands. A library does not see the index that "git
 // commit -a" makes for one commit alone, nor filters, nor locks. If there is no
-// git binary, [Open] falls back to go-git for reading objects and ignore rules;
-// the other methods then return [ErrNoGit].
+// git binary, [Open] finds the repository all the same; the methods that need git
+// then return [ErrNoGit].
 //
 // Paths are relative to [Repo.Top], with slashes, and may contain any byte but
 // NUL.

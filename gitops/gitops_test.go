@@ -200,12 +200,6 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
-// readers returns a repository opened with git and one opened without.
-func readers(t *testing.T, s *sandbox) map[string]*gitops.Repo {
-	t.Helper()
-	return map[string]*gitops.Repo{"git": s.open(), "go-git": s.with("PATH=").open()}
-}
-
 func TestTreeFiles(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
@@ -214,31 +208,30 @@ func TestTreeFiles(t *testing.T) {
 	s.git("gc", "-q")
 	s.git("worktree", "add", "-q", "../linked")
 	for _, top := range []string{".", "../linked"} {
-		for name, repo := range readers(t, s.in(top)) {
-			for _, rev := range []string{"HEAD", "main", "v1", "refs/heads/main"} {
-				files, err := repo.TreeFiles(t.Context(), rev)
-				var got []string
-				for _, f := range files {
-					got = append(got, f.Mode.String()+" "+f.Path)
-				}
-				want := []string{"100644 a.env", "100644 d/ümläut\n.env", "100644 other.txt"}
-				if !slices.Equal(got, want) || err != nil {
-					t.Errorf("%s: TreeFiles(%s) = %q, %v; want %q", name, rev, got, err, want)
-				}
+		repo := s.in(top).open()
+		for _, rev := range []string{"HEAD", "main", "v1", "refs/heads/main"} {
+			files, err := repo.TreeFiles(t.Context(), rev)
+			var got []string
+			for _, f := range files {
+				got = append(got, f.Mode.String()+" "+f.Path)
 			}
-			if got, err := repo.ReadFileAt(t.Context(), "HEAD", "d/ümläut\n.env", limit); string(got) != "x\n" || err != nil {
-				t.Errorf("%s: ReadFileAt = %q, %v", name, got, err)
+			want := []string{"100644 a.env", "100644 d/ümläut\n.env", "100644 other.txt"}
+			if !slices.Equal(got, want) || err != nil {
+				t.Errorf("TreeFiles(%s) = %q, %v; want %q", rev, got, err, want)
 			}
-			if _, err := repo.ReadFileAt(t.Context(), "HEAD", "d", limit); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: ReadFileAt of a directory = %v; want %v", name, err, fs.ErrNotExist)
-			}
-			if _, err := repo.ReadFileAt(t.Context(), "HEAD", "a.env", 3); !errors.Is(err, gitops.ErrTooLarge) {
-				t.Errorf("%s: ReadFileAt of a large file = %v; want %v", name, err, gitops.ErrTooLarge)
-			}
-			for _, rev := range []string{"nope", "--all", "-h", ""} {
-				if _, err := repo.TreeFiles(t.Context(), rev); !errors.As(err, new(*gitops.RevisionError)) {
-					t.Errorf("%s: TreeFiles(%q) = %v; want a RevisionError", name, rev, err)
-				}
+		}
+		if got, err := repo.ReadFileAt(t.Context(), "HEAD", "d/ümläut\n.env", limit); string(got) != "x\n" || err != nil {
+			t.Errorf("ReadFileAt = %q, %v", got, err)
+		}
+		if _, err := repo.ReadFileAt(t.Context(), "HEAD", "d", limit); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("ReadFileAt of a directory = %v; want %v", err, fs.ErrNotExist)
+		}
+		if _, err := repo.ReadFileAt(t.Context(), "HEAD", "a.env", 3); !errors.Is(err, gitops.ErrTooLarge) {
+			t.Errorf("ReadFileAt of a large file = %v; want %v", err, gitops.ErrTooLarge)
+		}
+		for _, rev := range []string{"nope", "--all", "-h", ""} {
+			if _, err := repo.TreeFiles(t.Context(), rev); !errors.As(err, new(*gitops.RevisionError)) {
+				t.Errorf("TreeFiles(%q) = %v; want a RevisionError", rev, err)
 			}
 		}
 	}
@@ -247,9 +240,23 @@ func TestTreeFiles(t *testing.T) {
 func TestNoGit(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
+	head := gitops.OID(strings.TrimSpace(s.git("rev-parse", "HEAD")))
 	repo := s.with("PATH=.:relative").open()
-	if _, err := repo.Staged(t.Context()); !errors.Is(err, gitops.ErrNoGit) {
-		t.Errorf("Staged without git = %v; want %v", err, gitops.ErrNoGit)
+	for name, ask := range map[string]func() error{
+		"Staged":     func() error { _, err := repo.Staged(t.Context()); return err },
+		"Resolve":    func() error { _, err := repo.Resolve(t.Context(), "HEAD"); return err },
+		"TreeFiles":  func() error { _, err := repo.TreeFiles(t.Context(), "HEAD"); return err },
+		"ReadFileAt": func() error { _, err := repo.ReadFileAt(t.Context(), "HEAD", "a.env", limit); return err },
+		"IndexTree":  func() error { _, err := repo.IndexTree(t.Context(), limit); return err },
+		"Blobs":      func() error { _, err := repo.Blobs(t.Context(), []gitops.OID{head}, limit); return err },
+		"Ignored":    func() error { _, err := repo.Ignored(t.Context(), []string{"a.env"}); return err },
+	} {
+		if err := ask(); !errors.Is(err, gitops.ErrNoGit) {
+			t.Errorf("%s without git = %v; want %v", name, err, gitops.ErrNoGit)
+		}
+	}
+	if repo.Top != s.open().Top || repo.CommonDir != s.open().CommonDir {
+		t.Errorf("Open without git = %s, %s", repo.Top, repo.CommonDir)
 	}
 	if _, err := s.replace(repo, "a.env", 0o100644, "x"); !errors.Is(err, gitops.ErrNoGit) {
 		t.Errorf("Replace without git = %v; want %v", err, gitops.ErrNoGit)
@@ -346,16 +353,14 @@ func TestIgnored(t *testing.T) {
 	s.write(".gitignore", strings.ReplaceAll(s.read(".gitignore"), "\r", ""))
 	want = append(want, ".env.keys", "d/.env.keys")
 	slices.Sort(want)
-	for name, repo := range readers(t, s) {
-		got, err := repo.Ignored(t.Context(), paths)
-		var list []string
-		for p := range got {
-			list = append(list, p)
-		}
-		slices.Sort(list)
-		if !slices.Equal(list, want) || err != nil {
-			t.Errorf("%s: Ignored = %q, %v; want %q", name, list, err, want)
-		}
+	got, err := s.open().Ignored(t.Context(), paths)
+	var list []string
+	for p := range got {
+		list = append(list, p)
+	}
+	slices.Sort(list)
+	if !slices.Equal(list, want) || err != nil {
+		t.Errorf("Ignored = %q, %v; want %q", list, err, want)
 	}
 }
 

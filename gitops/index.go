@@ -29,8 +29,8 @@ func (r *Repo) NothingStaged(ctx context.Context) (bool, error) {
 	return err == nil && !r.Merging(), err
 }
 
-// HasGit reports whether there is a git to ask. Without it, what can be known of
-// ignore rules is an approximation.
+// HasGit reports whether there is a git to ask. Without it nothing is known of
+// objects, of the index and of what git ignores.
 func (r *Repo) HasGit() bool { return r.git != "" }
 
 // Tracked returns which of paths are in the index.
@@ -60,9 +60,6 @@ func (r *Repo) TrackedBelow(ctx context.Context, paths []string) ([]string, erro
 func (r *Repo) Ignored(ctx context.Context, paths []string) (map[string]bool, error) {
 	if len(paths) == 0 {
 		return nil, nil
-	}
-	if r.git == "" {
-		return r.ignoredByRules(paths)
 	}
 	// check-ignore has no literal pathspecs, but after "./" nothing is
 	// magic.

@@ -22,9 +22,6 @@ var emptyTree = map[string]OID{
 
 // Resolve returns the commit that rev names, or a [*RevisionError].
 func (r *Repo) Resolve(ctx context.Context, rev string) (OID, error) {
-	if r.git == "" {
-		return r.resolveObject(rev)
-	}
 	out, err := r.run(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if exited(err, 1) {
 		return "", r.unresolved(ctx, rev)
@@ -67,16 +64,11 @@ func (r *Repo) TreeFiles(ctx context.Context, rev string, paths ...string) ([]Fi
 	if err != nil {
 		return nil, err
 	}
-	var files []File
-	if r.git == "" {
-		files, err = r.treeObjects(commit)
-	} else {
-		var out []byte
-		out, err = r.run(ctx, nil, withPaths(paths, "ls-tree", "-r", "-z", "--full-tree", string(commit))...)
-		if err == nil {
-			files, err = parseTree(out)
-		}
+	out, err := r.run(ctx, nil, withPaths(paths, "ls-tree", "-r", "-z", "--full-tree", string(commit))...)
+	if err != nil {
+		return nil, err
 	}
+	files, err := parseTree(out)
 	if len(paths) > 0 {
 		wanted := set(paths)
 		files = slices.DeleteFunc(files, func(f File) bool { return !wanted[f.Path] })
@@ -122,9 +114,6 @@ func (r *Repo) Blobs(ctx context.Context, oids []OID, limit int64) ([][]byte, er
 		if !oid.valid() || oid.IsNull() {
 			return nil, &ObjectError{OID: oid, Err: ErrMissing}
 		}
-	}
-	if r.git == "" {
-		return r.blobObjects(oids, limit)
 	}
 	return r.batch(ctx, oids, limit, "blob")
 }

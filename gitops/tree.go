@@ -64,17 +64,6 @@ func newTree(files []File, limit int64) *Tree {
 
 func (r *Repo) tree(ctx context.Context, files []File, limit int64) (*Tree, error) {
 	t := newTree(files, limit)
-	if r.git == "" {
-		t.close = func() error { return nil }
-		t.blob = func(oid OID) ([]byte, error) {
-			blobs, err := r.blobObjects([]OID{oid}, limit)
-			if err != nil {
-				return nil, err
-			}
-			return blobs[0], nil
-		}
-		return t, nil
-	}
 	return t, t.start(r.command(ctx, "cat-file", "--batch"))
 }
 

@@ -116,13 +116,15 @@ func (c *cli) examineGit(ctx context.Context) []diagnosis {
 		return []diagnosis{{what: "git", err: err}}
 	case repo == nil:
 		return []diagnosis{{what: "git", err: gitops.ErrNotRepository, hints: []string{"git init"}}}
+	case !repo.HasGit():
+		return []diagnosis{{what: "git", err: gitops.ErrNoGit}}
 	}
 	return []diagnosis{{what: "git", detail: repo.Top}}
 }
 
 func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
-	if repo == nil {
+	if repo == nil || !repo.HasGit() {
 		return nil
 	}
 	location, err := locateHooks(ctx, repo)
@@ -196,7 +198,7 @@ var (
 func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 	files := c.work.KeysFiles()
 	repo, _ := c.work.Git(ctx) // examineGit reports why there is none
-	if repo == nil || len(files) == 0 {
+	if repo == nil || !repo.HasGit() || len(files) == 0 {
 		return nil
 	}
 	tracked, err := repo.Tracked(ctx, files)
@@ -233,6 +235,9 @@ func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 func (c *cli) examineFiles(ctx context.Context) (list []diagnosis) {
 	targets := mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings)
 	hidden, err := c.work.Hidden(ctx, targets)
+	if errors.Is(err, gitops.ErrNoGit) {
+		return nil // examineGit reports it
+	}
 	if err != nil {
 		return []diagnosis{{what: "ignored files", err: err}}
 	}

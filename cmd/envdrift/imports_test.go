@@ -43,7 +43,6 @@ func layersOf(layers ...string) map[string]int {
 
 // only defines which packages may import a library.
 var only = map[string][]string{
-	"github.com/go-git/":     {"gitops"},
 	"github.com/BurntSushi/": {"internal/config"},
 	"github.com/alecthomas/": {"cmd/envdrift", "internal/cmdline"},
 	"github.com/aws/":        {"vault/aws"},

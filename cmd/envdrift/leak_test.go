@@ -215,13 +215,16 @@ func (w *witness) elsewhere(dir string, args []string) *exec.Cmd {
 // found as envdrift finds it: scripts have false ones in their repositories.
 func (w *witness) spyOnGit(sys *system) {
 	cwd, err := os.Getwd()
+	if err != nil {
+		return
+	}
 	git := ""
 	for _, dir := range filepath.SplitList(gitops.SafePath(sys.env["PATH"], cwd)) {
 		if git, err = exec.LookPath(filepath.Join(dir, "git")); err == nil {
 			break
 		}
 	}
-	if _, no := os.Stat("/bin/sh"); err != nil || no != nil {
+	if _, err := os.Stat("/bin/sh"); err != nil || git == "" {
 		return
 	}
 	script := fmt.Sprintf("#!/bin/sh\n{ printf 'argument %%s\\n' \"$@\"; export -p; } >>%q\nexec %q \"$@\"\n", filepath.Join(w.notes, spiedFile), git)

@@ -125,9 +125,7 @@ func (r *run) oneCommit(ctx context.Context) error {
 	if err == nil {
 		err = r.each(ctx, commits)
 	}
-	if errors.Is(err, gitops.ErrNoGit) {
-		r.work.Notice("not compared with the commit before: %v", err)
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	return r.wholeTree(ctx, r.scope.Rev)
@@ -378,10 +376,6 @@ const privateKeys = `DOTENV_PRIVATE_KEY|AGE-SECRET-KEY-|D[^A]O[^A]T[^A]E[^A]N[^A
 // configurations further down map.
 func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	holding, err := r.repo.Holding(ctx, rev, privateKeys)
-	if errors.Is(err, gitops.ErrNoGit) {
-		r.work.Notice("not searched for private keys that are committed: %v", err)
-		return nil
-	}
 	if err != nil {
 		return err
 	}

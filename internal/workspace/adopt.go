@@ -154,7 +154,7 @@ func (w *Workspace) keyToStore(ctx context.Context, t mapping.Target, held keyri
 // file. If push is set and the mapping is ephemeral, it is stored in the vault, not
 // in the keys file. The error is also that of the last of changes.
 func (w *Workspace) EncryptFile(ctx context.Context, q keyring.Request, sel dotenv.Selection, push bool) (changes []drift.Change, key EncryptionKey, err error) {
-	if q.Head, err = w.Previous(ctx, q.File); err != nil {
+	if q.Head, err = w.previousToEncrypt(ctx, q.Target); err != nil {
 		return nil, key, err
 	}
 	key = w.EncryptionKeys(ctx, []keyring.Request{q}, false)[0]
@@ -194,7 +194,7 @@ func (w *Workspace) EncryptFile(ctx context.Context, q keyring.Request, sel dote
 // as far as they differ from HEAD. What git would ignore, it no longer does.
 func (w *Workspace) ToCommit(ctx context.Context, files []string, others ...string) ([]string, error) {
 	repo, err := w.Git(ctx)
-	if repo == nil || err != nil {
+	if repo == nil || err != nil || !repo.HasGit() {
 		return nil, err
 	}
 	recipients, dirs, err := w.AgeFiles(ctx)
@@ -220,10 +220,8 @@ func (w *Workspace) ToCommit(ctx context.Context, files []string, others ...stri
 	if err := w.Unignore(ctx, hidden); err != nil {
 		return nil, err
 	}
-	if repo.HasGit() {
-		if paths, err = repo.Uncommitted(ctx, append(paths, ".gitignore")); err != nil {
-			return nil, err
-		}
+	if paths, err = repo.Uncommitted(ctx, append(paths, ".gitignore")); err != nil {
+		return nil, err
 	}
 	for i, p := range paths { // the vault by its folder
 		for v := range dirs {

@@ -108,7 +108,7 @@ func (w *Workspace) Unfinished(ctx context.Context) (files []string, err error) 
 	}
 	name := path.Join(w.Base, filepath.Base(w.Config.File))
 	tracked := map[string]bool{}
-	if repo != nil && repo.HasGit() {
+	if repo != nil {
 		if tracked, err = repo.Tracked(ctx, []string{name}); err != nil {
 			return nil, err
 		}

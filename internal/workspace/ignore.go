@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/mapping"
 )
@@ -26,8 +27,11 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if repo == nil || err != nil {
 		return err
 	}
+	if !repo.HasGit() {
+		return w.ignoreUnseen(files)
+	}
 	tracked, err := repo.Tracked(ctx, files)
-	if err != nil && repo.HasGit() {
+	if err != nil {
 		return err
 	}
 	ignored, err := repo.Ignored(ctx, files)
@@ -39,11 +43,7 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 		if tracked[file] {
 			return &TrackedKeysError{file}
 		}
-		line := "/" + literal(file)
-		if path.Base(file) == w.Config.Sync.EnvKeysFilename {
-			line = literal(path.Base(file)) // wherever a service lies
-		}
-		if !ignored[file] && !slices.Contains(lines, line) {
+		if line := w.ignoreLine(file); !ignored[file] && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
@@ -53,11 +53,7 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 	if err := w.addToGitignore(lines...); err != nil {
 		return err
 	}
-	w.options.UI.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
-	if !repo.HasGit() {
-		w.options.UI.Notice("not checked whether git ignores it now: there is no git in PATH")
-		return nil
-	}
+	w.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
 	ignored, err = repo.Ignored(ctx, files)
 	for _, file := range files {
 		if err == nil && !ignored[file] {
@@ -65,6 +61,39 @@ func (w *Workspace) Ignore(ctx context.Context, files []string) error {
 		}
 	}
 	return err
+}
+
+// ignoreUnseen is Ignore without git. Which rules there are is not known, so each file
+// has a line of its own in the top .gitignore afterwards.
+func (w *Workspace) ignoreUnseen(files []string) error {
+	old, err := atomicfile.ReadFile(w.root.FS(), ".gitignore")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	present := strings.Split(strings.ReplaceAll(string(old), "\r\n", "\n"), "\n")
+	var lines []string
+	for _, file := range files {
+		if line := w.ignoreLine(file); !slices.Contains(present, line) && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	w.Notice("not checked whether git ignores %s: %v", strings.Join(files, ", "), gitops.ErrNoGit)
+	if len(lines) == 0 {
+		return nil
+	}
+	if err := w.addToGitignore(lines...); err != nil {
+		return err
+	}
+	w.Notice("added to .gitignore: %s", strings.Join(lines, ", "))
+	return nil
+}
+
+// ignoreLine returns the line of .gitignore for a private file.
+func (w *Workspace) ignoreLine(file string) string {
+	if path.Base(file) == w.Config.Sync.EnvKeysFilename {
+		return literal(path.Base(file)) // wherever a service lies
+	}
+	return "/" + literal(file)
 }
 
 // literal escapes what .gitignore would read as a pattern.

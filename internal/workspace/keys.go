@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"path/filepath"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -198,13 +200,13 @@ func (w *Workspace) PlanEncryption(ctx context.Context, targets []mapping.Target
 	for i, t := range targets {
 		files[i] = t.File
 	}
-	if err := w.ReadHead(ctx, files); err != nil {
+	if err := w.ReadHead(ctx, files); err != nil && !errors.Is(err, gitops.ErrNoGit) {
 		return nil, err
 	}
 	requests, heads := make([]keyring.Request, len(targets)), make([]error, len(targets))
 	for i, t := range targets {
 		requests[i].Target = t
-		requests[i].Head, heads[i] = w.Previous(ctx, t.File)
+		requests[i].Head, heads[i] = w.previousToEncrypt(ctx, t)
 	}
 	plan := make([]drift.Change, len(targets))
 	for i, key := range w.EncryptionKeys(ctx, requests, true) {
@@ -219,6 +221,20 @@ func (w *Workspace) PlanEncryption(ctx context.Context, targets []mapping.Target
 		}
 	}
 	return plan, ctx.Err()
+}
+
+// previousToEncrypt returns HEAD's version of a target's file. Without git it is not
+// known, which is an error unless the file itself says for which key it is encrypted.
+func (w *Workspace) previousToEncrypt(ctx context.Context, t mapping.Target) (*dotenv.Document, error) {
+	head, err := w.Previous(ctx, t.File)
+	if !errors.Is(err, gitops.ErrNoGit) {
+		return head, err
+	}
+	if headers, _ := t.Doc.PublicKeys(); len(headers) == 0 {
+		return nil, fmt.Errorf("HEAD's version of %s, which tells the key: %w", t.File, err)
+	}
+	w.Notice("not compared with HEAD's version of %s: %v", w.RelPath(t.File), err)
+	return nil, nil
 }
 
 // PlanRepairs plans the repair of those targets whose file the vault's key does

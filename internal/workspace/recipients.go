@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
@@ -146,14 +148,17 @@ func (w *Workspace) pastRecipients(ctx context.Context, store *age.Store) [][]by
 
 // CommittedIn returns a function that reads HEAD's version of a file, whose path is
 // relative to the configuration; nothing if there is none.
-func (w *Workspace) CommittedIn(ctx context.Context) func(file string) []byte {
-	return func(file string) []byte {
+func (w *Workspace) CommittedIn(ctx context.Context) func(file string) ([]byte, error) {
+	return func(file string) ([]byte, error) {
 		repo, err := w.Git(ctx)
 		if repo == nil || err != nil {
-			return nil
+			return nil, err
 		}
-		data, _ := repo.ReadFileAt(ctx, "HEAD", w.InRepository(file), maxAge)
-		return data
+		data, err := repo.ReadFileAt(ctx, "HEAD", w.InRepository(file), maxAge)
+		if errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*gitops.RevisionError)) {
+			return nil, nil
+		}
+		return data, err
 	}
 }
 

@@ -119,7 +119,7 @@ func TestLeave(t *testing.T) {
 		_, err := s.RemoveReader(t.Context(), agevault.Removal{Who: "me"})
 		r.wantErr(err, vault.ErrConfig, "this is you", "--force")
 		head := r.snapshotOf("a", "team/b")
-		leave := agevault.Removal{Who: "me", Leave: true, Committed: func(file string) []byte { return []byte(head[file]) }}
+		leave := agevault.Removal{Who: "me", Leave: true, Committed: func(file string) ([]byte, error) { return []byte(head[file]), nil }}
 		asked := n
 		c, err := s.RemoveReader(stoppingAfter{t.Context(), &asked}, leave)
 		stopped := err != nil

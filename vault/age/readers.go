@@ -122,7 +122,7 @@ type Removal struct {
 	// Committed returns what HEAD has of a file whose path is relative to the
 	// configuration, or nothing: a run that was killed may have re-encrypted the
 	// working tree's already.
-	Committed func(file string) []byte
+	Committed func(file string) ([]byte, error)
 }
 
 // RemoveReader takes a reader's access to what is written from now on. A label is
@@ -160,7 +160,7 @@ func (s *Store) RemoveReader(ctx context.Context, o Removal) (Change, error) {
 
 // readBy returns the secrets with a file, in the working tree or in HEAD, whose header
 // shows that those who are to go could read it.
-func (s *Store) readBy(root *os.Root, committed func(string) []byte, could func(*header) bool) (secrets []string, err error) {
+func (s *Store) readBy(root *os.Root, committed func(string) ([]byte, error), could func(*header) bool) (secrets []string, err error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, s.unreadable("remove", "", err)
@@ -169,7 +169,11 @@ func (s *Store) readBy(root *os.Root, committed func(string) []byte, could func(
 		now, _ := read(root.FS(), s.Path(name)) // what cannot be read stops the re-encryption
 		versions := [][]byte{now}
 		if committed != nil {
-			versions = append(versions, committed(s.Path(name)))
+			before, err := committed(s.Path(name))
+			if err != nil {
+				return nil, fmt.Errorf("who could read %s: %w", name, err)
+			}
+			versions = append(versions, before)
 		}
 		if slices.ContainsFunc(versions, func(data []byte) bool {
 			h, err := headerOf(data)
@@ -224,7 +228,7 @@ func (s *Store) isUser(key string) bool {
 // as after a merge. Conflicts of the merge are resolved: in the recipients file
 // both sides' additions and removals count; of a secret either side, if both are
 // the same text. committed is that of a [Removal].
-func (s *Store) SyncReaders(ctx context.Context, conflict ConflictFunc, committed func(file string) []byte) (Change, error) {
+func (s *Store) SyncReaders(ctx context.Context, conflict ConflictFunc, committed func(file string) ([]byte, error)) (Change, error) {
 	s.conflict = conflict
 	defer func() { s.conflict = nil }()
 	return s.change(ctx, func(root *os.Root) (Change, []byte, error) {
