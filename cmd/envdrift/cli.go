@@ -47,7 +47,9 @@ type cli struct {
 // files are rows of the report instead.
 type command func(context.Context) error
 
-func (c *cli) application() (*kingpin.Application, map[string]command) {
+// application returns the whole command line or, if word is the first word of a
+// command, only the part that has this command.
+func (c *cli) application(word string) (*kingpin.Application, map[string]command) {
 	app := kingpin.New("envdrift", "Proves that encrypted env files decrypt with the key in the team's vault, repairs those that do not, and runs programs with the values.")
 	c.app = app
 	app.UsageTemplate(usageTemplate).UsageFuncs(usageFuncs)
@@ -55,8 +57,9 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	app.ErrorWriter(c.stderr)
 	app.Terminate(os.Exit)
 	app.HelpFlag.Short('h').Help("Show what envdrift, or a command of it, does.")
-	app.Version(versionLine()).VersionFlag.Short('V').Hidden()
-
+	if word == "" {
+		app.Version(versionLine()).VersionFlag.Short('V').Hidden()
+	}
 	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
 	app.Flag("directory", "Work as if started in DIR.").Short('C').PlaceHolder("DIR").StringVar(&c.directory)
 	c.overrides.Providers = all.Providers()
@@ -72,17 +75,56 @@ func (c *cli) application() (*kingpin.Application, map[string]command) {
 	app.Flag("no-color", "No colours; NO_COLOR does the same.").BoolVar(&c.noColor)
 
 	commands := map[string]command{}
-	for _, add := range []func(*kingpin.Application) (string, command){
-		c.addInit, c.addAdd, c.addSet, c.addUnset, c.addGet, c.addLs, c.addEdit, c.addDiff, c.addCheck, c.addEncrypt, c.addDecrypt, c.addVerify, c.addSync, c.addPull, c.addLock, c.addRepair, c.addStatus, c.addDoctor, c.addLeak,
-		c.addVaultPush, c.addVaultPull, c.addRotate, c.addResolve, c.addExec, c.addEnv, c.addTrust, c.addCompletion, c.addMan, c.addVersion,
-	} {
-		name, run := add(app)
+	for _, builder := range builders {
+		if word == "" || word == builder.word {
+			builder.add(c, app, commands)
+		}
+	}
+	return app, commands
+}
+
+// builders make the commands, each those that begin with a word.
+var builders = []struct {
+	word string
+	add  func(*cli, *kingpin.Application, map[string]command)
+}{
+	{"init", one((*cli).addInit)}, {"add", one((*cli).addAdd)}, {"hook", (*cli).addHook},
+	{"set", one((*cli).addSet)}, {"unset", one((*cli).addUnset)}, {"edit", one((*cli).addEdit)}, {"ls", one((*cli).addLs)}, {"get", one((*cli).addGet)},
+	{"exec", one((*cli).addExec)}, {"env", one((*cli).addEnv)}, {"pull", one((*cli).addPull)}, {"lock", one((*cli).addLock)},
+	{"encrypt", one((*cli).addEncrypt)}, {"decrypt", one((*cli).addDecrypt)},
+	{"verify", one((*cli).addVerify)}, {"check", one((*cli).addCheck)}, {"diff", one((*cli).addDiff)}, {"status", one((*cli).addStatus)},
+	{"doctor", one((*cli).addDoctor)}, {"repair", one((*cli).addRepair)}, {"resolve", one((*cli).addResolve)}, {"leak", one((*cli).addLeak)},
+	{"sync", one((*cli).addSync)}, {"vault-push", one((*cli).addVaultPush)}, {"vault-pull", one((*cli).addVaultPull)},
+	{"rotate", one((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", one((*cli).addTrust)},
+	{"completion", one((*cli).addCompletion)}, {"man", one((*cli).addMan)}, {"version", one((*cli).addVersion)},
+	{"git", (*cli).addGit},
+}
+
+func one(add func(*cli, *kingpin.Application) (string, command)) func(*cli, *kingpin.Application, map[string]command) {
+	return func(c *cli, app *kingpin.Application, commands map[string]command) {
+		name, run := add(c, app)
 		commands[name] = run
 	}
-	c.addHook(app, commands)
-	c.addRecipient(app, commands)
-	c.addGit(app, commands)
-	return app, commands
+}
+
+// soleCommand returns the first word of the command that args name, if the rest of the
+// command line is not needed to understand them; "" otherwise.
+func soleCommand(args []string) string {
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		flag, dashed := strings.CutPrefix(arg, "-")
+		if strings.HasPrefix(flag, "-help") || dashed && !strings.HasPrefix(flag, "-") && strings.ContainsAny(flag, "hV") {
+			return ""
+		}
+	}
+	for _, builder := range builders {
+		if len(args) > 0 && args[0] == builder.word && builder.word != "completion" && builder.word != "man" {
+			return builder.word
+		}
+	}
+	return ""
 }
 
 // enter changes to the requested directory.

@@ -325,7 +325,7 @@ func (w *witness) note(file, line string) {
 
 // commandOf returns the command that args name.
 func commandOf(args []string) string {
-	_, commands := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application()
+	_, commands := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application("")
 	for i, arg := range args {
 		for _, words := range [][]string{args[i:min(i+2, len(args))], {arg}} {
 			if name := strings.Join(words, " "); commands[name] != nil {
@@ -393,7 +393,7 @@ func (c *coverage) check(t *testing.T) {
 		return // -run has chosen some
 	}
 	t.Logf("%d runs; failures: %v", c.runs, c.failed)
-	_, commands := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application()
+	_, commands := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application("")
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		if c.failed[name] == 0 {
 			t.Errorf("no script lets %q fail with a secret at hand: add one, for all that fails is searched for leaks", name)

@@ -59,25 +59,38 @@ func start(sys *system, args []string) int {
 // run runs the program. It returns the exit status.
 func run(ctx context.Context, sys *system, args []string) int {
 	c := &cli{system: sys, args: args}
-	app, commands := c.application()
-	args, err := cmdline.Normalize(app.Model(), args)
-	if err != nil {
-		return c.fail(&usageError{err: err, command: c.command(c.args)})
+	word := soleCommand(args)
+	do, err := c.parse(word)
+	if err != nil && word != "" { // once more, with all commands for the error to name
+		c = &cli{system: sys, args: args}
+		do, err = c.parse("")
 	}
-	name, err := app.Parse(args)
 	if err != nil {
-		return c.fail(&usageError{err: cmdline.Redact(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)})
+		return c.fail(err)
 	}
-	c.name = name
 	if err := c.enter(); err != nil {
-		return c.fail(&usageError{err: err, command: name})
+		return c.fail(&usageError{err: err, command: c.name})
 	}
-	err = c.await(ctx, commands[name])
+	err = c.await(ctx, do)
 	if cause := (*interrupt.Error)(nil); errors.As(context.Cause(ctx), &cause) && c.wasCut(err) {
 		c.say("interrupted; each file has its old content or its new content, nothing in between")
 		return cause.Status()
 	}
 	return c.finish(err)
+}
+
+// parse returns the command that the arguments ask for, by the part of the command
+// line that begins with word.
+func (c *cli) parse(word string) (command, error) {
+	app, commands := c.application(word)
+	args, err := cmdline.Normalize(app.Model(), c.args)
+	if err != nil {
+		return nil, &usageError{err: err, command: c.command(c.args)}
+	}
+	if c.name, err = app.Parse(args); err != nil {
+		return nil, &usageError{err: cmdline.Redact(err, args), command: c.command(args), instead: c.instead(args), suggestion: c.suggestion(args)}
+	}
+	return commands[c.name], nil
 }
 
 // await runs a command to its end, or until shortly after an interrupt: what

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // Every command is in one group of the help, and the README has the same groups.
 func TestCommandGroups(t *testing.T) {
 	t.Parallel()
-	app, _ := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application()
+	app, _ := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application("")
 	var want []string
 	for _, cmd := range app.Model().Commands {
 		if cmd.Name != "help" && !cmd.Hidden {
@@ -33,6 +34,55 @@ func TestCommandGroups(t *testing.T) {
 	if !slices.Equal(inReadme, want) {
 		t.Errorf("the groups name %q; want each of %q once", inReadme, want)
 	}
+}
+
+// A command line that only one command is built for means what it means to all of
+// them; help, versions and errors are of all.
+func TestSoleCommand(t *testing.T) {
+	t.Parallel()
+	sole := 0
+	for _, line := range []string{
+		"version", "version --json", "version -q", "version x", "version -V", "version --version",
+		"exec -- true", "exec npm run -h", "exec -c f -C d npm start", "exec -f .env -f .env.local -- x --help", "exec --vault-url u --mask=false x",
+		"exec --nosuch x", "exec", "exec --interval 1s --watch -qv -- x", "exec --only A --only B -p age -- version",
+		"hook run pre-commit", "hook run", "hook", "hook install --shared", "hook version", "hook --help", "hook run pre-push origin url",
+		"get NAME", "get version -f x", "get --profile=p NAME", "get -h", "get --no-json NAME", "set A=1", "set -f x A",
+		"git textconv x", "git", "verify --rev HEAD", "verify --ci --provider aws --region r", "sync --force", "man", "completion bash",
+		"-v version", "--json version", "help", "help exec", "", "nosuch", "exec exec exec", "env --format json", "unset A -- B",
+		"decrypt --stdout f", "recipient add age1 --label x", "vault-push . n --all", "diff a b --help-long", "version --helpful",
+	} {
+		args := strings.Fields(line)
+		parse := func(word string) (*cli, error) {
+			c := &cli{system: &system{stdout: io.Discard, stderr: io.Discard}, args: args}
+			_, err := c.parse(word)
+			return c, err
+		}
+		word := soleCommand(args)
+		if word == "" {
+			continue
+		}
+		c, err := parse(word)
+		if err != nil {
+			continue // all are built then
+		}
+		sole++
+		whole, err := parse("")
+		if err != nil || !reflect.DeepEqual(setBy(c), setBy(whole)) {
+			t.Errorf("%q is %+v for one command; %+v, %v for all", line, setBy(c), setBy(whole), err)
+		}
+	}
+	if sole < 20 {
+		t.Errorf("only %d lines were for one command", sole)
+	}
+}
+
+// setBy returns what a command line sets.
+func setBy(c *cli) []any {
+	var flags []string
+	for _, f := range c.overrides.Flags {
+		flags = append(flags, f.Name+"="+f.Value)
+	}
+	return []any{c.name, c.configFile, c.directory, c.overrides.Provider, flags, c.profile, c.ci, c.json, c.format.Name, c.quiet, c.verbose, c.noColor, c.shared}
 }
 
 // A suggestion is of the kind that fits in its place, and near.

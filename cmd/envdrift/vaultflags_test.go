@@ -12,7 +12,7 @@ import (
 // the command knows.
 func TestFlagsOfSettings(t *testing.T) {
 	t.Parallel()
-	app, _ := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application()
+	app, _ := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application("")
 	for _, p := range all.Providers() {
 		for _, s := range p.Settings {
 			if s.Flag != "" && app.GetFlag(strings.TrimPrefix(s.Flag, "--")) == nil {
