@@ -20,6 +20,11 @@ type Provider struct {
 	Local    bool      // is sent no credential
 	Env      []string  // how the names of its variables begin, credentials among them
 	Open     OpenFunc  // nil in a description without one
+
+	// Many providers have one description: that of "exec" is for "exec:pass", too, and
+	// each name a user gave to a program. Program returns that program's path, "" for none.
+	Many    bool
+	Program func(provider string) string
 }
 
 // An OpenFunc returns the store that a configuration describes. It sends
@@ -49,6 +54,7 @@ const (
 	Path        // below the configuration's directory
 	Enum        // one of Values
 	Number      // a whole number from Least to Most, above 0
+	Table       // texts by their keys; its value is a JSON object
 )
 
 // A Setting is one key of a provider's section.
@@ -122,11 +128,13 @@ func (s Setting) Set(cfg *Config, value string) {
 // default.
 type Providers []Provider
 
-// Names returns the providers' names in their order.
+// Names returns the providers' names in their order, and "exec:NAME" for many.
 func (ps Providers) Names() []string {
 	names := make([]string, len(ps))
 	for i, p := range ps {
-		names[i] = p.Name
+		if names[i] = p.Name; p.Many {
+			names[i] += ":NAME"
+		}
 	}
 	return names
 }
@@ -139,13 +147,33 @@ func (ps Providers) Default() string {
 	return ps[0].Name
 }
 
-// Find returns the provider of that name.
+// Find returns the provider of that name. Of many, it has the name that was asked for.
 func (ps Providers) Find(name string) (Provider, bool) {
-	i := slices.IndexFunc(ps, func(p Provider) bool { return p.Name == name })
-	if i < 0 {
+	section, program, many := strings.Cut(name, ":")
+	i := slices.IndexFunc(ps, func(p Provider) bool { return p.Name == section && p.Many == many })
+	if i < 0 || many && !IsProgramName(program) {
 		return Provider{}, false
 	}
-	return ps[i], true
+	p := ps[i]
+	p.Name = name
+	return p, true
+}
+
+// SectionOf returns the section of a configuration that has a provider's settings.
+func SectionOf(provider string) string {
+	section, _, _ := strings.Cut(provider, ":")
+	return section
+}
+
+// IsProgramName reports whether a user may give a program that name.
+func IsProgramName(name string) bool {
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("._-", r)) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64
 }
 
 // Open returns the store of cfg.Provider. It sends nothing. Errors are

@@ -123,3 +123,20 @@ func TestOpenWithHTTP2Debug(t *testing.T) {
 		t.Errorf("Open of a local vault = %v; want nil: it sends nothing", err)
 	}
 }
+
+// One description is of many providers, each with a name that a user may give.
+func TestManyProviders(t *testing.T) {
+	t.Parallel()
+	ps := vault.Providers{{Name: "one"}, {Name: "exec", Many: true}}
+	if got := ps.Names(); !slices.Equal(got, []string{"one", "exec:NAME"}) {
+		t.Errorf("Names() = %q", got)
+	}
+	for name, want := range map[string]bool{
+		"exec:a": true, "exec:a.b_c-1": true, "exec": false, "exec:": false, "exec:-a": false, "exec:a b": false, "exec:a/b": false,
+		"exec:a:b": false, "exec:ä": false, "one:a": false, "one": true, "EXEC:a": false,
+	} {
+		if p, ok := ps.Find(name); ok != want || ok && p.Name != name {
+			t.Errorf("Find(%q) = %q, %t; want %t", name, p.Name, ok, want)
+		}
+	}
+}

@@ -74,6 +74,9 @@ dir = "keys"
 recipients = "keys/recipients"
 identity = "~/.config/envdrift/identity"
 
+[vault.exec]
+settings = { folder = "team" }
+
 [vault.named.production-vault]
 provider = "hashicorp"
 url = "https://prod.example.com"
@@ -126,9 +129,9 @@ func TestParseEverything(t *testing.T) {
 			Dir: "/repo", URL: "https://prod.example.com"}},
 		Sync: config.SyncOptions{DefaultVaultName: "my-keyvault", EnvKeysFilename: ".keys", MaxWorkers: 4, EphemeralKeys: true, Plain: []string{"LOG_LEVEL"}},
 		Mappings: []config.Mapping{
-			{SecretName: "myapp-key", Folder: "services/myapp", Ephemeral: true, Plain: []string{"LOG_LEVEL"}, Line: 46},
+			{SecretName: "myapp-key", Folder: "services/myapp", Ephemeral: true, Plain: []string{"LOG_LEVEL"}, Line: 49},
 			{SecretName: "team/local-key", Folder: ".", Environment: "development", EnvFile: "config/postgresql.env",
-				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 50},
+				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 53},
 		},
 		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
 		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}},

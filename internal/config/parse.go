@@ -184,7 +184,7 @@ func (c *Config) addForeign(name string, value any) {
 }
 
 func (c *Config) parseVault(t *table) {
-	stated, provider := t.has("provider"), t.oneOf("provider", "", c.override.Providers.Names()...)
+	stated, provider := t.has("provider"), t.provider(c.override.Providers)
 	timeout := t.duration("timeout", 0)
 	sections := c.parseProviders(t, timeout)
 	if named := t.section("named"); named != nil {

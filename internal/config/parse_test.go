@@ -30,10 +30,10 @@ func TestParseErrors(t *testing.T) {
 		{"mappings beside a section", "max_workers = 1\n[vault.sync]\n" + "[[mappings]]\nsecret_name = 's'\nfolder_path = 'b'\n",
 			[]string{`:1: max_workers: unknown key`, `:3: mappings: unknown key`}},
 
-		{"misspelt provider", "[vault]\nprovider = 'azur'\n", []string{`:2: vault.provider: "azur" is none of age, aws, azure, gcp, hashicorp (did you mean "azure"?)`}},
-		{"provider in capitals", "[vault]\nprovider = 'AWS'\n", []string{`:2: vault.provider: "AWS" is none of age, aws, azure, gcp, hashicorp (did you mean "aws"?)`}},
+		{"misspelt provider", "[vault]\nprovider = 'azur'\n", []string{`:2: vault.provider: "azur" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "azure"?)`}},
+		{"provider in capitals", "[vault]\nprovider = 'AWS'\n", []string{`:2: vault.provider: "AWS" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "aws"?)`}},
 		{"two providers", "[vault.aws]\n[vault.gcp]\n", []string{`:1: vault.provider: is missing, and there are several sections: aws, gcp`}},
-		{"misspelt provider, two sections", "[vault]\nprovider = 'ax'\n[vault.aws]\n[vault.gcp]\n", []string{`:2: vault.provider: "ax" is none of age, aws, azure, gcp, hashicorp`}},
+		{"misspelt provider, two sections", "[vault]\nprovider = 'ax'\n[vault.aws]\n[vault.gcp]\n", []string{`:2: vault.provider: "ax" is none of age, aws, azure, gcp, hashicorp, exec:NAME`}},
 		{"named without provider", "[vault.named.prod]\nurl = 'https://x'\n", []string{`:1: vault.named.prod.provider: is missing`}},
 		{"named with another provider's key", "[vault.named.prod]\nprovider = 'gcp'\nregion = 'x'\n", []string{`:3: vault.named.prod.region: unknown key`}},
 		{"named is no section", "[vault.named]\nprod = 'x'\n", []string{`:2: vault.named.prod: is a string, not a section`}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -147,6 +148,16 @@ func (t *table) oneOf(name, otherwise string, allowed ...string) string {
 	return s
 }
 
+// provider reads the name of a provider that is known.
+func (t *table) provider(known vault.Providers) string {
+	s := t.text("provider")
+	if _, ok := known.Find(s); ok || s == "" {
+		return s
+	}
+	t.fail("provider", notOneOf(s, known.Names()), nearest(strings.ToLower(s), known.Names()))
+	return ""
+}
+
 func notOneOf(s string, allowed []string) string {
 	return fmt.Sprintf("%q is none of %s", s, strings.Join(allowed, ", "))
 }
@@ -209,8 +220,29 @@ func (t *table) setting(s vault.Setting) string {
 			return strconv.Itoa(n)
 		}
 		return ""
+	case vault.Table:
+		return t.texts(s.Key)
 	}
 	return t.text(s.Key)
+}
+
+// texts reads a section of strings. It returns a JSON object, whose keys are sorted.
+func (t *table) texts(name string) string {
+	s := t.section(name)
+	if s == nil {
+		return ""
+	}
+	all := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		if text := s.text(key); text != "" {
+			all[key] = text
+		}
+	}
+	data, err := json.Marshal(all)
+	if err != nil || len(all) == 0 {
+		return "" // strings are always JSON
+	}
+	return string(data)
 }
 
 func (t *table) url(name string) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/envdrift/envdrift/vault"
 )
 
 // Template returns a new envdrift.toml for a provider, with what o says about
@@ -13,7 +15,7 @@ import (
 func Template(provider string, o Overrides, mappings []Mapping) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Which secret of the vault holds the private key of which env file.\n# Every key: docs/configuration.md of envdrift.\n\n[vault]\nprovider = %s\n", quoted(provider))
-	fmt.Fprintf(&b, "\n[vault.%s]\n", provider)
+	fmt.Fprintf(&b, "\n[vault.%s]\n", vault.SectionOf(provider))
 	for _, s := range o.settings(provider) {
 		if value := o.Stated(s.Flag); value != "" {
 			fmt.Fprintf(&b, "%s = %s\n", s.Key, quoted(value))

@@ -71,7 +71,7 @@ func (c *Config) parseProviders(t *table, timeout time.Duration) map[string]vaul
 	sections := map[string]vault.Config{}
 	for _, p := range c.override.Providers {
 		if s := t.section(p.Name); s != nil {
-			sections[p.Name] = c.parseProvider(p.Name, s, timeout)
+			sections[p.Name] = c.parseProvider(p, s, timeout)
 			s.rest()
 		}
 	}
@@ -88,8 +88,8 @@ func (c *Config) parseNamed(t *table, timeout time.Duration) {
 			s.fail("provider", "is missing", "")
 			continue
 		}
-		provider := s.oneOf("provider", "", c.override.Providers.Names()...)
-		if provider == "" {
+		provider, ok := c.override.Providers.Find(s.provider(c.override.Providers))
+		if !ok {
 			continue
 		}
 		v := c.parseProvider(provider, s, s.duration("timeout", timeout))
@@ -100,9 +100,9 @@ func (c *Config) parseNamed(t *table, timeout time.Duration) {
 }
 
 // parseProvider parses the keys of one provider from its section.
-func (c *Config) parseProvider(provider string, t *table, timeout time.Duration) vault.Config {
-	v := vault.Config{Provider: provider, Timeout: timeout, Dir: c.Dir}
-	for _, setting := range c.override.settings(provider) {
+func (c *Config) parseProvider(p vault.Provider, t *table, timeout time.Duration) vault.Config {
+	v := vault.Config{Provider: p.Name, Timeout: timeout, Dir: c.Dir}
+	for _, setting := range p.Settings {
 		if value := t.setting(setting); value != "" {
 			setting.Set(&v, value)
 		}
@@ -127,8 +127,12 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 			provider = names[0]
 		}
 	}
-	if v, ok := sections[provider]; ok {
+	if v, ok := sections[vault.SectionOf(provider)]; ok {
 		c.Vault = v
+	}
+	if _, ok := c.override.Providers.Find(provider + ":NAME"); ok && !stated && flag == "" { // [vault.exec] alone
+		t.fail("provider", fmt.Sprintf("is missing: %q with the name of the program", provider+":NAME"), "")
+		provider = ""
 	}
 	c.Vault.Provider = provider
 }
@@ -175,9 +179,9 @@ func (c *Config) applyFlags(r *reader) {
 	wrong := func(flag, problem, suggestion string) {
 		r.errs = append(r.errs, &Error{File: commandLine, Key: flag, Problem: problem, Suggestion: suggestion})
 	}
-	known := o.Providers.Names()
 	v.Provider = cmp.Or(strings.TrimSpace(o.Provider), v.Provider, o.Providers.Default())
-	if !slices.Contains(known, v.Provider) {
+	if _, ok := o.Providers.Find(v.Provider); !ok {
+		known := o.Providers.Names()
 		wrong("--provider", notOneOf(v.Provider, known), nearest(strings.ToLower(v.Provider), known))
 		return
 	}
@@ -273,7 +277,7 @@ func (c *Config) missing(v vault.Config, s vault.Setting) error {
 		flag = s.Flag + ", or "
 	}
 	if v.Name == "" {
-		section = v.Provider
+		section = vault.SectionOf(v.Provider)
 	}
 	if s.Env != "" {
 		variable = ", or " + s.Env

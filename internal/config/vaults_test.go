@@ -146,7 +146,7 @@ func TestFlags(t *testing.T) {
 		over config.Overrides
 		want string
 	}{
-		{config.Overrides{Provider: "Azure"}, `the command line: --provider: "Azure" is none of age, aws, azure, gcp, hashicorp (did you mean "azure"?)`},
+		{config.Overrides{Provider: "Azure"}, `the command line: --provider: "Azure" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "azure"?)`},
 		{config.Overrides{Flags: []*config.Flag{{"--vault-url", "https://v"}}}, "the command line: --vault-url: does not apply to the provider age; give --provider too"},
 		{config.Overrides{Provider: "azure", Flags: []*config.Flag{{"--region", "eu"}, {"--project-id", "p"}}}, "the command line: --region: does not apply to the provider azure; give --provider too\n" +
 			"the command line: --project-id: does not apply to the provider azure; give --provider too"},
@@ -165,5 +165,36 @@ func TestFlagsAndFileTogether(t *testing.T) {
 	want := "the command line: --region: does not apply to the provider age; give --provider too\nenvdrift.toml:2: hooks.x: unknown key"
 	if message(err) != want {
 		t.Errorf("Parse = %v; want %s", err, want)
+	}
+}
+
+// A program of the user's is named with its provider; its settings are texts.
+func TestExecProvider(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"[vault]\nprovider = 'exec:pass'\n":                                                               "exec:pass ",
+		"[vault]\nprovider = 'exec:pass'\n[vault.exec]\nsettings = { b = 'x', a = ' y ' }\n":              `exec:pass {"a":"y","b":"x"}`,
+		"[vault.sync]\ndefault_vault_name = 'x'\n[vault.named.x]\nprovider = 'exec:op'\nsettings.a = 'b'": `exec:op {"a":"b"}`,
+		"[vault]\nprovider = 'exec'\n":                                                                    `envdrift.toml:2: vault.provider: "exec" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "exec:NAME"?)`,
+		"[vault]\nprovider = 'exec:'\n":                                                                   `envdrift.toml:2: vault.provider: "exec:" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "exec:NAME"?)`,
+		"[vault]\nprovider = 'exec:a;b'\n":                                                                `envdrift.toml:2: vault.provider: "exec:a;b" is none of age, aws, azure, gcp, hashicorp, exec:NAME`,
+		"[vault]\nprovider = 'exec:../a'\n":                                                               `envdrift.toml:2: vault.provider: "exec:../a" is none of age, aws, azure, gcp, hashicorp, exec:NAME`,
+		"[vault]\nprovider = 'aws:x'\n":                                                                   `envdrift.toml:2: vault.provider: "aws:x" is none of age, aws, azure, gcp, hashicorp, exec:NAME (did you mean "aws"?)`,
+		"[vault.exec]\nsettings = { a = 'b' }\n":                                                          `envdrift.toml:1: vault.provider: is missing: "exec:NAME" with the name of the program`,
+		"[vault]\nprovider = 'exec:a'\n[vault.exec]\nsettings = { a = 1 }\npath = '/bin/sh'\n":            "envdrift.toml:4: vault.exec.settings.a: is a whole number, not a string\nenvdrift.toml:5: vault.exec.path: unknown key",
+		"[vault]\nprovider = 'exec:a'\n[vault.exec]\nsettings = 'a'\n":                                    "envdrift.toml:4: vault.exec.settings: is a string, not a section",
+	} {
+		c, err := config.Parse("envdrift.toml", []byte(text), known(config.Overrides{}))
+		got := message(err)
+		if err == nil {
+			got = c.Vault.Provider + " " + c.Vault.Extra["settings"]
+		}
+		if got != want {
+			t.Errorf("%s\n= %s; want %s", text, got, want)
+		}
+	}
+	flag := config.Overrides{Provider: "exec:bw"}
+	if c, err := config.Parse("envdrift.toml", []byte("[vault.exec]\nsettings = { a = 'b' }\n"), known(flag)); err != nil || c.Vault.Provider != "exec:bw" || c.Vault.Extra["settings"] == "" {
+		t.Errorf("with -p exec:bw: %v, %v; want that program, with the settings", c, err)
 	}
 }
