@@ -2,6 +2,7 @@ package secret
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,8 @@ const (
 	// Private ones are only for envdrift: no program that it starts sees
 	// them.
 	Private
-	// VaultAccess ones sign in to a vault. The program of exec sees them
-	// only on request; git and the helpers of a vault never do.
+	// VaultAccess ones sign in to a vault. The helper of that vault sees them, the
+	// program of exec only on request; git and what a helper of ours starts never do.
 	VaultAccess
 	// CloudAccess ones sign in to a cloud, which the program of exec and
 	// the helpers of a vault may need. Git does not.
@@ -34,6 +35,15 @@ var classes = [...]struct {
 	{"VAULT_SECRET_ID", VaultAccess},
 	{"VAULT_JWT", VaultAccess},
 	{"VAULT_HEADERS", VaultAccess},
+	{"OP_SERVICE_ACCOUNT_TOKEN", VaultAccess},
+	{"OP_CONNECT_TOKEN", VaultAccess},
+	{"OP_SESSION_*", VaultAccess},
+	{"BW_SESSION", VaultAccess},
+	{"BW_PASSWORD", VaultAccess},
+	{"BW_CLIENTSECRET", VaultAccess},
+	{"DOPPLER_TOKEN", VaultAccess},
+	{"INFISICAL_TOKEN", VaultAccess},
+	{"INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET", VaultAccess},
 	{"AWS_SECRET_ACCESS_KEY", CloudAccess},
 	{"AWS_SESSION_TOKEN", CloudAccess},
 	{"AZURE_CLIENT_SECRET", CloudAccess},
@@ -46,8 +56,9 @@ var classes = [...]struct {
 func ClassOf(name string) Class { return classOf(name, runtime.GOOS == "windows") }
 
 func classOf(name string, foldCase bool) Class {
-	if foldCase {
-		name = strings.ToUpper(name)
+	name = fold(name, foldCase)
+	if slices.Contains(declared, name) {
+		return VaultAccess
 	}
 	for _, v := range classes {
 		prefix, open := strings.CutSuffix(v.name, "*")
@@ -58,10 +69,31 @@ func classOf(name string, foldCase bool) Class {
 	return Public
 }
 
-// VaultVariables returns the names of the variables that sign in to a vault.
+func fold(name string, foldCase bool) string {
+	if foldCase {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+// declared are the variables of helpers that the user registered.
+var declared []string
+
+// Declare says that variables sign in to a vault, unless they have another class. It
+// must return before anything else of this package is called.
+func Declare(names ...string) {
+	for _, name := range names {
+		if ClassOf(name) == Public {
+			declared = append(declared, fold(name, runtime.GOOS == "windows"))
+		}
+	}
+}
+
+// VaultVariables returns the names of the variables that sign in to a vault, without
+// those of which only the beginning is known.
 func VaultVariables() (names []string) {
 	for _, v := range classes {
-		if v.class == VaultAccess {
+		if v.class == VaultAccess && !strings.HasSuffix(v.name, "*") {
 			names = append(names, v.name)
 		}
 	}

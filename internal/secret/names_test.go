@@ -26,6 +26,12 @@ func TestClassOf(t *testing.T) {
 		{name: "AZURE_CLIENT_SECRET", want: CloudAccess},
 		{name: "AZURE_PASSWORD", want: CloudAccess},
 		{name: "AZURE_CLIENT_CERTIFICATE_PASSWORD", want: CloudAccess},
+		{name: "OP_SESSION_my", want: VaultAccess},
+		{name: "OP_ACCOUNT", want: Public},
+		{name: "BW_SESSION", want: VaultAccess},
+		{name: "DOPPLER_TOKEN", want: VaultAccess},
+		{name: "DOPPLER_PROJECT", want: Public},
+		{name: "INFISICAL_TOKEN", want: VaultAccess},
 		{name: "vault_token", want: Public},
 		{name: "vault_token", foldCase: true, want: VaultAccess},
 		{name: "Dotenv_Private_Key_CI", foldCase: true, want: Private},
@@ -35,6 +41,17 @@ func TestClassOf(t *testing.T) {
 	for _, tt := range tests {
 		if got := classOf(tt.name, tt.foldCase); got != tt.want {
 			t.Errorf("classOf(%q, %t) = %d; want %d", tt.name, tt.foldCase, got, tt.want)
+		}
+	}
+}
+
+// What is declared signs in to a vault, unless it is something stricter.
+func TestDeclare(t *testing.T) {
+	defer func() { declared = nil }()
+	Declare("MY_TOKEN", "DOTENV_PRIVATE_KEY", "AWS_SESSION_TOKEN")
+	for name, want := range map[string]Class{"MY_TOKEN": VaultAccess, "DOTENV_PRIVATE_KEY": Private, "AWS_SESSION_TOKEN": CloudAccess, "MY_TOKENS": Public} {
+		if got := ClassOf(name); got != want {
+			t.Errorf("ClassOf(%q) = %d; want %d", name, got, want)
 		}
 	}
 }

@@ -14,9 +14,10 @@ import (
 type Endpoint string
 
 // EndpointOf describes the vault of cfg. It is empty for a vault that is sent
-// no credential, and only the name for an unknown provider.
+// no credential, also because its program is not registered, and only the name for an
+// unknown provider.
 func EndpointOf(known vault.Providers, cfg vault.Config) Endpoint {
-	if p, _ := known.Find(cfg.Provider); p.Local {
+	if p, _ := known.Find(cfg.Provider); p.Local || p.Program != nil && p.Program(cfg.Provider) == "" {
 		return ""
 	}
 	return Endpoint(Place(known, cfg))
@@ -26,6 +27,9 @@ func EndpointOf(known vault.Providers, cfg vault.Config) Endpoint {
 func Place(known vault.Providers, cfg vault.Config) string {
 	p, _ := known.Find(cfg.Provider)
 	words := []string{cfg.Provider}
+	if p.Program != nil {
+		words[0] = strings.TrimSpace(words[0] + " " + p.Program(cfg.Provider))
+	}
 	for _, s := range p.Settings {
 		if value := s.Of(cfg); value != "" && !s.Harmless {
 			words = append(words, strings.TrimSpace(label(s)+" "+value))
@@ -65,6 +69,9 @@ func NamedByUser(known vault.Providers, cfg vault.Config, stated, getenv func(st
 // to, if the configuration says it.
 func AddressOf(known vault.Providers, cfg vault.Config) string {
 	p, _ := known.Find(cfg.Provider)
+	if p.Many {
+		return cfg.Provider
+	}
 	address := ""
 	for _, s := range p.Settings {
 		value := s.Of(cfg)

@@ -40,16 +40,64 @@ func TestEndpointOf(t *testing.T) {
 // Every setting that is not marked harmless is part of the endpoint.
 func TestEverySettingIsInTheEndpoint(t *testing.T) {
 	t.Parallel()
-	for _, p := range all.Providers() {
+	known := registered("/bin/program")
+	for _, p := range known {
 		base := vault.Config{Provider: p.Name}
+		if p.Many {
+			base.Provider += ":name"
+		}
 		for _, s := range p.Settings {
 			cfg := base
 			s.Set(&cfg, "2")
-			changed := trust.EndpointOf(all.Providers(), cfg) != trust.EndpointOf(all.Providers(), base)
+			changed := trust.EndpointOf(known, cfg) != trust.EndpointOf(known, base)
 			if changed == (s.Harmless || p.Local) {
 				t.Errorf("%s: with another %s, the endpoint changes: %t", p.Name, s.Key, changed)
 			}
 		}
+	}
+}
+
+// registered returns the providers with one program for all names.
+func registered(path string) vault.Providers {
+	known := all.Providers()
+	for i := range known {
+		if known[i].Many {
+			known[i].Program = func(string) string { return path }
+		}
+	}
+	return known
+}
+
+// A registered program is pinned with its path and its settings, and one that is not
+// registered is sent nothing. In CI the job names it, or nobody gives it settings.
+func TestProgramEndpoint(t *testing.T) {
+	t.Parallel()
+	plain := vault.Config{Provider: "exec:pass"}
+	told := vault.Config{Provider: "exec:pass", Extra: map[string]string{"settings": `{"folder":"team"}`}}
+	for _, tt := range []struct {
+		path   string
+		cfg    vault.Config
+		want   trust.Endpoint
+		vendor bool
+	}{
+		{"", plain, "", true},
+		{"", told, "", false},
+		{"/bin/pass", plain, "exec:pass /bin/pass", true},
+		{"/opt/pass", told, `exec:pass /opt/pass, settings {"folder":"team"}`, false},
+		{"/bin/pass", vault.Config{Provider: "exec:"}, "exec:", false},
+		{"/bin/pass", vault.Config{Provider: "exec:$(id)"}, "exec:$(id)", false},
+	} {
+		known := registered(tt.path)
+		if got := trust.EndpointOf(known, tt.cfg); got != tt.want {
+			t.Errorf("EndpointOf(%s, at %q) = %q; want %q", tt.cfg.Provider, tt.path, got, tt.want)
+		}
+		if got := trust.AtVendor(known, tt.cfg); got != tt.vendor {
+			t.Errorf("AtVendor(%+v) = %t; want %t", tt.cfg, got, tt.vendor)
+		}
+	}
+	known := registered("/bin/pass")
+	if !trust.Listed(known, told, "https://a, exec:pass") || trust.Listed(known, told, "exec:pas") {
+		t.Error("ENVDRIFT_TRUST does not list the program by its name")
 	}
 }
 

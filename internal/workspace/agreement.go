@@ -242,7 +242,7 @@ func (w *Workspace) mayUseKeys(ctx context.Context, t mapping.Target, keys ecies
 // isLocal reports whether a target's vault is in the repository.
 func (w *Workspace) isLocal(t mapping.Target) bool {
 	cfg, err := w.Config.VaultOf(t.Mapping)
-	return err == nil && trust.EndpointOf(w.options.Overrides.Providers, cfg) == ""
+	return err == nil && w.holdsVault(cfg)
 }
 
 // agree records what was agreed to.

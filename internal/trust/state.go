@@ -1,0 +1,85 @@
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/envdrift/envdrift/internal/atomicfile"
+)
+
+// stateFile returns a file of the user's state directory.
+func stateFile(getenv func(string) string, name string) (string, error) {
+	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "envdrift", name), nil
+	}
+	if dir := getenv("LocalAppData"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "envdrift", name), nil
+	}
+	home := getenv("HOME")
+	if !filepath.IsAbs(home) {
+		return "", errors.New("neither XDG_STATE_HOME nor HOME names a directory for what envdrift remembers")
+	}
+	return filepath.Join(home, ".local", "state", "envdrift", name), nil
+}
+
+// errWritable reports a file in which another user could agree instead of this one.
+var errWritable = errors.New("can be written by other users; look what it holds, then chmod 600")
+
+// readState decodes a file, which need not exist.
+func readState(file string, into any) error {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+		return &fs.PathError{Op: "read", Path: file, Err: errWritable}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+// changeState rewrites a file with what altered returns, one process at a time.
+func changeState(ctx context.Context, file string, altered func() (any, error)) error {
+	dir := filepath.Dir(file)
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	lock := flock.New(file + ".lock")
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return fmt.Errorf("lock %s: %w", file, err)
+	}
+	defer func() { _ = lock.Close() }()
+	c, err := altered()
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.Write(root, filepath.Base(file), append(data, '\n'), 0o600, true), root.Close())
+}
