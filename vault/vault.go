@@ -28,6 +28,7 @@ var (
 	ErrConflict        = errors.New("secret was changed by another user or process")
 	ErrName            = errors.New("invalid secret name") // the vault's rule is in the error's Detail
 	ErrConfig          = errors.New("vault configuration")
+	ErrUnsupported     = errors.New("not supported") // as a Put into a vault that is read-only here
 )
 
 // ErrTimeout is the ErrUnavailable of a request that timed out. It is a

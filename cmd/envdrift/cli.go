@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault/all"
+	"github.com/envdrift/envdrift/vault/helper"
 )
 
 // A cli is one run: the flags that every command knows, and the system.
@@ -63,7 +64,7 @@ func (c *cli) application(word string) (*kingpin.Application, map[string]command
 	app.Flag("config", "The configuration file, instead of envdrift.toml or pyproject.toml here or above.").Short('c').PlaceHolder("FILE").StringVar(&c.configFile)
 	app.Flag("directory", "Work as if started in DIR.").Short('C').PlaceHolder("DIR").StringVar(&c.directory)
 	c.overrides.Providers = all.Providers()
-	app.Flag("provider", "The vault: age, aws, azure, gcp or hashicorp.").Short('p').PlaceHolder("NAME").StringVar(&c.overrides.Provider)
+	app.Flag("provider", "The vault: age, aws, azure, gcp, hashicorp or exec:NAME.").Short('p').PlaceHolder("NAME").StringVar(&c.overrides.Provider)
 	app.Flag("vault-url", "Address of an Azure Key Vault or a HashiCorp Vault.").PlaceHolder("URL").StringVar(c.overrides.Flag("--vault-url"))
 	app.Flag("region", "AWS region.").PlaceHolder("NAME").StringVar(c.overrides.Flag("--region"))
 	app.Flag("project-id", "GCP project.").PlaceHolder("ID").StringVar(c.overrides.Flag("--project-id"))
@@ -157,6 +158,7 @@ func (c *cli) enter() error {
 // tokens are only in its env: a helper that a vault's SDK starts, such as az,
 // inherits the environment of the process.
 func hostSystem() *system {
+	secret.Declare(helper.Variables()...)
 	env := map[string]string{}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")

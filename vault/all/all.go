@@ -19,6 +19,7 @@ func Providers() vault.Providers {
 		helper.Provider(settings.Azure()),
 		helper.Provider(settings.GCP()),
 		helper.Provider(settings.HashiCorp()),
+		helper.Exec(),
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/envdrift/envdrift/internal/secret"
@@ -20,7 +22,9 @@ import (
 
 // A Program is a helper that can be started.
 type Program struct {
+	Provider string   // what it is started for: "aws", "exec:pass"
 	Path     string   // absolute
+	Dir      string   // where it starts; "" for the current directory
 	Env      []string // its whole environment
 	Settings map[string]string
 }
@@ -34,20 +38,21 @@ const (
 
 // Open starts a helper and opens a vault with it. The program ends when ctx does, or
 // when this process ends, however that is. Errors are [*vault.Error]: of kind ErrConfig
-// if the program cannot be started or speaks another protocol.
+// if the program cannot be started, speaks another protocol or is none of ours.
 func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error) {
 	s := &store{
-		name: "helper " + p.Path, waiting: map[int]chan answer{}, ended: make(chan struct{}),
-		timeout: cmp.Or(cfg.Timeout, defaultTimeout) + grace, notice: cfg.Notice,
+		program: fmt.Sprintf("the helper for %s, %s,", p.Provider, p.Path), waiting: map[int]*call{}, ended: make(chan struct{}),
+		slots: make(chan struct{}, 1), timeout: cmp.Or(cfg.Timeout, defaultTimeout) + grace, notice: cfg.Notice,
 	}
+	s.name = fmt.Sprintf("provider %q", p.Provider)
 	if err := s.start(ctx, p); err != nil {
-		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, err.Error(), ""))
+		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s does not start: %v", s.program, err), ""))
 	}
 	a, err := s.ask(ctx, request{
-		Do: "open", Protocol: Protocol, Settings: p.Settings, Dir: cfg.Dir, Timeout: cmp.Or(cfg.Timeout, defaultTimeout).Seconds(),
+		Do: "open", Protocol: Protocol, Provider: p.Provider, Settings: p.Settings, Timeout: cmp.Or(cfg.Timeout, defaultTimeout).Seconds(),
 	})
-	if err == nil && a.Protocol != Protocol && a.Error == nil {
-		err = vault.NewProblem(vault.ErrConfig, fmt.Sprintf("it speaks version %d of the protocol, and this envdrift speaks %d", a.Protocol, Protocol), "")
+	if err == nil {
+		err = s.opened(a)
 	}
 	if err != nil {
 		s.kill()
@@ -56,32 +61,59 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 		}
 		return nil, s.fail("open", "", err)
 	}
-	s.name = cmp.Or(a.Vault, s.name)
+	if s.name = a.Vault; isExec(p.Provider) {
+		s.name = p.Provider + ", " + a.Vault
+	}
+	s.slots = make(chan struct{}, min(max(a.Parallel, 1), maxParallel))
 	if a.Batch > 1 {
 		return &batchStore{s, a.Batch}, nil
 	}
 	return s, nil
 }
 
+// opened returns what is wrong with the answer to open.
+func (s *store) opened(a answer) error {
+	detail := ""
+	switch {
+	case a.Protocol != Protocol:
+		detail = fmt.Sprintf("speaks version %d of the protocol, and this envdrift speaks %d", a.Protocol, Protocol)
+	case a.Vault == "" || len(a.Vault) > 500 || strings.ContainsFunc(a.Vault, unicode.IsControl):
+		detail = "does not say in a line which vault it opened: it is no helper of envdrift's"
+	default:
+		return nil
+	}
+	return vault.NewProblem(vault.ErrConfig, s.program+" "+detail, "")
+}
+
 // A store is the client of one helper. It is a [vault.Store].
 type store struct {
 	name    string
+	program string // in errors
 	timeout time.Duration
 	notice  func(string)
 	kill    func()
+	slots   chan struct{} // full if as many requests are unanswered as the helper takes
+
+	sending sync.Mutex
+	in      io.Writer
 
 	mu      sync.Mutex // for what follows
-	in      io.Writer
 	last    int
-	waiting map[int]chan answer
-	broken  error         // why no more answers come
+	waiting map[int]*call
+	broken  error         // a [vault.Problem]: why no more answers come
 	ended   chan struct{} // closed then
+}
+
+// A call is a request without an answer.
+type call struct {
+	got  chan answer
+	late *time.Timer // ends the helper, also if nobody waits any more
 }
 
 func (s *store) start(ctx context.Context, p Program) error {
 	ctx, s.kill = context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, p.Path)
-	cmd.Env, cmd.Stderr = p.Env, os.Stderr
+	cmd.Dir, cmd.Env, cmd.Stderr = p.Dir, p.Env, os.Stderr
 	cmd.WaitDelay = time.Second
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -95,13 +127,30 @@ func (s *store) start(ctx context.Context, p Program) error {
 		return err
 	}
 	s.in = in
+	// What the helper has started may keep its output open.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, func() { _ = out.Close() }) })
 	go func() {
-		err := s.read(out)
+		s.breaks(vault.ErrUnavailable, "failed: "+s.read(out).Error())
 		s.kill() // one that goes on after rubbish
 		_ = cmd.Wait()
-		s.end(err)
+		close(s.ended)
 	}()
 	return nil
+}
+
+// breaks records why no more answers come. The first reason stays.
+func (s *store) breaks(kind error, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = vault.NewProblem(kind, s.program+" "+why, "")
+	}
+}
+
+func (s *store) gone() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
 }
 
 // read passes answers on until there are no more, and returns why.
@@ -132,99 +181,98 @@ func (s *store) read(out io.Reader) error {
 	return errors.New("it ended without an answer")
 }
 
-// pass gives an answer to who waits for it.
+// pass gives an answer to who waits for it, and lets the next one ask.
 func (s *store) pass(a answer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to, asked := s.waiting[a.ID]
+	c, asked := s.waiting[a.ID]
 	if asked {
 		delete(s.waiting, a.ID)
-		to <- a
+		c.late.Stop()
+		<-s.slots
+		c.got <- a
 	}
 	return asked
-}
-
-func (s *store) end(why error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken = why
-	close(s.ended)
 }
 
 // ask sends a request and returns its answer. The error is a [vault.Problem], or that
 // of ctx.
 func (s *store) ask(ctx context.Context, r request) (answer, error) {
+	if err := r.check(); err != nil {
+		return answer{}, err
+	}
 	if ctx.Err() != nil {
 		return answer{}, context.Cause(ctx)
 	}
-	if err := checkText(r); err != nil {
-		return answer{}, err
+	select {
+	case s.slots <- struct{}{}: // until it is answered, whoever still waits for that
+	case <-s.ended:
+		return answer{}, s.gone()
+	case <-ctx.Done():
+		return answer{}, context.Cause(ctx)
 	}
-	got := make(chan answer, 1)
-	stuck := time.AfterFunc(s.timeout, s.kill) // one that does not read what is long
-	err := s.send(&r, got)
-	stuck.Stop()
-	if err != nil {
-		return answer{}, s.gone(err)
-	}
-	late := time.NewTimer(s.timeout)
-	defer late.Stop()
+	c := s.send(r)
 	var a answer
 	select {
-	case a = <-got:
+	case a = <-c.got:
 	case <-s.ended:
 		select {
-		case a = <-got: // just before
+		case a = <-c.got: // just before
 		default:
-			return answer{}, s.gone(s.broken)
+			return answer{}, s.gone()
 		}
-	case <-late.C:
-		s.kill()
-		return answer{}, vault.NewProblem(vault.ErrTimeout, fmt.Sprintf("the helper has not answered for %v", s.timeout), "")
 	case <-ctx.Done():
 		return answer{}, context.Cause(ctx)
 	}
 	if a.Error != nil {
-		return a, a.Error.problem()
+		return a, a.Error.problem(s.program)
 	}
 	return a, nil
 }
 
-// checkText returns why a request cannot be a line of JSON, which is UTF-8.
-func checkText(r request) error {
-	for _, name := range append(r.Names, r.Name) {
-		if !utf8.ValidString(name) {
-			return vault.NewProblem(vault.ErrName, "it is not UTF-8", "")
-		}
-	}
-	if !utf8.ValidString(r.Value) || len(r.Value) > maxLine/8 {
-		return vault.NewProblem(vault.ErrMalformed, "the text to store is not UTF-8, or too long", "")
-	}
-	return nil
-}
-
-func (s *store) gone(why error) error {
-	return vault.NewProblem(vault.ErrUnavailable, "the helper failed: "+why.Error(), "")
-}
-
-// send writes a request, under an id of its own.
-func (s *store) send(r *request, to chan answer) error {
+// send writes a request, under an id of its own. If that fails, the helper has ended
+// or is ended.
+func (s *store) send(r request) *call {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	c := &call{got: make(chan answer, 1)}
+	c.late = time.AfterFunc(s.timeout, func() {
+		s.breaks(vault.ErrTimeout, fmt.Sprintf("has not answered for %v", s.timeout))
+		s.kill()
+	})
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
-	}
 	s.last++
 	r.ID = s.last
+	s.waiting[r.ID] = c
+	s.mu.Unlock()
 	line, err := json.Marshal(r)
 	if err == nil {
-		s.waiting[r.ID] = to
 		_, err = s.in.Write(append(line, '\n'))
 	}
 	if err != nil {
-		delete(s.waiting, r.ID)
+		s.kill() // its last answers are still read
 	}
-	return err
+	return c
+}
+
+// check returns why no helper is asked: what no vault accepts, or what cannot be a
+// line of JSON, which is UTF-8.
+func (r request) check() error {
+	for _, name := range append(r.Names, r.Name) {
+		switch {
+		case name == "" && (r.Do == "get" && r.Names == nil || r.Do == "put"):
+			return vault.NewProblem(vault.ErrName, "it is empty", "")
+		case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+			return vault.NewProblem(vault.ErrName, "it has a control character, or is not UTF-8", "")
+		}
+	}
+	switch {
+	case r.Do == "put" && r.Value == "":
+		return vault.NewProblem(vault.ErrMalformed, "there is nothing to store", "")
+	case !utf8.ValidString(r.Value) || len(r.Value) > maxLine/8:
+		return vault.NewProblem(vault.ErrMalformed, "the text to store is not UTF-8, or too long", "")
+	}
+	return nil
 }
 
 // fail makes the error of an operation.
@@ -242,39 +290,48 @@ func (s *store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.name) }
 
 // Get is the method of [vault.Store].
 func (s *store) Get(ctx context.Context, name string) (vault.Secret, error) {
-	r := s.get(ctx, []string{name})[name]
-	return r.Secret, r.Err
+	a, err := s.ask(ctx, request{Do: "get", Name: name})
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	return s.secret(name, a.held)
 }
 
-func (s *store) get(ctx context.Context, names []string) map[string]vault.Result {
-	results := make(map[string]vault.Result, len(names))
-	a, err := s.ask(ctx, request{Do: "get", Names: names})
-	for _, name := range names {
-		h, told := a.Secrets[name]
-		failed := err
-		switch {
-		case failed != nil:
-		case !told:
-			failed = vault.NewProblem(vault.ErrUnavailable, "the helper failed: its answer lacks the name", "")
-		case h.Error != nil:
-			failed = h.Error.problem()
-		}
-		if failed != nil {
-			results[name] = vault.Result{Err: s.fail("get", name, failed)}
-			continue
-		}
-		results[name] = vault.Result{Secret: vault.Secret{Name: name, Value: secret.New(h.Value), Version: h.Version}}
+// secret returns what a helper says of a name.
+func (s *store) secret(name string, h held) (vault.Secret, error) {
+	var err error
+	switch {
+	case h.Error != nil:
+		err = h.Error.problem(s.program)
+	case h.Value == "":
+		err = vault.NewProblem(vault.ErrMalformed, "it is empty", "")
+	case h.Version == "":
+		err = vault.NewProblem(vault.ErrUnavailable, s.program+" does not say which version it is", "")
 	}
-	return results
+	if err != nil {
+		return vault.Secret{}, s.fail("get", name, err)
+	}
+	return vault.Secret{Name: name, Value: secret.New(h.Value), Version: h.Version}, nil
 }
 
 // Put is the method of [vault.Store].
 func (s *store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
 	a, err := s.ask(ctx, request{Do: "put", Name: name, Value: value.Reveal(), Base: base})
+	if err == nil && a.Version == "" {
+		err = vault.NewProblem(vault.ErrUnavailable, s.program+" does not say which version it stored", "")
+	}
 	if err != nil {
 		return "", s.fail("put", name, err)
 	}
 	return a.Version, nil
+}
+
+// Delete deletes a secret, where the helper can.
+func (s *store) Delete(ctx context.Context, name string) error {
+	if _, err := s.ask(ctx, request{Do: "delete", Name: name}); err != nil {
+		return s.fail("delete", name, err)
+	}
+	return nil
 }
 
 // A batchStore is a store whose helper takes several names at once.
@@ -286,7 +343,34 @@ type batchStore struct {
 // MaxBatch is the method of [vault.BatchStore].
 func (s *batchStore) MaxBatch() int { return s.batch }
 
-// GetBatch is the method of [vault.BatchStore].
+// GetBatch is the method of [vault.BatchStore]. A name that no vault accepts is not
+// asked for.
 func (s *batchStore) GetBatch(ctx context.Context, names []string) map[string]vault.Result {
-	return s.get(ctx, names)
+	results := make(map[string]vault.Result, len(names))
+	var good []string
+	for _, name := range names {
+		if err := (request{Do: "get", Name: name}).check(); err != nil {
+			results[name] = vault.Result{Err: s.fail("get", name, err)}
+		} else {
+			good = append(good, name)
+		}
+	}
+	if len(good) == 0 {
+		return results
+	}
+	a, err := s.ask(ctx, request{Do: "get", Names: good})
+	for _, name := range good {
+		h, told := a.Secrets[name]
+		failed := err
+		if failed == nil && !told {
+			failed = vault.NewProblem(vault.ErrUnavailable, s.program+" failed: its answer lacks the name", "")
+		}
+		if failed != nil {
+			results[name] = vault.Result{Err: s.fail("get", name, failed)}
+			continue
+		}
+		found, err := s.secret(name, h)
+		results[name] = vault.Result{Secret: found, Err: err}
+	}
+	return results
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,36 @@ var helpers = map[string]func() error{
 	"answers for another name": func() error {
 		return afterOpen(func(string) { fmt.Println(`{"id":2,"secrets":{"b":{"value":"x"}}}`) })
 	},
+	"does not say the version": func() error {
+		return afterOpen(func(string) { fmt.Println(`{"id":2,"value":"x"}`) })
+	},
+	"echoes": func() error {
+		_, err := io.Copy(os.Stdout, os.Stdin)
+		return err
+	},
+	"answers late": func() error {
+		id := 1
+		return afterOpen(func(string) {
+			time.Sleep(300 * time.Millisecond)
+			id++
+			fmt.Printf(`{"id":%d,"value":"%d","version":"1"}`+"\n", id, id)
+		})
+	},
+	"is a batch that lacks a name": func() error {
+		return afterOpen(func(string) { fmt.Println(`{"id":2,"secrets":{"b":{"value":"x","version":"1"}}}`) }, `,"batch":20`)
+	},
+	"is for another vault": func() error {
+		os.Exit(helper.Main(vault.Provider{Name: "gcp"}, nil))
+		return nil
+	},
+	"leaves a program behind": func() error {
+		return afterOpen(func(string) {
+			child := exec.Command("sleep", "60")
+			child.Stdout = os.Stdout
+			_ = child.Start()
+			os.Exit(3)
+		})
+	},
 	"reports an unknown kind": func() error {
 		return afterOpen(func(string) { fmt.Println(`{"id":2,"error":{"kind":"strange","detail":"what?"}}`) })
 	},
@@ -78,11 +109,11 @@ var helpers = map[string]func() error{
 	},
 }
 
-// afterOpen answers the first request and then does something else.
-func afterOpen(act func(line string)) error {
+// afterOpen answers the first request, with more, and then does something else.
+func afterOpen(act func(line string), more ...string) error {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Scan()
-	fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
+	fmt.Printf(`{"id":1,"protocol":1,"vault":"test"%s}`+"\n", strings.Join(more, ""))
 	for lines.Scan() {
 		act(lines.Text())
 	}
@@ -191,7 +222,7 @@ func start(t *testing.T, which string, settings map[string]string, cfg vault.Con
 	if err != nil {
 		t.Fatal(err)
 	}
-	return helper.Open(t.Context(), helper.Program{Path: self, Env: []string{"HELPER_TEST=" + which}, Settings: settings}, cfg)
+	return helper.Open(t.Context(), helper.Program{Provider: "exec:test", Path: self, Env: []string{"HELPER_TEST=" + which, "PATH=" + os.Getenv("PATH")}, Settings: settings}, cfg)
 }
 
 // TestConformance runs the suite of all vaults through a helper.
@@ -243,7 +274,11 @@ func TestHostile(t *testing.T) {
 		"prints rubbish":             {vault.ErrUnavailable, "a line that is no answer"},
 		"floods":                     {vault.ErrUnavailable, "a line of more than 4 MiB"},
 		"answers another's question": {vault.ErrUnavailable, "answered what was not asked"},
-		"answers for another name":   {vault.ErrUnavailable, "its answer lacks the name"},
+		"answers for another name":   {vault.ErrMalformed, "it is empty"},
+		"does not say the version":   {vault.ErrUnavailable, "does not say which version it is"},
+		"is for another vault":       {vault.ErrConfig, "the program that was started is the helper for gcp"},
+		"echoes":                     {vault.ErrConfig, "it is no helper of envdrift's"},
+		"leaves a program behind":    {vault.ErrUnavailable, "has not answered for"},
 		"reports an unknown kind":    {vault.ErrUnavailable, `the unknown kind "strange": what?`},
 		"speaks another version":     {vault.ErrConfig, "speaks version 2 of the protocol, and this envdrift speaks 1"},
 	} {
@@ -253,6 +288,10 @@ func TestHostile(t *testing.T) {
 			s, err := start(t, which, nil, vault.Config{Timeout: 200 * time.Millisecond})
 			if err == nil {
 				_, err = s.Get(t.Context(), "a")
+			}
+			self, _ := os.Executable()
+			if err != nil && which != "is for another vault" && want.kind != vault.ErrMalformed && (!strings.Contains(err.Error(), "exec:test") || !strings.Contains(err.Error(), self)) {
+				t.Errorf("%v; want the helper's name and its path", err)
 			}
 			e := (*vault.Error)(nil)
 			if !errors.As(err, &e) || !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
@@ -333,5 +372,66 @@ func TestNotice(t *testing.T) {
 	_, err := start(t, "folder", map[string]string{"notice": "waiting for hvs.CAESIhunter2hunter2hunter2"}, vault.Config{Notice: func(text string) { shown <- text }})
 	if text := <-shown; err != nil || !strings.HasPrefix(text, "waiting for ") || strings.Contains(text, "hunter2") {
 		t.Errorf("Open showed %q, %v", text, err)
+	}
+}
+
+// TestOneAtATime: a helper that says nothing of it has one request at a time, also
+// while nobody waits for the answer any more.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	s, err := start(t, "answers late", nil, vault.Config{Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Get(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get until a deadline = %v; want that", err)
+	}
+	var wg sync.WaitGroup
+	answers := make([]string, 3)
+	for i := range answers {
+		wg.Go(func() {
+			got, err := s.Get(t.Context(), "a")
+			if answers[i] = got.Value.Reveal(); err != nil {
+				t.Errorf("Get = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(answers)
+	if !slices.Equal(answers, []string{"3", "4", "5"}) { // the id of each request
+		t.Errorf("answers %q; want those to each request", answers)
+	}
+}
+
+// TestCancelledHangs: a helper that hangs in a call that was cancelled does not keep
+// the next one waiting.
+func TestCancelledHangs(t *testing.T) {
+	t.Parallel()
+	s, err := start(t, "hangs when asked", nil, vault.Config{Timeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _ = s.Get(ctx, "a")
+	if _, err := s.Get(t.Context(), "b"); !errors.Is(err, vault.ErrTimeout) {
+		t.Errorf("Get after one that hangs = %v; want ErrTimeout", err)
+	}
+}
+
+func TestBatchLacks(t *testing.T) {
+	t.Parallel()
+	s, err := start(t, "is a batch that lacks a name", nil, vault.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.(vault.BatchStore).GetBatch(t.Context(), []string{"a", "b", ""})
+	if err := got["a"].Err; !errors.Is(err, vault.ErrUnavailable) || !strings.Contains(err.Error(), "its answer lacks the name") {
+		t.Errorf("a: %v; want that the answer lacks it", err)
+	}
+	if got["b"].Err != nil || !errors.Is(got[""].Err, vault.ErrName) {
+		t.Errorf("b: %v, nothing: %v; want the secret, and ErrName", got["b"].Err, got[""].Err)
 	}
 }

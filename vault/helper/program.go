@@ -6,22 +6,24 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
 )
 
-// prefix is how the names of helpers begin.
+// prefix is how the names of our own helpers begin.
 const prefix = "envdrift-vault-"
 
 // Provider returns p, which has no SDK in this program, with a way to open it: the
-// helper envdrift-vault-NAME beside this program.
+// helper envdrift-vault-NAME beside this program, else the one that the user
+// registered as NAME.
 func Provider(p vault.Provider) vault.Provider {
 	p.Open = func(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 		path, err := find(p.Name)
 		if err != nil {
-			return nil, err
+			return nil, configError(p.Name, err.Error(), "go install github.com/envdrift/envdrift/cmd/...")
 		}
 		settings := map[string]string{}
 		for _, s := range p.Settings {
@@ -29,61 +31,61 @@ func Provider(p vault.Provider) vault.Provider {
 				settings[s.Key] = value
 			}
 		}
-		return Open(ctx, Program{Path: path, Env: environ(p, cfg.Getenv), Settings: settings}, cfg)
+		return Open(ctx, Program{Provider: p.Name, Path: path, Env: environ(p.Env, nil, cfg.Getenv), Settings: settings}, cfg)
 	}
 	return p
 }
 
-// find returns the path of the helper for a provider. Nothing but the folder of this
-// program is searched: whoever can write there can replace this program as well.
+// find returns the path of our own helper for a provider. The folder of this program
+// is searched, because whoever can write there can replace this program as well.
 func find(provider string) (string, error) {
 	self, err := os.Executable()
 	if err == nil {
 		self, err = filepath.EvalSymlinks(self)
 	}
 	if err != nil {
-		return "", notFound(provider, err.Error())
+		return "", err
 	}
 	name := prefix + provider
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	path := filepath.Join(filepath.Dir(self), name)
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", notFound(provider, fmt.Sprintf("there is no %s beside %s", name, self))
-	case !info.Mode().IsRegular(), runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
-		return "", notFound(provider, path+" is no program")
-	case runtime.GOOS != "windows" && info.Mode()&0o022 != 0:
-		return "", notFound(provider, fmt.Sprintf("others can write to %s, so it is not started", path))
+	own, err := os.Stat(self)
+	if err != nil {
+		return "", err
 	}
-	return path, nil
+	if _, err := os.Stat(path); err == nil {
+		return path, checkFile(path, own)
+	}
+	program, ok, err := Registered(provider)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", fmt.Errorf("there is no %s beside %s, and none is registered as %s", name, self, provider)
+	}
+	return program.Path, Check(program.Path)
 }
 
-func notFound(provider, why string) error {
-	remedy := "go install github.com/envdrift/envdrift/cmd/..."
+func configError(provider, why, remedy string) error {
 	return vault.NewProblem(vault.ErrConfig, why, remedy).Of("open", fmt.Sprintf("provider %q", provider), "")
 }
 
-// environ returns the environment of a provider's helper: that of this process, which
-// has no keys and no vault's token, without the access to other clouds, and with the
-// provider's own.
-func environ(p vault.Provider, getenv func(string) string) (env []string) {
+// environ returns the environment of a helper: that of this process, which has no keys
+// and no vault's token, without the access to other vaults and clouds. The variables
+// that are the helper's own have the names, or begin as in begins.
+func environ(begins, names []string, getenv func(string) string) (env []string) {
 	own := func(name string) bool {
-		for _, begin := range p.Env {
-			if strings.HasPrefix(name, begin) {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(names, name) || slices.ContainsFunc(begins, func(begin string) bool { return strings.HasPrefix(name, begin) })
 	}
 	for _, kv := range os.Environ() {
-		if name, _, _ := strings.Cut(kv, "="); secret.ClassOf(name) == secret.Public || own(name) {
+		name, _, _ := strings.Cut(kv, "=")
+		if class := secret.ClassOf(name); class == secret.Public || class != secret.Private && own(name) {
 			env = append(env, kv)
 		}
 	}
-	for _, name := range secret.VaultVariables() {
+	for _, name := range append(secret.VaultVariables(), names...) {
 		if own(name) && getenv != nil && getenv(name) != "" {
 			env = append(env, name+"="+getenv(name))
 		}
@@ -103,7 +105,10 @@ func Main(p vault.Provider, open vault.OpenFunc) int {
 		}
 	}
 	err := Serve(context.Background(), os.Stdin, os.Stdout, func(ctx context.Context, settings map[string]string, cfg vault.Config) (vault.Store, error) {
-		cfg.Provider, cfg.Getenv = p.Name, func(name string) string { return env[name] }
+		if cfg.Provider != p.Name {
+			return nil, configError(cfg.Provider, fmt.Sprintf("the program that was started is the helper for %s", p.Name), "")
+		}
+		cfg.Getenv = func(name string) string { return env[name] }
 		for _, s := range p.Settings {
 			if value, set := settings[s.Key]; set {
 				s.Set(&cfg, value)

@@ -2,20 +2,16 @@
 // credential helpers: [Open] starts one and is its client, [Serve] is the other end.
 //
 // Client and helper write one JSON object a line, the client to the helper's standard
-// input and the helper to its standard output. Each request has an id, which its answer
-// repeats; a helper may answer in any order. The first request is "open", with the
-// number of the protocol and the settings of the vault:
+// input and the helper to its standard output. docs/vaults/helpers.md describes them:
 //
-//	{"id":1,"do":"open","protocol":1,"settings":{"url":"https://vault.example.com"},"timeout":10}
-//	{"id":1,"protocol":1,"vault":"hashicorp, https://vault.example.com"}
-//	{"id":2,"do":"get","names":["api-key","web-key"]}
-//	{"id":2,"secrets":{"api-key":{"value":"…","version":"3"},"web-key":{"error":{"kind":"not_found"}}}}
+//	{"id":1,"do":"open","protocol":1,"provider":"hashicorp","settings":{"url":"https://vault.example.com"},"timeout":10}
+//	{"id":1,"protocol":1,"vault":"hashicorp, https://vault.example.com","parallel":16,"batch":20}
+//	{"id":2,"do":"get","name":"api-key"}
+//	{"id":2,"value":"…","version":"3"}
 //	{"id":3,"do":"put","name":"api-key","value":"…","base":"3"}
 //	{"id":3,"version":"4"}
-//	{"id":4,"error":{"kind":"denied","detail":"…","remedy":"…"}}
-//
-// A line {"notice":"…"} is shown to the user. A helper ends when its standard input
-// does. What it writes to standard error is the user's to read.
+//	{"id":4,"do":"get","names":["api-key","web-key"]}
+//	{"id":4,"secrets":{"api-key":{"value":"…","version":"4"},"web-key":{"error":{"kind":"not_found"}}}}
 package helper
 
 import (
@@ -33,33 +29,37 @@ const Protocol = 1
 // name, and at most 20 are asked for at once.
 const maxLine = 4 << 20
 
+// maxParallel bounds how many requests a helper has at a time.
+const maxParallel = 64
+
 // A request is a line from the client.
 type request struct {
 	ID       int               `json:"id"`
-	Do       string            `json:"do"` // "open", "get" or "put"
+	Do       string            `json:"do"` // "open", "get", "put" or "delete"
 	Protocol int               `json:"protocol,omitempty"`
+	Provider string            `json:"provider,omitempty"` // of open: what the helper was started for
 	Settings map[string]string `json:"settings,omitempty"` // of open, by key
-	Dir      string            `json:"dir,omitempty"`      // of open: where relative paths start
 	Timeout  float64           `json:"timeout,omitempty"`  // of open: for one request, in seconds
-	Names    []string          `json:"names,omitempty"`    // of get
-	Name     string            `json:"name,omitempty"`     // of put
+	Name     string            `json:"name,omitempty"`     // of get, put and delete
+	Names    []string          `json:"names,omitempty"`    // of get, instead of Name, from a batch of 2
 	Value    string            `json:"value,omitempty"`    // of put
 	Base     string            `json:"base,omitempty"`     // of put: the version that the client saw, "" for none
 }
 
 // An answer is a line from the helper.
 type answer struct {
-	ID       int             `json:"id,omitempty"`
-	Protocol int             `json:"protocol,omitempty"`
-	Vault    string          `json:"vault,omitempty"`   // to open: [vault.Store]'s String
-	Batch    int             `json:"batch,omitempty"`   // to open: how many names one get may have; 0 for one
-	Secrets  map[string]held `json:"secrets,omitempty"` // to get: each name that was asked for
-	Version  string          `json:"version,omitempty"` // to put
-	Error    *failure        `json:"error,omitempty"`
-	Notice   string          `json:"notice,omitempty"`
+	ID       int    `json:"id,omitempty"`
+	Protocol int    `json:"protocol,omitempty"` // to open
+	Vault    string `json:"vault,omitempty"`    // to open: [vault.Store]'s String
+	Parallel int    `json:"parallel,omitempty"` // to open: how many requests may be unanswered; 0 for one
+	Batch    int    `json:"batch,omitempty"`    // to open: how many names one get may have; 0 for one
+	held
+	Secrets map[string]held `json:"secrets,omitempty"` // to get of Names: each of them
+	Notice  string          `json:"notice,omitempty"`
 }
 
-// held is what a vault holds under a name, or why there is nothing.
+// held is what a vault holds under a name, or why there is nothing. The answer to put
+// has the version alone.
 type held struct {
 	Value   string   `json:"value,omitempty"`
 	Version string   `json:"version,omitempty"`
@@ -89,6 +89,7 @@ var kinds = []struct {
 	{"conflict", vault.ErrConflict},
 	{"name", vault.ErrName},
 	{"config", vault.ErrConfig},
+	{"unsupported", vault.ErrUnsupported},
 }
 
 // failureOf returns the form of an error in the protocol.
@@ -111,11 +112,11 @@ func failureOf(err error, op string) *failure {
 }
 
 // problem returns what the failure says, in the form of [vault.Problem].
-func (f *failure) problem() vault.Problem {
+func (f *failure) problem(program string) vault.Problem {
 	for _, k := range kinds {
 		if k.name == f.Kind {
 			return vault.NewProblem(k.err, f.Detail, f.Remedy)
 		}
 	}
-	return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("the helper reports the unknown kind %q: %s", f.Kind, f.Detail), f.Remedy)
+	return vault.NewProblem(vault.ErrUnavailable, fmt.Sprintf("%s reports the unknown kind %q: %s", program, f.Kind, f.Detail), f.Remedy)
 }
