@@ -18,7 +18,7 @@ var layers = layersOf(
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
-	"vault/helper vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
+	"vault/helper vault/conformance vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",
 	"internal/drift",
@@ -28,7 +28,7 @@ var layers = layersOf(
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
-	"cmd/envdrift cmd/envdrift-vault-aws cmd/envdrift-vault-azure cmd/envdrift-vault-gcp cmd/envdrift-vault-hashicorp bench",
+	"cmd/envdrift cmd/envdrift-vault-aws cmd/envdrift-vault-azure cmd/envdrift-vault-gcp cmd/envdrift-vault-hashicorp bench contrib/helpers",
 )
 
 func layersOf(layers ...string) map[string]int {
