@@ -64,6 +64,7 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 	if s.name = a.Vault; isExec(p.Provider) {
 		s.name = p.Provider + ", " + a.Vault
 	}
+	s.versions = a.Versions
 	s.slots = make(chan struct{}, min(max(a.Parallel, 1), maxParallel))
 	if a.Batch > 1 {
 		return &batchStore{s, a.Batch}, nil
@@ -87,12 +88,15 @@ func (s *store) opened(a answer) error {
 
 // A store is the client of one helper. It is a [vault.Store].
 type store struct {
-	name    string
-	program string // in errors
-	timeout time.Duration
-	notice  func(string)
-	kill    func()
-	slots   chan struct{} // full if as many requests are unanswered as the helper takes
+	name     string
+	program  string // in errors
+	timeout  time.Duration
+	notice   func(string)
+	kill     func()
+	versions bool          // the helper knows them
+	slots    chan struct{} // full if as many requests are unanswered as the helper takes
+
+	putting sync.Mutex // without versions
 
 	sending sync.Mutex
 	in      io.Writer
@@ -305,6 +309,8 @@ func (s *store) secret(name string, h held) (vault.Secret, error) {
 		err = h.Error.problem(s.program)
 	case h.Value == "":
 		err = vault.NewProblem(vault.ErrMalformed, "it is empty", "")
+	case !s.versions:
+		h.Version = vault.Mark(h.Value)
 	case h.Version == "":
 		err = vault.NewProblem(vault.ErrUnavailable, s.program+" does not say which version it is", "")
 	}
@@ -314,16 +320,45 @@ func (s *store) secret(name string, h held) (vault.Secret, error) {
 	return vault.Secret{Name: name, Value: secret.New(h.Value), Version: h.Version}, nil
 }
 
-// Put is the method of [vault.Store].
+// Put is the method of [vault.Store]. A vault without versions is read before, so that
+// of two programs that put at the same moment, both may succeed.
 func (s *store) Put(ctx context.Context, name string, value secret.Value, base string) (string, error) {
-	a, err := s.ask(ctx, request{Do: "put", Name: name, Value: value.Reveal(), Base: base})
-	if err == nil && a.Version == "" {
-		err = vault.NewProblem(vault.ErrUnavailable, s.program+" does not say which version it stored", "")
+	r := request{Do: "put", Name: name, Value: value.Reveal(), Base: base}
+	var err error
+	if !s.versions && r.check() == nil {
+		s.putting.Lock()
+		defer s.putting.Unlock()
+		r.Base, err = "", s.unchanged(ctx, name, base)
 	}
-	if err != nil {
+	var a answer
+	if err == nil {
+		a, err = s.ask(ctx, r)
+	}
+	switch {
+	case err != nil:
 		return "", s.fail("put", name, err)
+	case !s.versions:
+		return vault.Mark(value.Reveal()), nil
+	case a.Version == "":
+		return "", s.fail("put", name, vault.NewProblem(vault.ErrUnavailable, s.program+" does not say which version it stored", ""))
 	}
 	return a.Version, nil
+}
+
+// unchanged returns an error unless base is the mark of what is there.
+func (s *store) unchanged(ctx context.Context, name, base string) error {
+	a, err := s.ask(ctx, request{Do: "get", Name: name})
+	seen := ""
+	switch problem, ok := err.(vault.Problem); {
+	case err == nil && a.Value != "":
+		seen = vault.Mark(a.Value)
+	case err != nil && !(ok && problem.Kind == vault.ErrNotFound):
+		return err
+	}
+	if seen != base {
+		return vault.Stale("current", seen, base)
+	}
+	return nil
 }
 
 // Delete deletes a secret, where the helper can.

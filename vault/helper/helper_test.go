@@ -65,7 +65,7 @@ var helpers = map[string]func() error{
 		return afterOpen(func(string) { fmt.Println(`{"id":2,"secrets":{"b":{"value":"x"}}}`) })
 	},
 	"does not say the version": func() error {
-		return afterOpen(func(string) { fmt.Println(`{"id":2,"value":"x"}`) })
+		return afterOpen(func(string) { fmt.Println(`{"id":2,"value":"x"}`) }, `,"versions":true`)
 	},
 	"echoes": func() error {
 		_, err := io.Copy(os.Stdout, os.Stdin)

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,8 +23,11 @@ const prefix = "envdrift-vault-"
 func Provider(p vault.Provider) vault.Provider {
 	p.Open = func(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 		path, err := find(p.Name)
+		if missing := (*missingError)(nil); errors.As(err, &missing) {
+			return nil, configError(p.Name, err.Error(), fmt.Sprintf("go install github.com/envdrift/envdrift/cmd/...   or, if it is elsewhere: envdrift vault add %s PATH", p.Name))
+		}
 		if err != nil {
-			return nil, configError(p.Name, err.Error(), "go install github.com/envdrift/envdrift/cmd/...")
+			return nil, configError(p.Name, err.Error(), "")
 		}
 		settings := map[string]string{}
 		for _, s := range p.Settings {
@@ -35,6 +39,11 @@ func Provider(p vault.Provider) vault.Provider {
 	}
 	return p
 }
+
+// A missingError reports that a helper of ours is nowhere.
+type missingError struct{ name, self string }
+
+func (e *missingError) Error() string { return fmt.Sprintf("there is no %s beside %s", e.name, e.self) }
 
 // find returns the path of our own helper for a provider. The folder of this program
 // is searched, because whoever can write there can replace this program as well.
@@ -63,7 +72,7 @@ func find(provider string) (string, error) {
 		return "", err
 	}
 	if !ok {
-		return "", fmt.Errorf("there is no %s beside %s, and none is registered as %s", name, self, provider)
+		return "", &missingError{name, self}
 	}
 	return program.Path, Check(program.Path)
 }

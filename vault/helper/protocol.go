@@ -5,7 +5,7 @@
 // input and the helper to its standard output. docs/vaults/helpers.md describes them:
 //
 //	{"id":1,"do":"open","protocol":1,"provider":"hashicorp","settings":{"url":"https://vault.example.com"},"timeout":10}
-//	{"id":1,"protocol":1,"vault":"hashicorp, https://vault.example.com","parallel":16,"batch":20}
+//	{"id":1,"protocol":1,"vault":"hashicorp, https://vault.example.com","versions":true,"parallel":64,"batch":20}
 //	{"id":2,"do":"get","name":"api-key"}
 //	{"id":2,"value":"…","version":"3"}
 //	{"id":3,"do":"put","name":"api-key","value":"…","base":"3"}
@@ -51,6 +51,7 @@ type answer struct {
 	ID       int    `json:"id,omitempty"`
 	Protocol int    `json:"protocol,omitempty"` // to open
 	Vault    string `json:"vault,omitempty"`    // to open: [vault.Store]'s String
+	Versions bool   `json:"versions,omitempty"` // to open: it says versions, and put compares base with the present one
 	Parallel int    `json:"parallel,omitempty"` // to open: how many requests may be unanswered; 0 for one
 	Batch    int    `json:"batch,omitempty"`    // to open: how many names one get may have; 0 for one
 	held
@@ -59,7 +60,7 @@ type answer struct {
 }
 
 // held is what a vault holds under a name, or why there is nothing. The answer to put
-// has the version alone.
+// has at most the version.
 type held struct {
 	Value   string   `json:"value,omitempty"`
 	Version string   `json:"version,omitempty"`

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,13 @@ func Exec() vault.Provider {
 			Key: "settings", Kind: vault.Table,
 			Vendor: func(string) bool { return false }, // they may name a server
 		}},
+	}
+}
+
+// SetSettings gives a vault of a registered program its settings.
+func SetSettings(cfg *vault.Config, settings map[string]string) {
+	if data, err := json.Marshal(settings); err == nil && len(settings) > 0 { // strings are always JSON
+		Exec().Settings[0].Set(cfg, string(data))
 	}
 }
 
@@ -116,6 +124,30 @@ func Resolve(name, path string, env []string) (trust.Program, error) {
 		err = Check(path)
 	}
 	return trust.Program{Path: path, Env: env}, err
+}
+
+// An OtherError reports a name that is that of another program.
+type OtherError struct{ Name, Path, New string }
+
+func (e *OtherError) Error() string {
+	return fmt.Sprintf("%s is registered already, as %s", e.Name, e.Path)
+}
+
+// Register registers what [Resolve] returns. It replaces another program, if force is
+// set: otherwise the error is an [*OtherError].
+func Register(ctx context.Context, name, path string, env []string, force bool) (trust.Program, error) {
+	program, err := Resolve(name, path, env)
+	if err != nil {
+		return program, err
+	}
+	if was, ok, err := Registered(name); err != nil || ok && was.Path != program.Path && !force {
+		return program, cmp.Or(err, error(&OtherError{name, was.Path, program.Path}))
+	}
+	programs, err := trust.ProgramsAt(os.Getenv)
+	if err != nil {
+		return program, err
+	}
+	return program, programs.Set(ctx, name, program)
 }
 
 // Check returns why a registered program is not started: others could have written it.

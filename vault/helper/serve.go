@@ -71,7 +71,7 @@ func (s *server) open(ctx context.Context, r request, open OpenFunc) answer {
 		return failed(r, failureOf(err, "open"))
 	}
 	s.store = store
-	a := answer{ID: r.ID, Protocol: Protocol, Vault: store.String(), Parallel: maxParallel}
+	a := answer{ID: r.ID, Protocol: Protocol, Vault: store.String(), Versions: true, Parallel: maxParallel}
 	if b, ok := store.(vault.BatchStore); ok {
 		a.Batch = b.MaxBatch()
 	}
