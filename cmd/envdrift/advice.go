@@ -21,6 +21,7 @@ import (
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
+	"github.com/envdrift/envdrift/vault/helper"
 )
 
 // errReported says that the rows of the report describe what failed.
@@ -44,7 +45,7 @@ func statusOf(err error) int {
 		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
 		return statusUsage
 	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrDenied),
-		errors.Is(err, vault.ErrUnauthenticated), errors.Is(err, vault.ErrUnavailable),
+		errors.Is(err, vault.ErrUnauthenticated), errors.Is(err, vault.ErrUnavailable), errors.Is(err, vault.ErrUnsupported),
 		errors.Is(err, context.DeadlineExceeded):
 		return statusVault
 	}
@@ -120,6 +121,9 @@ func (c *cli) advice(err error) []string {
 			return []string{"if that is right, in the settings of the CI job: " + e.Setting}
 		}
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
+	}
+	if e := (*helper.OtherError)(nil); errors.As(err, &e) {
+		return []string{fmt.Sprintf("envdrift vault add %s %s --force   replaces it", e.Name, quote(e.New))}
 	}
 	if e := (*workspace.AgreementError)(nil); errors.As(err, &e) && !e.Expected {
 		return []string{"ask who changed it; if that is right: " + c.commandLine("trust")}

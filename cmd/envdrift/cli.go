@@ -96,7 +96,7 @@ var builders = []struct {
 	{"verify", one((*cli).addVerify)}, {"check", one((*cli).addCheck)}, {"diff", one((*cli).addDiff)}, {"status", one((*cli).addStatus)},
 	{"doctor", one((*cli).addDoctor)}, {"repair", one((*cli).addRepair)}, {"resolve", one((*cli).addResolve)}, {"leak", one((*cli).addLeak)},
 	{"sync", one((*cli).addSync)}, {"vault-push", one((*cli).addVaultPush)}, {"vault-pull", one((*cli).addVaultPull)},
-	{"rotate", one((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", one((*cli).addTrust)},
+	{"rotate", one((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", one((*cli).addTrust)}, {"vault", (*cli).addVault},
 	{"completion", one((*cli).addCompletion)}, {"man", one((*cli).addMan)}, {"version", one((*cli).addVersion)},
 	{"git", (*cli).addGit},
 }

@@ -118,6 +118,7 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 		c.Vault = named
 		return
 	}
+	written := provider
 	if provider = cmp.Or(flag, provider); provider == "" && !stated {
 		names := slices.Sorted(maps.Keys(sections))
 		if len(names) > 1 {
@@ -127,7 +128,8 @@ func (c *Config) chooseVault(t *table, stated bool, provider string, sections ma
 			provider = names[0]
 		}
 	}
-	if v, ok := sections[vault.SectionOf(provider)]; ok {
+	another := strings.Contains(provider, ":") && written != "" && written != provider // program: the settings are not its own
+	if v, ok := sections[vault.SectionOf(provider)]; ok && !another {
 		c.Vault = v
 	}
 	if _, ok := c.override.Providers.Find(provider + ":NAME"); ok && !stated && flag == "" { // [vault.exec] alone

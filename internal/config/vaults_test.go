@@ -194,6 +194,9 @@ func TestExecProvider(t *testing.T) {
 		}
 	}
 	flag := config.Overrides{Provider: "exec:bw"}
+	if c, err := config.Parse("envdrift.toml", []byte("[vault]\nprovider = 'exec:pass'\n[vault.exec]\nsettings = { a = 'b' }\n"), known(flag)); err != nil || c.Vault.Provider != "exec:bw" || c.Vault.Extra != nil {
+		t.Errorf("with -p exec:bw: %v, %v; want that program, without the settings of another", c, err)
+	}
 	if c, err := config.Parse("envdrift.toml", []byte("[vault.exec]\nsettings = { a = 'b' }\n"), known(flag)); err != nil || c.Vault.Provider != "exec:bw" || c.Vault.Extra["settings"] == "" {
 		t.Errorf("with -p exec:bw: %v, %v; want that program, with the settings", c, err)
 	}

@@ -26,6 +26,7 @@ const (
 	NotVerified Status = "not verified" // and not expected to be
 	NotCompared Status = "not compared" // there is nothing to compare with
 	NotChecked  Status = "not checked"  // an error
+	NotTested   Status = "not tested"   // and need not be
 	Drift       Status = "drift"
 	Plaintext   Status = "plaintext"
 	PrivateKey  Status = "private key"
