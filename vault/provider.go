@@ -21,6 +21,9 @@ type Provider struct {
 	Env      []string  // how the names of its variables begin, credentials among them
 	Open     OpenFunc  // nil in a description without one
 
+	// Check returns why Open would not start its program. It is nil if there is none.
+	Check func(Config) error
+
 	// Many providers have one description: that of "exec" is for "exec:pass", too, and
 	// each name a user gave to a program. Program returns that program's path, "" for none.
 	Many    bool

@@ -496,14 +496,19 @@ func (w *Workspace) KeyID(ctx context.Context, t mapping.Target) string {
 	return id
 }
 
-// CheckVault reports what is wrong with the configuration of a target's vault or,
-// for one that is on this machine, with the user's identity. It contacts nothing.
+// CheckVault reports what is wrong with the configuration of a target's vault, with
+// its program or, for one that is on this machine, with the user's identity. It contacts
+// nothing.
 func (w *Workspace) CheckVault(ctx context.Context, t mapping.Target) error {
 	cfg, err := w.Config.VaultOf(t.Mapping)
 	if err != nil {
 		return err
 	}
-	if p, _ := w.options.Overrides.Providers.Find(cfg.Provider); !p.Local {
+	p, _ := w.options.Overrides.Providers.Find(cfg.Provider)
+	if p.Check != nil {
+		return p.Check(cfg)
+	}
+	if !p.Local {
 		return nil
 	}
 	store, err := w.Vault(ctx, t)

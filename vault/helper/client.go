@@ -167,7 +167,7 @@ func (s *store) read(out io.Reader) error {
 			return errors.New("it printed a line that is no answer")
 		}
 		if a.Notice != "" && s.notice != nil {
-			s.notice(secret.Redact(a.Notice))
+			s.notice(secret.Redact(cut(a.Notice)))
 		}
 		if a.ID == 0 && a.Notice != "" {
 			continue

@@ -97,6 +97,11 @@ var helpers = map[string]func() error{
 	"reports an unknown kind": func() error {
 		return afterOpen(func(string) { fmt.Println(`{"id":2,"error":{"kind":"strange","detail":"what?"}}`) })
 	},
+	"talks too much": func() error {
+		return afterOpen(func(string) {
+			fmt.Printf(`{"id":2,"error":{"kind":"denied","detail":"no %s"}}`+"\n", strings.Repeat("ä", 1<<20))
+		})
+	},
 	"reads nothing": func() error {
 		fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
 		time.Sleep(time.Hour)
@@ -277,6 +282,7 @@ func TestHostile(t *testing.T) {
 		"answers for another name":   {vault.ErrMalformed, "it is empty"},
 		"does not say the version":   {vault.ErrUnavailable, "does not say which version it is"},
 		"is for another vault":       {vault.ErrConfig, "the program that was started is the helper for gcp"},
+		"talks too much":             {vault.ErrDenied, "ä…"},
 		"echoes":                     {vault.ErrConfig, "it is no helper of envdrift's"},
 		"leaves a program behind":    {vault.ErrUnavailable, "has not answered for"},
 		"reports an unknown kind":    {vault.ErrUnavailable, `the unknown kind "strange": what?`},
@@ -290,12 +296,15 @@ func TestHostile(t *testing.T) {
 				_, err = s.Get(t.Context(), "a")
 			}
 			self, _ := os.Executable()
-			if err != nil && which != "is for another vault" && want.kind != vault.ErrMalformed && (!strings.Contains(err.Error(), "exec:test") || !strings.Contains(err.Error(), self)) {
+			if err != nil && which != "is for another vault" && which != "talks too much" && want.kind != vault.ErrMalformed && (!strings.Contains(err.Error(), "exec:test") || !strings.Contains(err.Error(), self)) {
 				t.Errorf("%v; want the helper's name and its path", err)
 			}
 			e := (*vault.Error)(nil)
 			if !errors.As(err, &e) || !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
 				t.Errorf("%v; want %v with %q", err, want.kind, want.text)
+			}
+			if err != nil && len(err.Error()) > 2000 {
+				t.Errorf("the error has %d bytes", len(err.Error()))
 			}
 			if took := time.Since(begin); took > 20*time.Second {
 				t.Errorf("it took %v", took)

@@ -21,13 +21,24 @@ const prefix = "envdrift-vault-"
 // helper envdrift-vault-NAME beside this program, else the one that the user
 // registered as NAME.
 func Provider(p vault.Provider) vault.Provider {
-	p.Open = func(ctx context.Context, cfg vault.Config) (vault.Store, error) {
-		path, err := find(p.Name)
+	program := func() (path string, err error) {
+		path, err = find(p.Name)
 		if missing := (*missingError)(nil); errors.As(err, &missing) {
-			return nil, configError(p.Name, err.Error(), fmt.Sprintf("go install github.com/envdrift/envdrift/cmd/...   or, if it is elsewhere: envdrift vault add %s PATH", p.Name))
+			return "", configError(p.Name, err.Error(), fmt.Sprintf("go install github.com/envdrift/envdrift/cmd/...   or, if it is elsewhere: envdrift vault add %s PATH", p.Name))
 		}
 		if err != nil {
-			return nil, configError(p.Name, err.Error(), "")
+			return "", configError(p.Name, err.Error(), "")
+		}
+		return path, nil
+	}
+	p.Check = func(vault.Config) error {
+		_, err := program()
+		return err
+	}
+	p.Open = func(ctx context.Context, cfg vault.Config) (vault.Store, error) {
+		path, err := program()
+		if err != nil {
+			return nil, err
 		}
 		settings := map[string]string{}
 		for _, s := range p.Settings {

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/envdrift/envdrift/vault"
 )
@@ -112,8 +113,17 @@ func failureOf(err error, op string) *failure {
 	return f
 }
 
+// cut bounds what a helper says to the user.
+func cut(text string) string {
+	if len(text) > 1000 {
+		return strings.ToValidUTF8(text[:1000], "") + "…"
+	}
+	return text
+}
+
 // problem returns what the failure says, in the form of [vault.Problem].
 func (f *failure) problem(program string) vault.Problem {
+	f.Detail, f.Remedy = cut(f.Detail), cut(f.Remedy)
 	for _, k := range kinds {
 		if k.name == f.Kind {
 			return vault.NewProblem(k.err, f.Detail, f.Remedy)

@@ -27,6 +27,10 @@ func isExec(provider string) bool { return strings.HasPrefix(provider, execPrefi
 func Exec() vault.Provider {
 	return vault.Provider{
 		Name: "exec", Many: true, Open: openExec,
+		Check: func(cfg vault.Config) error {
+			_, err := registeredFor(cfg)
+			return err
+		},
 		Program: func(provider string) string {
 			program, _, err := Registered(strings.TrimPrefix(provider, execPrefix))
 			if err != nil {
@@ -48,21 +52,33 @@ func SetSettings(cfg *vault.Config, settings map[string]string) {
 	}
 }
 
-func openExec(ctx context.Context, cfg vault.Config) (vault.Store, error) {
+// registeredFor returns the program of a vault, if it may be started.
+func registeredFor(cfg vault.Config) (trust.Program, error) {
 	name := strings.TrimPrefix(cfg.Provider, execPrefix)
 	program, ok, err := Registered(name)
 	add := fmt.Sprintf("envdrift vault add %s PATH", name)
-	if err == nil && !ok {
-		return nil, configError(cfg.Provider, "you have registered no program "+name, add+"   with the path of one that you trust; docs/vaults/helpers.md describes them")
-	}
-	if err == nil {
+	switch {
+	case err == nil && !ok:
+		return program, configError(cfg.Provider, "you have registered no program "+name, add+"   with the path of one that you trust; docs/vaults/helpers.md describes them")
+	case err == nil:
 		err = Check(program.Path)
 	}
 	if err == nil {
 		err = outside(program.Path, cfg.Dir)
 	}
+	if errors.As(err, new(*unsafeError)) {
+		return program, configError(cfg.Provider, err.Error(), "")
+	}
 	if err != nil {
-		return nil, configError(cfg.Provider, err.Error(), add)
+		return program, configError(cfg.Provider, err.Error(), add+" --force")
+	}
+	return program, nil
+}
+
+func openExec(ctx context.Context, cfg vault.Config) (vault.Store, error) {
+	program, err := registeredFor(cfg)
+	if err != nil {
+		return nil, err
 	}
 	settings := map[string]string{}
 	if text := cfg.Extra["settings"]; text != "" {
@@ -73,7 +89,7 @@ func openExec(ctx context.Context, cfg vault.Config) (vault.Store, error) {
 	return Open(ctx, Program{
 		Provider: cfg.Provider, Path: program.Path, Settings: settings,
 		Dir: filepath.Dir(program.Path), // its tool reads no file of the repository
-		Env: environ([]string{ownVariables(name)}, program.Env, cfg.Getenv),
+		Env: environ([]string{ownVariables(strings.TrimPrefix(cfg.Provider, execPrefix))}, program.Env, cfg.Getenv),
 	}, cfg)
 }
 
@@ -150,6 +166,11 @@ func Register(ctx context.Context, name, path string, env []string, force bool) 
 	return program, programs.Set(ctx, name, program)
 }
 
+// An unsafeError reports a program that somebody else could have written.
+type unsafeError struct{ path, why string }
+
+func (e *unsafeError) Error() string { return e.path + " is not started: " + e.why }
+
 // Check returns why a registered program is not started: others could have written it.
 func Check(path string) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
@@ -168,7 +189,7 @@ func Check(path string) error {
 			allowed = 0o022 // nobody can replace there what is not theirs
 		}
 		if why := changeable(dir, info, allowed, nil); why != "" {
-			return fmt.Errorf("%s is not started: %s", path, why)
+			return &unsafeError{path, why}
 		}
 		if dir == filepath.Dir(dir) {
 			break
@@ -191,7 +212,7 @@ func checkFile(path string, self fs.FileInfo) error {
 		allowed = self.Mode()
 	}
 	if why := changeable(path, info, allowed, self); why != "" {
-		return fmt.Errorf("%s is not started: %s", path, why)
+		return &unsafeError{path, why}
 	}
 	return nil
 }
