@@ -134,12 +134,28 @@ func (s *store) start(ctx context.Context, p Program) error {
 	// What the helper has started may keep its output open.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, func() { _ = out.Close() }) })
 	go func() {
-		s.breaks(vault.ErrUnavailable, "failed: "+s.read(out).Error())
+		why := s.read(out)
+		if errors.Is(why, errEnded) {
+			why = ending(cmd, s.kill)
+		}
+		s.breaks(vault.ErrUnavailable, "failed: "+why.Error())
 		s.kill() // one that goes on after rubbish
 		_ = cmd.Wait()
 		close(s.ended)
 	}()
 	return nil
+}
+
+var errEnded = errors.New("it ended without an answer")
+
+// ending returns errEnded with the exit status of a program that has closed its output.
+func ending(cmd *exec.Cmd, kill func()) error {
+	late := time.AfterFunc(time.Second, kill) // it has closed its output, and goes on
+	defer late.Stop()
+	if exit := (*exec.ExitError)(nil); errors.As(cmd.Wait(), &exit) && exit.ExitCode() > 0 {
+		return fmt.Errorf("%w: %v", errEnded, exit)
+	}
+	return errEnded
 }
 
 // breaks records why no more answers come. The first reason stays.
@@ -182,7 +198,7 @@ func (s *store) read(out io.Reader) error {
 	case err != nil && !errors.Is(err, os.ErrClosed):
 		return err
 	}
-	return errors.New("it ended without an answer")
+	return errEnded
 }
 
 // pass gives an answer to who waits for it, and lets the next one ask.

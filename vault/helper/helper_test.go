@@ -40,6 +40,11 @@ var helpers = map[string]func() error{
 	"folder": func() error { return helper.Serve(context.Background(), os.Stdin, os.Stdout, openFolder) },
 	"hangs":  func() error { time.Sleep(time.Hour); return nil },
 	"dies":   func() error { os.Exit(3); return nil },
+	"closes its output": func() error {
+		_ = os.Stdout.Close()
+		time.Sleep(time.Hour)
+		return nil
+	},
 	"dies when asked": func() error {
 		return afterOpen(func(string) { os.Exit(3) })
 	},
@@ -273,7 +278,8 @@ func TestHostile(t *testing.T) {
 		text string
 	}{
 		"hangs":                      {vault.ErrUnavailable, "has not answered for"},
-		"dies":                       {vault.ErrUnavailable, "it ended without an answer"},
+		"dies":                       {vault.ErrUnavailable, "it ended without an answer: exit status 3"},
+		"closes its output":          {vault.ErrUnavailable, "it ended without an answer"},
 		"dies when asked":            {vault.ErrUnavailable, "it ended without an answer"},
 		"hangs when asked":           {vault.ErrUnavailable, "has not answered for"},
 		"prints rubbish":             {vault.ErrUnavailable, "a line that is no answer"},
