@@ -141,7 +141,7 @@ func TestInfisical(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if without := strings.Join(try(t, store, "app-key"), " "); without != "PutGet Update Concurrent Batch Versions Conflict Atomic" {
+	if without := strings.Join(try(t, store, "app-key"), " "); without != "PutGet Update EmptyRefused Concurrent Batch Versions Conflict Atomic" {
 		t.Errorf("left out: %s", without)
 	}
 	if got, err := store.Get(t.Context(), "app-key"); err != nil || got.Value.Reveal() != "q7v $HOME" {

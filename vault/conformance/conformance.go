@@ -115,7 +115,7 @@ func Tests() []Test {
 		{Name: "NotFound", What: "a name without a secret is not_found", test: testNotFound},
 		{Name: "Update", What: "a secret can be replaced", Puts: true, test: testUpdate},
 		{Name: "UpdateSeeded", Own: true, test: testUpdateSeeded},
-		{Name: "EmptyRefused", What: "an empty text is not stored", test: testEmptyRefused},
+		{Name: "EmptyRefused", What: "an empty text is not stored", Puts: true, test: testEmptyRefused},
 		{Name: "BadName", What: "names that no vault has are refused", test: testBadName},
 		{Name: "Cancelled", What: "a cancelled request stores nothing", test: testCancelled},
 		{Name: "Concurrent", What: "many requests at once are answered each", Puts: true, test: testConcurrent},
