@@ -1,6 +1,7 @@
 """What the helpers here share: the protocol of docs/vaults/helpers.md, and running a tool."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -62,6 +63,8 @@ def answer(tools, Vault, ask):
 
 def serve(Vault):
     """Answers envdrift, one request after another."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which ends the tool, too
     tools = {}
     for line in sys.stdin.buffer:
         ask = json.loads(line)

@@ -5,12 +5,16 @@ package helpers_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/vault"
@@ -198,6 +202,40 @@ func TestOdd(t *testing.T) {
 				t.Errorf("%v; want %v: %s", err, tt.want, tt.text)
 			}
 		})
+	}
+}
+
+// TestEndsTool: a tool that waits for ever is ended with its helper.
+func TestEndsTool(t *testing.T) {
+	t.Parallel()
+	s := newStandin(t, "op")
+	pid := filepath.Join(s.bin, "pid")
+	waits := "#!/bin/sh\necho $$ >" + pid + "\nexec sleep 60\n"
+	if err := errors.Join(os.Remove(filepath.Join(s.bin, "op")), os.WriteFile(filepath.Join(s.bin, "op"), []byte(waits), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	path, err := filepath.Abs("envdrift-op")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := helper.Open(ctx, helper.Program{Provider: "exec:op", Path: path, Env: []string{"PATH=" + s.bin + ":" + os.Getenv("PATH"), "PYTHONDONTWRITEBYTECODE=1"}}, vault.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = store.Get(ctx, "k") }()
+	var process int
+	for deadline := time.Now().Add(20 * time.Second); process == 0; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(pid)
+		if process, _ = strconv.Atoi(strings.TrimSpace(string(text))); time.Now().After(deadline) {
+			t.Fatal("the tool does not start")
+		}
+	}
+	cancel()
+	for deadline := time.Now().Add(20 * time.Second); syscall.Kill(process, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the tool goes on")
+		}
 	}
 }
 

@@ -118,7 +118,8 @@ func (s *store) start(ctx context.Context, p Program) error {
 	ctx, s.kill = context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, p.Path)
 	cmd.Dir, cmd.Env, cmd.Stderr = p.Dir, p.Env, os.Stderr
-	cmd.WaitDelay = time.Second
+	cmd.Cancel = func() error { return stop(cmd.Process) } // so that it can end what it started
+	cmd.WaitDelay = time.Second                            // then it is killed
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err

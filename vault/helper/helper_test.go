@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,6 +46,10 @@ var helpers = map[string]func() error{
 		_ = os.Stdout.Close()
 		time.Sleep(time.Hour)
 		return nil
+	},
+	"does not let itself be ended": func() error {
+		signal.Ignore(syscall.SIGTERM)
+		return afterOpen(func(string) { time.Sleep(time.Hour) })
 	},
 	"dies when asked": func() error {
 		return afterOpen(func(string) { os.Exit(3) })
@@ -277,22 +283,23 @@ func TestHostile(t *testing.T) {
 		kind error
 		text string
 	}{
-		"hangs":                      {vault.ErrUnavailable, "has not answered for"},
-		"dies":                       {vault.ErrUnavailable, "it ended without an answer: exit status 3"},
-		"closes its output":          {vault.ErrUnavailable, "it ended without an answer"},
-		"dies when asked":            {vault.ErrUnavailable, "it ended without an answer"},
-		"hangs when asked":           {vault.ErrUnavailable, "has not answered for"},
-		"prints rubbish":             {vault.ErrUnavailable, "a line that is no answer"},
-		"floods":                     {vault.ErrUnavailable, "a line of more than 4 MiB"},
-		"answers another's question": {vault.ErrUnavailable, "answered what was not asked"},
-		"answers for another name":   {vault.ErrMalformed, "it is empty"},
-		"does not say the version":   {vault.ErrUnavailable, "does not say which version it is"},
-		"is for another vault":       {vault.ErrConfig, "the program that was started is the helper for gcp"},
-		"talks too much":             {vault.ErrDenied, "ä…"},
-		"echoes":                     {vault.ErrConfig, "it is no helper of envdrift's"},
-		"leaves a program behind":    {vault.ErrUnavailable, "has not answered for"},
-		"reports an unknown kind":    {vault.ErrUnavailable, `the unknown kind "strange": what?`},
-		"speaks another version":     {vault.ErrConfig, "speaks version 2 of the protocol, and this envdrift speaks 1"},
+		"hangs":                        {vault.ErrUnavailable, "has not answered for"},
+		"dies":                         {vault.ErrUnavailable, "it ended without an answer: exit status 3"},
+		"closes its output":            {vault.ErrUnavailable, "it ended without an answer"},
+		"does not let itself be ended": {vault.ErrUnavailable, "has not answered for"},
+		"dies when asked":              {vault.ErrUnavailable, "it ended without an answer"},
+		"hangs when asked":             {vault.ErrUnavailable, "has not answered for"},
+		"prints rubbish":               {vault.ErrUnavailable, "a line that is no answer"},
+		"floods":                       {vault.ErrUnavailable, "a line of more than 4 MiB"},
+		"answers another's question":   {vault.ErrUnavailable, "answered what was not asked"},
+		"answers for another name":     {vault.ErrMalformed, "it is empty"},
+		"does not say the version":     {vault.ErrUnavailable, "does not say which version it is"},
+		"is for another vault":         {vault.ErrConfig, "the program that was started is the helper for gcp"},
+		"talks too much":               {vault.ErrDenied, "ä…"},
+		"echoes":                       {vault.ErrConfig, "it is no helper of envdrift's"},
+		"leaves a program behind":      {vault.ErrUnavailable, "has not answered for"},
+		"reports an unknown kind":      {vault.ErrUnavailable, `the unknown kind "strange": what?`},
+		"speaks another version":       {vault.ErrConfig, "speaks version 2 of the protocol, and this envdrift speaks 1"},
 	} {
 		t.Run(which, func(t *testing.T) {
 			t.Parallel()

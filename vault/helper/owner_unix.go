@@ -32,6 +32,9 @@ func changeable(path string, info fs.FileInfo, allowed fs.FileMode, self fs.File
 	return ""
 }
 
+// stop asks a process to end.
+func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
 func ownerOf(info fs.FileInfo) (owner, group int) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(stat.Uid), int(stat.Gid)
