@@ -126,7 +126,11 @@ func Main(p vault.Provider, open vault.OpenFunc) int {
 	}
 	err := Serve(context.Background(), os.Stdin, os.Stdout, func(ctx context.Context, settings map[string]string, cfg vault.Config) (vault.Store, error) {
 		if cfg.Provider != p.Name {
-			return nil, configError(cfg.Provider, fmt.Sprintf("the program that was started is the helper for %s", p.Name), "")
+			remedy := ""
+			if isExec(cfg.Provider) {
+				remedy = fmt.Sprintf("provider = %q, without exec", p.Name)
+			}
+			return nil, configError(cfg.Provider, fmt.Sprintf("the program that was started is the helper for %s", p.Name), remedy)
 		}
 		cfg.Getenv = func(name string) string { return env[name] }
 		for _, s := range p.Settings {
