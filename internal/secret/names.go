@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -76,22 +77,31 @@ func fold(name string, foldCase bool) string {
 	return name
 }
 
-// declared are the variables of helpers that the user registered.
-var declared []string
+// declared are the variables of helpers that the user registered, and begun those of
+// which the list of classes has the beginning, as they are in the environment.
+var declared, begun []string
 
 // Declare says that variables sign in to a vault, unless they have another class. It
-// must return before anything else of this package is called.
+// must return before anything else of this package is called, and before the
+// environment is changed.
 func Declare(names ...string) {
 	for _, name := range names {
 		if ClassOf(name) == Public {
 			declared = append(declared, fold(name, runtime.GOOS == "windows"))
 		}
 	}
+	exact := VaultVariables()
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); ClassOf(name) == VaultAccess && !slices.Contains(exact, name) && !slices.Contains(declared, name) {
+			begun = append(begun, name)
+		}
+	}
 }
 
-// VaultVariables returns the names of the variables that sign in to a vault, without
-// those of which only the beginning is known.
-func VaultVariables() (names []string) {
+// VaultVariables returns the names of the variables that sign in to a vault, but for
+// the declared ones.
+func VaultVariables() []string {
+	names := slices.Clone(begun)
 	for _, v := range classes {
 		if v.class == VaultAccess && !strings.HasSuffix(v.name, "*") {
 			names = append(names, v.name)

@@ -1,6 +1,9 @@
 package secret
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestClassOf(t *testing.T) {
 	t.Parallel()
@@ -47,11 +50,18 @@ func TestClassOf(t *testing.T) {
 
 // What is declared signs in to a vault, unless it is something stricter.
 func TestDeclare(t *testing.T) {
-	defer func() { declared = nil }()
+	defer func() { declared, begun = nil, nil }()
+	t.Setenv("OP_SESSION_team", "m4rked")
+	if slices.Contains(VaultVariables(), "OP_SESSION_team") {
+		t.Error("VaultVariables has a variable before it was looked for")
+	}
 	Declare("MY_TOKEN", "DOTENV_PRIVATE_KEY", "AWS_SESSION_TOKEN")
 	for name, want := range map[string]Class{"MY_TOKEN": VaultAccess, "DOTENV_PRIVATE_KEY": Private, "AWS_SESSION_TOKEN": CloudAccess, "MY_TOKENS": Public} {
 		if got := ClassOf(name); got != want {
 			t.Errorf("ClassOf(%q) = %d; want %d", name, got, want)
 		}
+	}
+	if names := VaultVariables(); !slices.Contains(names, "OP_SESSION_team") || !slices.Contains(names, "OP_CONNECT_TOKEN") || slices.Contains(names, "MY_TOKEN") {
+		t.Errorf("VaultVariables() = %q", names)
 	}
 }

@@ -1,7 +1,6 @@
 package helper
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -156,8 +155,15 @@ func Register(ctx context.Context, name, path string, env []string, force bool) 
 	if err != nil {
 		return program, err
 	}
-	if was, ok, err := Registered(name); err != nil || ok && was.Path != program.Path && !force {
-		return program, cmp.Or(err, error(&OtherError{name, was.Path, program.Path}))
+	was, ok, err := Registered(name)
+	if err != nil {
+		return program, err
+	}
+	if ok && was.Path != program.Path && !force {
+		return program, &OtherError{name, was.Path, program.Path}
+	}
+	if len(env) == 0 {
+		program.Env = was.Env // else they would be given to all programs again
 	}
 	programs, err := trust.ProgramsAt(os.Getenv)
 	if err != nil {
