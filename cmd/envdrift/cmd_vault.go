@@ -30,17 +30,17 @@ func (c *cli) addVault(app *kingpin.Application, commands map[string]command) {
 	f := vaultFlags{settings: map[string]string{}}
 	cmd := app.Command("vault", "Register programs of yours as vaults, for provider = \"exec:NAME\".")
 	add := cmd.Command("add", "Register a program: envdrift may start it where a configuration names exec:NAME.").HelpLong(`
-A repository can name it, but not choose which program it is, nor its arguments.
-Nobody but you and root may be able to write it. Of the variables with credentials it
-gets those of its name, such as BW_SESSION for bw, and those named by --env, which
-no other program gets then. As aws, azure, gcp or hashicorp it is envdrift's own
-program for that vault, where none is beside envdrift.
+A repository can name it, but cannot choose the program's path or arguments. Only you
+and root may be able to write it. Of the variables with credentials it gets those that
+begin with its name, such as BW_SESSION for bw, and those of --env, which no other
+program gets. The names aws, azure, gcp and hashicorp are for envdrift's own programs
+for these vaults, if they are not beside envdrift.
 
 Statuses: 0 registered · 1 could not · 2 wrong usage
 Example:  envdrift vault add pass ~/bin/envdrift-pass`)
 	add.Arg("NAME", "What configurations call it.").Required().StringVar(&f.name)
 	add.Arg("PATH", "The program.").Required().StringVar(&f.path)
-	add.Flag("env", "A variable with a credential of its; may be repeated.").PlaceHolder("NAME").StringsVar(&f.env)
+	add.Flag("env", "A variable with a credential for this program alone; may be repeated.").PlaceHolder("NAME").StringsVar(&f.env)
 	add.Flag("force", "Replace another program of that name.").BoolVar(&f.force)
 	commands[add.FullCommand()] = func(ctx context.Context) error { return c.vaultAdd(ctx, f) }
 
@@ -56,8 +56,8 @@ Example:  envdrift vault remove pass`)
 	commands[remove.FullCommand()] = func(ctx context.Context) error { return c.vaultRemove(ctx, f.name) }
 
 	test := cmd.Command("test", "Test a registered program with its vault.").HelpLong(`
-Stores secrets under names that nobody uses, and deletes them if the program can.
-A program that only reads is tested with what it can.
+Stores secrets under new names and deletes them, if the program can delete. A program
+that only reads is tested without what stores.
 
 Statuses: 0 passed · 1 a test failed · 2 wrong usage · 3 the vault could not be used
 Example:  envdrift vault test pass`)

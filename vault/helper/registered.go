@@ -172,7 +172,7 @@ func Register(ctx context.Context, name, path string, env []string, force bool) 
 	return program, programs.Set(ctx, name, program)
 }
 
-// An unsafeError reports a program that somebody else could have written.
+// An unsafeError reports a program that another user could have written.
 type unsafeError struct{ path, why string }
 
 func (e *unsafeError) Error() string { return e.path + " is not started: " + e.why }
