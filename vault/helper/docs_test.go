@@ -3,6 +3,7 @@
 package helper_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,12 +29,13 @@ func TestDocumented(t *testing.T) {
 	if code == nil {
 		t.Fatal("the page has no helper")
 	}
-	program, folder := filepath.Join(t.TempDir(), "helper"), t.TempDir()
-	if err := os.WriteFile(program, code[1], 0o755); err != nil {
+	program, home := filepath.Join(t.TempDir(), "helper"), t.TempDir()
+	folder := filepath.Join(home, "keys")
+	if err := errors.Join(os.WriteFile(program, code[1], 0o755), os.Mkdir(folder, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	store, err := helper.Open(t.Context(), helper.Program{
-		Provider: "exec:folder", Path: program, Env: []string{"PATH=" + os.Getenv("PATH")}, Settings: map[string]string{"folder": folder},
+		Provider: "exec:folder", Path: program, Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home},
 	}, vault.Config{})
 	if err != nil {
 		t.Fatal(err)
