@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -46,7 +47,7 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 	}
 	s.name = fmt.Sprintf("provider %q", p.Provider)
 	if err := s.start(ctx, p); err != nil {
-		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s does not start: %v", s.program, err), ""))
+		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s does not start: %s", s.program, notStarted(p.Path, err)), ""))
 	}
 	a, err := s.ask(ctx, request{
 		Do: "open", Protocol: Protocol, Provider: p.Provider, Settings: p.Settings, Timeout: cmp.Or(cfg.Timeout, defaultTimeout).Seconds(),
@@ -70,6 +71,17 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 		return &batchStore{s, a.Batch}, nil
 	}
 	return s, nil
+}
+
+// notStarted returns why a program did not start.
+func notStarted(program string, err error) string {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err // without the path
+	}
+	if _, there := os.Stat(program); there == nil && errors.Is(err, fs.ErrNotExist) {
+		return "what its first line names is not there"
+	}
+	return err.Error()
 }
 
 // opened returns what is wrong with the answer to open.

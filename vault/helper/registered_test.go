@@ -113,6 +113,14 @@ func TestExec(t *testing.T) {
 	if want := "exec:bw, " + filepath.Dir(found.Path) + " BW_SESSION GNUPGHOME MY_TOKEN "; err != nil || s.String() != want {
 		t.Errorf("Open = %v, %v; want %q: its folder, and its own variables", s, err, want)
 	}
+	for text, want := range map[string]string{"#!/no/such/program\n": "what its first line names is not there", "words": "exec format error"} {
+		if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := open("exec:bw", t.TempDir()); s != nil || !errors.Is(err, vault.ErrConfig) || !strings.Contains(err.Error(), found.Path+", does not start: "+want) {
+			t.Errorf("%q: %v, %v; want that it does not start: %s", text, s, err, want)
+		}
+	}
 	if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
 		t.Fatal(err)
 	}
