@@ -28,7 +28,7 @@ var layers = layersOf(
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
-	"cmd/envdrift cmd/envdrift-vault-aws cmd/envdrift-vault-azure cmd/envdrift-vault-gcp cmd/envdrift-vault-hashicorp bench contrib/helpers",
+	"cmd/envdrift cmd/envdrift-vault-aws cmd/envdrift-vault-azure cmd/envdrift-vault-gcp cmd/envdrift-vault-hashicorp bench bench/empty contrib/helpers",
 )
 
 func layersOf(layers ...string) map[string]int {
