@@ -28,34 +28,42 @@ type Request struct {
 // take no longer than one. When ctx ends, requests without a result fail with
 // its error.
 func Fetch(ctx context.Context, requests []Request, workers int) []Result {
-	jobs, places := plan(requests)
+	results := make([]Result, len(requests))
+	FetchEach(ctx, requests, workers, func(i int, r Result) { results[i] = r })
+	return results
+}
+
+// FetchEach is Fetch for a caller who works on results while others are asked for: it
+// calls got, once for each request and several at a time, and returns after the last.
+func FetchEach(ctx context.Context, requests []Request, workers int, got func(i int, r Result)) {
 	stores := outages{down: make(map[Store]*Error), answered: make(map[Store]bool)}
 	var g errgroup.Group
 	g.SetLimit(max(workers, 1))
-	for _, j := range jobs {
-		g.Go(func() error { j.run(ctx, &stores); return nil })
+	for _, j := range plan(requests) {
+		g.Go(func() error {
+			j.run(ctx, &stores)
+			for _, i := range j.requests {
+				got(i, j.results[requests[i].Name])
+			}
+			return nil
+		})
 	}
 	_ = g.Wait()
-
-	results := make([]Result, len(requests))
-	for i, r := range requests {
-		results[i] = jobs[places[i]].results[r.Name]
-	}
-	return results
 }
 
 // A job is one request to a vault.
 type job struct {
-	store   Store
-	names   []string // each once; more than one only for a BatchStore
-	results map[string]Result
+	store    Store
+	names    []string // each once; more than one only for a BatchStore
+	requests []int    // that it serves
+	results  map[string]Result
 }
 
-// plan makes the jobs that serve requests. places has the job of each request.
-func plan(requests []Request) (jobs []*job, places []int) {
+// plan makes the jobs that serve requests.
+func plan(requests []Request) (jobs []*job) {
 	seen := make(map[Request]int)
 	filling := make(map[Store]int) // a job of the store that is not full
-	for _, r := range requests {
+	for i, r := range requests {
 		place, ok := seen[r]
 		if !ok {
 			place, ok = filling[r.Store]
@@ -67,9 +75,9 @@ func plan(requests []Request) (jobs []*job, places []int) {
 			jobs[place].names = append(jobs[place].names, r.Name)
 			seen[r] = place
 		}
-		places = append(places, place)
+		jobs[place].requests = append(jobs[place].requests, i)
 	}
-	return jobs, places
+	return jobs
 }
 
 func maxBatch(s Store) int {

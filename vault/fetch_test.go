@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -283,4 +284,44 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 			t.Errorf("Fetch asked %q; want nothing after the end", f.asked)
 		}
 	})
+}
+
+// waiting answers "second" only after the result of "first" was passed on.
+type waiting struct{ passed chan struct{} }
+
+func (s *waiting) String() string { return "waiting" }
+
+func (s *waiting) Put(context.Context, string, secret.Value, string) (string, error) { return "", nil }
+
+func (s *waiting) Get(ctx context.Context, name string) (vault.Secret, error) {
+	if name == "second" {
+		select {
+		case <-s.passed:
+		case <-time.After(10 * time.Second):
+			return vault.Secret{}, errors.New("the first result was not passed on")
+		}
+	}
+	return vault.Secret{Name: name}, nil
+}
+
+// A result is passed on, once for each request, while others are asked for.
+func TestFetchEachPassesResultsOn(t *testing.T) {
+	t.Parallel()
+	s := &waiting{make(chan struct{})}
+	requests := []vault.Request{{Store: s, Name: "first"}, {Store: s, Name: "second"}, {Store: s, Name: "first"}}
+	var mu sync.Mutex
+	calls := map[int]int{}
+	vault.FetchEach(t.Context(), requests, 2, func(i int, r vault.Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls[i]++; r.Err != nil || r.Secret.Name != requests[i].Name {
+			t.Errorf("result %d = %q, %v; want that of %q", i, r.Secret.Name, r.Err, requests[i].Name)
+		}
+		if i == 0 {
+			close(s.passed)
+		}
+	})
+	if want := map[int]int{0: 1, 1: 1, 2: 1}; !maps.Equal(calls, want) {
+		t.Errorf("calls by request = %v; want %v", calls, want)
+	}
 }

@@ -166,14 +166,14 @@ func Fetch(ctx context.Context, open Opener, targets []mapping.Target, workers i
 		requests = append(requests, vault.Request{Store: store, Name: t.Mapping.SecretName})
 		asked = append(asked, i)
 	}
-	for n, r := range vault.Fetch(ctx, requests, workers) {
+	// Parsed while others are asked for: deriving the public key takes long.
+	vault.FetchEach(ctx, requests, workers, func(n int, r vault.Result) {
 		k := &keys[asked[n]]
-		if k.Err = r.Err; k.Err != nil {
-			continue
+		if k.Err = r.Err; k.Err == nil {
+			k.Version = r.Secret.Version
+			k.Keys, k.Err = ParseKey(r.Secret, k.Vault, targets[asked[n]].Names)
 		}
-		k.Version = r.Secret.Version
-		k.Keys, k.Err = ParseKey(r.Secret, k.Vault, targets[asked[n]].Names)
-	}
+	})
 	return keys
 }
 
