@@ -82,8 +82,9 @@ func (e *SharedFileError) Error() string {
 func Resolve(fsys fs.FS, base string, cfg *config.Config, mappings []config.Mapping) []Target {
 	targets := make([]Target, len(mappings))
 	first := map[string]int{}
+	dirs := folders{fsys, map[string]listing{}}
 	for i, m := range mappings {
-		targets[i] = resolve(fsys, base, cfg, m)
+		targets[i] = resolve(dirs, base, cfg, m)
 		file := targets[i].File
 		if file == "" {
 			continue
@@ -98,14 +99,14 @@ func Resolve(fsys fs.FS, base string, cfg *config.Config, mappings []config.Mapp
 	return targets
 }
 
-func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Target {
+func resolve(dirs folders, base string, cfg *config.Config, m config.Mapping) Target {
 	folder := path.Join(base, m.Folder)
 	t := Target{
 		Mapping:  m,
 		KeysFile: path.Join(folder, cfg.Sync.EnvKeysFilename),
 		Names:    []string{EnvironmentKey(m.Env())},
 	}
-	names, err := fileNames(fsys, folder)
+	names, err := dirs.fileNames(folder)
 	if err != nil {
 		t.Err = err
 		return t
@@ -118,7 +119,7 @@ func resolve(fsys fs.FS, base string, cfg *config.Config, m config.Mapping) Targ
 		return t
 	}
 	t.File = path.Join(folder, name)
-	if t.Doc, t.Err = ReadEnvFile(fsys, t.File); t.Doc != nil {
+	if t.Doc, t.Err = ReadEnvFile(dirs.tree, t.File); t.Doc != nil {
 		t.Doc = t.Keeping(t.Doc)
 	}
 	t.Names = keyNames(t.Doc, name, m)
@@ -171,7 +172,27 @@ func environmentOf(base string) string {
 	return "production"
 }
 
+// folders are those of a tree, each read once: many mappings may share one.
+type folders struct {
+	tree fs.FS
+	read map[string]listing
+}
+
+type listing struct {
+	names []string
+	err   error
+}
+
 // fileNames returns the regular files, and links to some, in a folder.
+func (f folders) fileNames(folder string) ([]string, error) {
+	l, known := f.read[folder]
+	if !known {
+		l.names, l.err = fileNames(f.tree, folder)
+		f.read[folder] = l
+	}
+	return l.names, l.err
+}
+
 func fileNames(fsys fs.FS, folder string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, folder)
 	if err != nil {
