@@ -80,7 +80,7 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	status := statusExec
 	if f.mask || f.watch || runtime.GOOS == "windows" {
 		status, err = c.supervise(ctx, f, env)
-	} else if err = c.release(); err == nil { // a signal that came is not swallowed
+	} else if err = errors.Join(c.work.Close(), c.release()); err == nil { // a signal that came is not swallowed
 		err = runner.Exec(f.command(env))
 	}
 	if start := (*runner.StartError)(nil); errors.As(err, &start) {

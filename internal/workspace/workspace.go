@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -435,6 +436,18 @@ func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, e
 	}
 	w.stores[key] = o
 	return o.store, o.err
+}
+
+// Close ends what the vaults that were opened have running, before a program takes
+// the place of this one: it would have children that it did not start.
+func (w *Workspace) Close() (err error) {
+	for id, o := range w.stores {
+		if c, ok := o.store.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+		delete(w.stores, id)
+	}
+	return err
 }
 
 // vaultID tells one vault from another. That of a tree is another in the next.

@@ -111,7 +111,7 @@ type store struct {
 	putting sync.Mutex // without versions
 
 	sending sync.Mutex
-	in      io.Writer
+	in      io.WriteCloser
 
 	mu      sync.Mutex // for what follows
 	last    int
@@ -315,6 +315,19 @@ func (s *store) fail(op, name string, err error) error {
 	}
 	return &vault.Error{Op: op, Vault: s.name, Name: name, Err: err}
 }
+
+// Close ends the helper and returns when there is no process of it left. One that
+// does not end by itself is killed.
+func (s *store) Close() error {
+	stuck := time.AfterFunc(endWait, s.kill)
+	defer stuck.Stop()
+	err := s.in.Close()
+	<-s.ended
+	return err
+}
+
+// endWait is how long Close waits for a helper. Ours take a millisecond.
+const endWait = 200 * time.Millisecond
 
 func (s *store) String() string { return s.name }
 

@@ -24,7 +24,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, printed []byte, versions bool) {
 		s := &store{
 			name: "v", program: "the helper", waiting: map[int]*call{}, ended: make(chan struct{}), slots: make(chan struct{}, 1),
-			timeout: time.Minute, kill: func() {}, in: io.Discard, versions: versions,
+			timeout: time.Minute, kill: func() {}, in: nowhere{io.Discard}, versions: versions,
 		}
 		asked := make(chan error, 1)
 		var got vault.Secret
@@ -85,3 +85,8 @@ func (nothing) Get(_ context.Context, name string) (vault.Secret, error) {
 func (nothing) Put(_ context.Context, name string, _ secret.Value, _ string) (string, error) {
 	return "", &vault.Error{Op: "put", Vault: "nothing", Name: name, Err: vault.ErrDenied}
 }
+
+// nowhere is a helper's input that nobody reads.
+type nowhere struct{ io.Writer }
+
+func (nowhere) Close() error { return nil }

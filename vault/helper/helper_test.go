@@ -113,6 +113,12 @@ var helpers = map[string]func() error{
 			fmt.Printf(`{"id":2,"error":{"kind":"denied","detail":"no %s"}}`+"\n", strings.Repeat("ä", 1<<20))
 		})
 	},
+	"stays": func() error {
+		fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		time.Sleep(time.Hour)
+		return nil
+	},
 	"reads nothing": func() error {
 		fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
 		time.Sleep(time.Hour)
@@ -384,6 +390,23 @@ func TestEnds(t *testing.T) {
 	_ = in.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the helper: %v; want it to end in peace", err)
+	}
+}
+
+// TestClose: a helper ends when its store is closed, also one that does not want to.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	for _, which := range []string{"folder", "stays"} {
+		s, err := start(t, which, map[string]string{"folder": t.TempDir()}, vault.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.(io.Closer).Close(); err != nil {
+			t.Errorf("Close, %s: %v", which, err)
+		}
+		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, vault.ErrUnavailable) {
+			t.Errorf("Get from a closed vault, %s: %v; want ErrUnavailable", which, err)
+		}
 	}
 }
 
