@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -79,8 +77,7 @@ func (w *Workspace) agreements(ctx context.Context) (*agreements, error) {
 // cloneID is RepositoryID, for the usual clone without git: exec starts no other
 // process if it need not.
 func (w *Workspace) cloneID(ctx context.Context) (string, error) {
-	dir := filepath.Join(w.Top, ".git")
-	if info, err := os.Lstat(dir); err == nil && info.IsDir() {
+	if dir, plain := w.plainGitDir(); plain {
 		return dir, nil
 	}
 	return w.RepositoryID(ctx)

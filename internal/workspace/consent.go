@@ -157,6 +157,11 @@ func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
 	if err != nil {
 		return err
 	}
+	if dir, plain := w.plainGitDir(); plain && isOwn(w.Top) && isOwn(dir) { // else git decides whose it is
+		if pinned, err := pins.Of(dir); err == nil && slices.Contains(pinned, endpoint) {
+			return nil
+		}
+	}
 	repository, err := w.RepositoryID(ctx)
 	if err != nil {
 		return err

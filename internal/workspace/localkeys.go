@@ -105,7 +105,7 @@ func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
 // there: only those that derive a public key in the header of q's file. The files
 // are read and not copied. It reports whether there are any.
 func (w *Workspace) addWorktrees(ctx context.Context, ring *keyring.Ring, q keyring.Request) bool {
-	if headers, _ := q.Doc.PublicKeys(); len(headers) == 0 || q.Mapping.Ephemeral || filepath.IsAbs(q.File) {
+	if headers, _ := q.Doc.PublicKeys(); len(headers) == 0 || q.Mapping.Ephemeral || filepath.IsAbs(q.File) || w.isOnlyWorktree() {
 		return false
 	}
 	repo, err := w.Git(ctx)
@@ -130,4 +130,23 @@ func (w *Workspace) addWorktrees(ctx context.Context, ring *keyring.Ring, q keyr
 		}
 	}
 	return len(ring.Held) > before
+}
+
+// isOnlyWorktree reports whether the clone is seen to have one worktree without git,
+// which takes as long as all else that exec does.
+func (w *Workspace) isOnlyWorktree() bool {
+	dir, plain := w.plainGitDir()
+	if !plain {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(dir, "worktrees"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// plainGitDir returns the git directory of the usual clone: the folder .git of the
+// working tree, which no variable replaces.
+func (w *Workspace) plainGitDir() (dir string, plain bool) {
+	dir = filepath.Join(w.Top, ".git")
+	info, err := os.Lstat(dir)
+	return dir, err == nil && info.IsDir() && w.Getenv("GIT_DIR") == "" && w.Getenv("GIT_COMMON_DIR") == ""
 }
