@@ -40,6 +40,10 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	if err := c.open(); err != nil {
 		return err
 	}
+	c.work.GitAhead(ctx)
+	if !f.skipSync {
+		c.work.OpenAhead(ctx)
+	}
 	targets, err := c.work.Mapped()
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ Example:  envdrift sync --check-decryption --ci`)
 		if err := c.open(); err != nil {
 			return err
 		}
+		c.work.OpenAhead(ctx)
 		targets, err := c.work.Mapped()
 		if err != nil {
 			return err

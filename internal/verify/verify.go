@@ -96,6 +96,9 @@ func newRun(w *workspace.Workspace, s Scope) *run {
 
 func (r *run) run(ctx context.Context) (err error) {
 	inGit := r.scope.Staged || r.scope.Rev != ""
+	if !inGit {
+		r.work.OpenAhead(ctx)
+	}
 	if r.repo, err = r.work.Git(ctx); err != nil && inGit {
 		return err
 	}

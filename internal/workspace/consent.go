@@ -149,18 +149,13 @@ func (w *Workspace) TrustNamed(ctx context.Context) error {
 // trusts returns nil if the user agreed that the vault gets credentials, or
 // does so now. A hook neither asks nor agrees.
 func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
-	endpoint := trust.EndpointOf(w.options.Overrides.Providers, cfg)
-	if endpoint == "" || w.userNamedVault(cfg) {
+	if w.trustsAlready(cfg) {
 		return nil
 	}
+	endpoint := trust.EndpointOf(w.options.Overrides.Providers, cfg)
 	pins, err := trust.At(w.Getenv)
 	if err != nil {
 		return err
-	}
-	if dir, plain := w.plainGitDir(); plain && isOwn(w.Top) && isOwn(dir) { // else git decides whose it is
-		if pinned, err := pins.Of(dir); err == nil && slices.Contains(pinned, endpoint) {
-			return nil
-		}
 	}
 	repository, err := w.RepositoryID(ctx)
 	if err != nil {
@@ -195,6 +190,21 @@ func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
 		return w.firstUse(ctx, pins, repository, endpoint)
 	}
 	return pins.Pin(ctx, repository, endpoint)
+}
+
+// trustsAlready reports whether it is known without git that the user agreed.
+func (w *Workspace) trustsAlready(cfg vault.Config) bool {
+	endpoint := trust.EndpointOf(w.options.Overrides.Providers, cfg)
+	if endpoint == "" || w.userNamedVault(cfg) {
+		return true
+	}
+	pins, err := trust.At(w.Getenv)
+	dir, plain := w.plainGitDir()
+	if err != nil || !plain || !isOwn(w.Top) || !isOwn(dir) { // git decides whose it is
+		return false
+	}
+	pinned, err := pins.Of(dir)
+	return err == nil && slices.Contains(pinned, endpoint)
 }
 
 // firstUse agrees to endpoint and to the configuration's other vaults at once:

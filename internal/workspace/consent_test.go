@@ -438,3 +438,27 @@ func TestSilent(t *testing.T) {
 		t.Errorf("what was trusted: %v; want it in HOME", err)
 	}
 }
+
+// TestOpenAhead: a vault is opened ahead, once, if it is known that the user agreed.
+func TestOpenAhead(t *testing.T) {
+	t.Parallel()
+	p := newRemote(t)
+	w := p.open()
+	w.OpenAhead(t.Context())
+	if len(p.vaults.opened)+len(p.user.notices)+len(p.user.questions) > 0 {
+		t.Errorf("nothing is trusted, but opened %q, said %q, asked %q", p.vaults.opened, p.user.notices, p.user.questions)
+	}
+
+	p.env["ENVDRIFT_TRUST"] = "https://a.example"
+	w = p.open()
+	w.OpenAhead(t.Context())
+	w.OpenAhead(t.Context())
+	store, err := w.Vault(t.Context(), target(t, w, "a/.env"))
+	again, _ := w.Vault(t.Context(), target(t, w, "c/.env"))
+	if want := []string{"https://a.example"}; err != nil || again != store || !reflect.DeepEqual(p.vaults.opened, want) {
+		t.Errorf("Vault = %v, %v; then %v; opened %q, want %q", store, err, again, p.vaults.opened, want)
+	}
+	if want := "vault: vault https://a.example"; p.user.debugs[len(p.user.debugs)-1] != want {
+		t.Errorf("shown %q; want %q last, and once", p.user.debugs, want)
+	}
+}

@@ -72,10 +72,11 @@ type Workspace struct {
 	root    *os.Root // of Top
 	inRepo  bool
 	repo    *gitops.Repo
-	heads   map[string]headVersion // what ReadHead found
-	others  []keyring.LocalKey     // what AllLocalKeys found beside the mapped files
-	parsed  *sync.Map              // keys files by path: deriving public keys takes long
-	stores  map[string]openedStore
+	ahead   func() (*gitops.Repo, error) // what repo will be, if GitAhead opens it
+	heads   map[string]headVersion       // what ReadHead found
+	others  []keyring.LocalKey           // what AllLocalKeys found beside the mapped files
+	parsed  *sync.Map                    // keys files by path: deriving public keys takes long
+	stores  map[string]*openedStore
 	agreed  *agreements
 
 	near     map[string][]config.Mapping // by the folder in which they may name a file
@@ -91,7 +92,7 @@ func Open(o Options) (*Workspace, error) {
 	if o.UI == nil {
 		o.UI = silent{}
 	}
-	w := &Workspace{options: o, stores: map[string]openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
+	w := &Workspace{options: o, stores: map[string]*openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
 	w.options.Overrides.Getenv = w.Getenv
 	if o.Bare {
 		return w, w.openBare()
@@ -265,17 +266,31 @@ func (w *Workspace) Progress(what string) (done func()) { return w.options.UI.Pr
 func (w *Workspace) Debug(format string, args ...any) { w.options.UI.Debug(format, args...) }
 
 // Git opens the repository, or returns nil where there is none.
-func (w *Workspace) Git(ctx context.Context) (*gitops.Repo, error) {
+func (w *Workspace) Git(ctx context.Context) (repo *gitops.Repo, err error) {
 	if w.repo != nil || !w.inRepo {
 		return w.repo, nil
 	}
-	var err error
-	if w.options.Bare {
-		w.repo, err = gitops.OpenBare(ctx, w.Top, w.environ())
+	if w.ahead != nil {
+		w.repo, err = w.ahead()
 	} else {
-		w.repo, err = w.options.Git.Open(ctx, w.Top, w.environ())
+		w.repo, err = w.openGit(ctx)
 	}
 	return w.repo, err
+}
+
+func (w *Workspace) openGit(ctx context.Context) (*gitops.Repo, error) {
+	if w.options.Bare {
+		return gitops.OpenBare(ctx, w.Top, w.environ())
+	}
+	return w.options.Git.Open(ctx, w.Top, w.environ())
+}
+
+// GitAhead opens the repository while the caller goes on.
+func (w *Workspace) GitAhead(ctx context.Context) {
+	if w.repo == nil && w.ahead == nil && w.inRepo {
+		w.ahead = sync.OnceValues(func() (*gitops.Repo, error) { return w.openGit(ctx) })
+		go func() { _, _ = w.ahead() }()
+	}
 }
 
 // GitIn opens the repository of another directory, such as a submodule.
@@ -418,32 +433,63 @@ func (w *Workspace) Vault(ctx context.Context, t mapping.Target) (vault.Store, e
 		return nil, err
 	}
 	key := w.vaultID(cfg)
-	if o, done := w.stores[key]; done {
-		return o.store, o.err
+	o, known := w.stores[key]
+	if !known {
+		o = w.opening(ctx, cfg)
+		if refused := w.trusts(ctx, cfg); refused != nil {
+			o.open = func() (vault.Store, error) { return nil, refused }
+		}
+		w.stores[key] = o
 	}
-	if w.holdsVault(cfg) && w.inGit {
-		if cfg.Files, err = fs.Sub(w.Tree, w.Base); err != nil {
-			return nil, err
+	store, err := o.open()
+	if err == nil && !o.shown {
+		o.shown = true
+		w.options.UI.Debug("vault: %s", store)
+	}
+	return store, err
+}
+
+// opening returns a store that is opened when it is first needed.
+func (w *Workspace) opening(ctx context.Context, cfg vault.Config) *openedStore {
+	return &openedStore{open: sync.OnceValues(func() (vault.Store, error) {
+		if w.holdsVault(cfg) && w.inGit {
+			var err error
+			if cfg.Files, err = fs.Sub(w.Tree, w.Base); err != nil {
+				return nil, err
+			}
+		}
+		cfg.Getenv, cfg.Notice = w.Getenv, func(text string) { w.options.UI.Notice("%s", text) }
+		return w.options.OpenVault(ctx, cfg)
+	})}
+}
+
+// OpenAhead opens the vaults of the mappings that were asked for, while the caller goes
+// on: their programs take a while to start. It opens none of which the user must agree
+// that it gets credentials.
+func (w *Workspace) OpenAhead(ctx context.Context) {
+	mappings, _ := w.Select() // the caller meets the error
+	for _, m := range mappings {
+		cfg, err := w.Config.VaultOf(m)
+		if err != nil || w.holdsVault(cfg) {
+			continue
+		}
+		key := w.vaultID(cfg)
+		if _, known := w.stores[key]; !known && w.trustsAlready(cfg) {
+			o := w.opening(ctx, cfg)
+			w.stores[key] = o
+			go func() { _, _ = o.open() }()
 		}
 	}
-	cfg.Getenv, cfg.Notice = w.Getenv, func(text string) { w.options.UI.Notice("%s", text) }
-	var o openedStore
-	if o.err = w.trusts(ctx, cfg); o.err == nil {
-		o.store, o.err = w.options.OpenVault(ctx, cfg)
-	}
-	if o.err == nil {
-		w.options.UI.Debug("vault: %s", o.store)
-	}
-	w.stores[key] = o
-	return o.store, o.err
 }
 
 // Close ends what the vaults that were opened have running, before a program takes
 // the place of this one: it would have children that it did not start.
 func (w *Workspace) Close() (err error) {
 	for id, o := range w.stores {
-		if c, ok := o.store.(io.Closer); ok {
-			err = errors.Join(err, c.Close())
+		if store, _ := o.open(); store != nil {
+			if c, ok := store.(io.Closer); ok {
+				err = errors.Join(err, c.Close())
+			}
 		}
 		delete(w.stores, id)
 	}
@@ -533,8 +579,8 @@ func (w *Workspace) CheckVault(ctx context.Context, t mapping.Target) error {
 
 // An openedStore is a vault, or why there is none: the user is not asked twice.
 type openedStore struct {
-	store vault.Store
-	err   error
+	open  func() (vault.Store, error) // the same at each call
+	shown bool
 }
 
 // Fetch asks the vaults for the keys of targets, in the order of these, and
