@@ -31,6 +31,7 @@ type Document struct {
 	text    []byte // data, or its decoded text if it is UTF-16
 	entries []Entry
 	plain   func(name string) bool // of [Document.Keeping]; nil for no names
+	public  *publicKeys            // shared by copies
 }
 
 // An Entry is one assignment of a document.
@@ -50,7 +51,7 @@ func Parse(data []byte) *Document { return parse(slices.Clone(data)) }
 
 // parse is [Parse] for data that nobody else has.
 func parse(data []byte) *Document {
-	d := &Document{data: data, text: data}
+	d := &Document{data: data, text: data, public: &publicKeys{}}
 	if isUTF16(data) && byteOrder(data) == binary.LittleEndian { // dotenvx reads no other
 		d.text = decodeUTF16(data)
 	}

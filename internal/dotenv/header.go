@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/envdrift/envdrift/internal/ecies"
 )
@@ -43,6 +45,19 @@ var ErrOtherKey = errors.New("declares another public key")
 // a [*HeaderError] for each value that is not a public key; the others are
 // returned nevertheless.
 func (d *Document) PublicKeys() ([]Header, error) {
+	d.public.once.Do(func() { d.public.headers, d.public.err = d.parsePublicKeys() })
+	return slices.Clone(d.public.headers), d.public.err
+}
+
+// publicKeys are what PublicKeys found: finding the points takes long, and a command
+// asks for them several times.
+type publicKeys struct {
+	once    sync.Once
+	headers []Header
+	err     error
+}
+
+func (d *Document) parsePublicKeys() ([]Header, error) {
 	var names []string
 	last := map[string]Entry{}
 	for _, e := range d.entries {
