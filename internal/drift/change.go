@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -86,22 +87,36 @@ func (e *ChangedError) Error() string {
 // returns where.
 type BackupFunc func(file string, old []byte) (where string, err error)
 
+// together is how many files are written in one group: as many temporary files a
+// kill may leave.
+const together = 64
+
 // Apply writes what the changes say, at most workers files at a time, and
 // records in each how it went. The caller has the clone's lock. A failure
 // concerns only its change. If ctx ends, the remaining changes are not made and
 // are Failed.
 func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc, workers int) {
+	var writes []*Change
+	for i := range changes {
+		if changes[i].Write {
+			writes = append(writes, &changes[i])
+		}
+	}
+	for group := range slices.Chunk(writes, together) {
+		applyTogether(ctx, root, group, keep, workers)
+	}
+	propagateFailure(changes)
+}
+
+func applyTogether(ctx context.Context, root *os.Root, group []*Change, keep BackupFunc, workers int) {
+	planned := make([]*atomicfile.Replacement, len(group))
 	var g errgroup.Group
 	g.SetLimit(max(workers, 1))
-	for i := range changes {
-		c := &changes[i]
-		if !c.Write {
-			continue
-		}
+	for i, c := range group {
 		g.Go(func() error {
 			err := ctx.Err()
 			if err == nil {
-				err = apply(root, c, keep)
+				planned[i], err = plan(root, c, keep)
 			}
 			if err != nil {
 				c.Action, c.Err = Failed, err
@@ -110,7 +125,14 @@ func Apply(ctx context.Context, root *os.Root, changes []Change, keep BackupFunc
 		})
 	}
 	_ = g.Wait()
-	propagateFailure(changes)
+	atomicfile.ReplaceAll(root, slices.DeleteFunc(slices.Clone(planned), func(r *atomicfile.Replacement) bool { return r == nil }), workers)
+	for i, c := range group {
+		if r := planned[i]; r != nil {
+			if err := c.written(root, r.Err); err != nil {
+				c.Action, c.Err = Failed, err
+			}
+		}
+	}
 }
 
 // propagateFailure marks changes as failed whose content another change was to
@@ -129,19 +151,20 @@ func propagateFailure(changes []Change) {
 	}
 }
 
-func apply(root *os.Root, c *Change, keep BackupFunc) error {
+// plan returns how to write a change, or nil if the file is as it should be.
+func plan(root *os.Root, c *Change, keep BackupFunc) (*atomicfile.Replacement, error) {
 	now, err := atomicfile.ReadFile(root.FS(), c.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		now, err = nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now != nil && bytes.Equal(now, c.New) {
-		return nil // another run did the same
+		return nil, nil // another run did the same
 	}
 	if !bytes.Equal(now, c.Old) || (now == nil) != (c.Old == nil) {
-		return &ChangedError{c.File}
+		return nil, &ChangedError{c.File}
 	}
 	perm := fs.FileMode(0o644)
 	if c.Private {
@@ -150,11 +173,15 @@ func apply(root *os.Root, c *Change, keep BackupFunc) error {
 	if c.Keep {
 		where, err := keep(c.File, c.Old)
 		if err != nil {
-			return fmt.Errorf("keep a backup: %w", err)
+			return nil, fmt.Errorf("keep a backup: %w", err)
 		}
 		c.Backup = where
 	}
-	err = atomicfile.Replace(root, c.File, c.Old, c.New, perm, c.Private)
+	return &atomicfile.Replacement{Name: c.File, Old: c.Old, Data: c.New, Perm: perm, Private: c.Private}, nil
+}
+
+// written returns the error of a change, given that of writing it.
+func (c *Change) written(root *os.Root, err error) error {
 	if !errors.Is(err, atomicfile.ErrChanged) {
 		return err
 	}
