@@ -46,11 +46,13 @@ func (w *Workspace) Adopt(ctx context.Context, files []string) []Adopted {
 		}
 	}
 	err := w.ReadHead(ctx, files)
+	var storing adoptions
 	stored := map[[2]string]bool{}
 	// All at once: of a vault that does not answer, each would have to wait.
 	for i, held := range w.FetchToCheck(ctx, targets) {
 		a, name := asked[i], [2]string{held.Vault, targets[i].Mapping.SecretName}
 		if stored[name] { // a secret that several mappings share
+			storing.finish(ctx, w)
 			held = w.FetchToCheck(ctx, targets[i:i+1])[0]
 		}
 		a.Vault = held.Vault
@@ -60,11 +62,29 @@ func (w *Workspace) Adopt(ctx context.Context, files []string) []Adopted {
 		case held.Err != nil && !errors.Is(held.Err, vault.ErrNotFound):
 			a.Err = held.Err
 		default:
-			a.Err = w.adopt(ctx, a, held)
-			stored[name] = stored[name] || a.Stored
+			before := len(storing.of)
+			a.Err = w.adopt(ctx, a, held, &storing)
+			stored[name] = stored[name] || a.Stored || len(storing.of) > before
 		}
 	}
+	storing.finish(ctx, w)
 	return done
+}
+
+// adoptions are keys that are still to be stored.
+type adoptions struct {
+	of     []*Adopted
+	pushes []Push
+	held   []keyring.Answer
+}
+
+// finish stores them, several at a time: some vaults take seconds.
+func (s *adoptions) finish(ctx context.Context, w *Workspace) {
+	for i, p := range w.pushAll(ctx, s.pushes, s.held, false) {
+		a := s.of[i]
+		a.Stored, a.Version, a.Err = p.Stored, p.Version, p.Err
+	}
+	*s = adoptions{}
 }
 
 // adoptable returns the target of a file that is encrypted, or can be.
@@ -94,8 +114,9 @@ func checkValues(doc *dotenv.Document) error {
 	return nil
 }
 
-// adopt does with one file what Adopt does. held is what the vault has.
-func (w *Workspace) adopt(ctx context.Context, a *Adopted, held keyring.Answer) error {
+// adopt does with one file what Adopt does, but for storing the key. held is what the
+// vault has.
+func (w *Workspace) adopt(ctx context.Context, a *Adopted, held keyring.Answer, storing *adoptions) error {
 	if len(drift.UnknownKeys(a.Target.Doc, nil)) > 0 { // it declares a key: without that, nothing is encrypted for it
 		if _, err := w.keyToStore(ctx, a.Target, held); err != nil {
 			return err
@@ -124,9 +145,9 @@ func (w *Workspace) adopt(ctx context.Context, a *Adopted, held keyring.Answer) 
 		return err
 	}
 	if p.Keys.Reveal() != held.Keys.Reveal() {
-		a.Stored, a.Version, err = w.Push(ctx, p, held, false)
+		storing.of, storing.pushes, storing.held = append(storing.of, a), append(storing.pushes, p), append(storing.held, held)
 	}
-	return err
+	return nil
 }
 
 // keyToStore returns the key of a file, which is that of the vault or is local. The

@@ -173,6 +173,7 @@ type memory struct {
 	secrets map[string]string
 	err     error // of every request
 	lies    bool  // loses what is written
+	onPut   func()
 
 	mu    sync.Mutex
 	asked []string
@@ -196,6 +197,9 @@ func (m *memory) Get(_ context.Context, name string) (vault.Secret, error) {
 }
 
 func (m *memory) Put(_ context.Context, name string, value secret.Value, _ string) (string, error) {
+	if m.onPut != nil {
+		m.onPut()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err == nil && !m.lies {

@@ -152,10 +152,14 @@ func (w *Workspace) PushAll(ctx context.Context, pushes []Push, force bool) []Pu
 	for i, p := range pushes {
 		targets[i] = p.Target
 	}
-	held := w.FetchToCheck(ctx, targets)
+	return w.pushAll(ctx, pushes, w.FetchToCheck(ctx, targets), force)
+}
+
+// pushAll is PushAll for a caller who knows what the vaults hold.
+func (w *Workspace) pushAll(ctx context.Context, pushes []Push, held []keyring.Answer, force bool) []Pushed {
 	secrets := map[[2]string][]int{}
-	for i, t := range targets {
-		name := [2]string{held[i].Vault, t.Mapping.SecretName}
+	for i, p := range pushes {
+		name := [2]string{held[i].Vault, p.Target.Mapping.SecretName}
 		secrets[name] = append(secrets[name], i)
 	}
 	pushed := make([]Pushed, len(pushes))
@@ -165,7 +169,7 @@ func (w *Workspace) PushAll(ctx context.Context, pushes []Push, force bool) []Pu
 		g.Go(func() error {
 			for n, i := range same {
 				if n > 0 { // the one before may have changed it
-					held[i] = keyring.Fetch(ctx, w.Vault, targets[i:i+1], 1)[0]
+					held[i] = keyring.Fetch(ctx, w.Vault, []mapping.Target{pushes[i].Target}, 1)[0]
 				}
 				r := &pushed[i]
 				r.Vault = held[i].Vault
