@@ -100,7 +100,11 @@ func kindOf(s *age.Stanza) string {
 // plugin, which may be any number of stanzas.
 func (r Reader) kind() string {
 	switch r.recipient.(type) {
-	case *age.X25519Recipient, *age.HybridRecipient, *agessh.Ed25519Recipient, *agessh.RSARecipient:
+	case *age.X25519Recipient:
+		return "X25519"
+	case *age.HybridRecipient:
+		return "mlkem768x25519"
+	case *agessh.Ed25519Recipient, *agessh.RSARecipient:
 		if stanzas, err := r.recipient.Wrap(make([]byte, 16)); err == nil && len(stanzas) == 1 {
 			return kindOf(stanzas[0])
 		}
@@ -165,17 +169,18 @@ func (r Reader) short() string {
 func (h *header) compare(name string, readers, past []Reader) Access {
 	a := Access{Secret: name, Recorded: h.recorded}
 	if h.recorded {
+		has := map[string]bool{}
 		for _, r := range readers {
-			if !slices.Contains(h.tags, tagOf(r.Key)) {
+			tag := tagOf(r.Key)
+			if has[tag] = true; !slices.Contains(h.tags, tag) {
 				a.Missing = append(a.Missing, r)
 			}
 		}
 		for _, tag := range h.tags {
-			has := func(r Reader) bool { return tagOf(r.Key) == tag }
-			if slices.ContainsFunc(readers, has) {
+			if has[tag] {
 				continue
 			}
-			if i := slices.IndexFunc(past, has); i >= 0 {
+			if i := slices.IndexFunc(past, func(r Reader) bool { return tagOf(r.Key) == tag }); i >= 0 {
 				a.Former = append(a.Former, past[i])
 			} else {
 				a.More++
