@@ -189,8 +189,10 @@ func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 		defer cancel()
 	}
 	for i, answer := range fetch(asking, ask, c.memo) {
-		f := ask[i]
-		f.decide(ctx, answer)
+		ask[i].Vault, ask[i].Keys, ask[i].Err = answer.Vault, answer.Keys, answer.Err
+	}
+	decide(ctx, ask)
+	for _, f := range ask {
 		if c.rev == "" { // a later commit may have re-encrypted the vault
 			f.checkReaders(ctx)
 		}

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -271,11 +274,18 @@ func (f *File) checkAlone() {
 	}
 }
 
-// decide decides on a file when the vault has answered.
-func (f *File) decide(ctx context.Context, answer keyring.Answer) {
-	f.Vault, f.Keys, f.Err = answer.Vault, answer.Keys, answer.Err
-	if f.Err == nil {
-		f.prove()
+// decide decides on files when the vaults have answered. They are proven on all cores:
+// each has too few values for that.
+func decide(ctx context.Context, files []*File) {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, f := range files {
+		if f.Err == nil {
+			g.Go(func() error { f.prove(); return nil })
+		}
+	}
+	_ = g.Wait()
+	for _, f := range files {
 		f.compareAgreed(ctx)
 	}
 }

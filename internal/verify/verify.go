@@ -423,12 +423,15 @@ func ofTargets(w *workspace.Workspace, targets []mapping.Target) []*File {
 func (r *run) prove(ctx context.Context, files []*File) []*File {
 	r.compareWithHead(ctx, files)
 	answers := fetch(ctx, files, r.memo)
+	var open []*File
 	for i, f := range files {
-		if f.Err != nil {
-			f.Vault = answers[i].Vault
-			continue
+		if f.Vault = answers[i].Vault; f.Err == nil {
+			f.Keys, f.Err = answers[i].Keys, answers[i].Err
+			open = append(open, f)
 		}
-		f.decide(ctx, answers[i])
+	}
+	decide(ctx, open)
+	for _, f := range open {
 		f.checkReaders(ctx)
 		if r.scope.Staged {
 			f.unstagedVault(ctx, r.work)
