@@ -43,8 +43,8 @@ type Event struct {
 	// state of the finished rebase.
 	EndsRebase bool
 
-	texts    []string // of the hook file, the newest first
-	ask      string   // what the hook file asks git for, besides the places
+	texts    func() []string // of the hook file, the newest first
+	ask      string          // what the hook file asks git for, besides the places
 	prefetch func(printed []byte, args []string) gitops.Prefetched
 }
 

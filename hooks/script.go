@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // chainedSuffix ends the name of the hook that envdrift's replaced. The name is
@@ -13,11 +14,15 @@ const chainedSuffix = ".envdrift-chained"
 // The texts that this package writes, or wrote: the newest first. Earlier ones
 // stay in the list so that they are still recognized as envdrift's.
 var (
-	preTexts      = withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
-	patchTexts    = []string{says(preTexts[0], "patch", "git -c core.hooksPath=/dev/null am --continue")}
-	pushTexts     = []string{says(pushText, "push", "git push --no-verify")}
-	checkoutTexts = withEarlier(checkoutText, postText)
-	postTexts     = withEarlier(postText)
+	preTexts = sync.OnceValue(func() []string {
+		return withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+	})
+	patchTexts = sync.OnceValue(func() []string {
+		return []string{says(preTexts()[0], "patch", "git -c core.hooksPath=/dev/null am --continue")}
+	})
+	pushTexts     = sync.OnceValue(func() []string { return []string{says(pushText, "push", "git push --no-verify")} })
+	checkoutTexts = sync.OnceValue(func() []string { return withEarlier(checkoutText, postText) })
+	postTexts     = sync.OnceValue(func() []string { return withEarlier(postText) })
 )
 
 // find sets envdrift to the one in PATH, unless that is in the repository, at
@@ -146,7 +151,10 @@ func script(name, self string) string { return fill(texts(name)[0], name, self) 
 // which envdrift takes no part.
 func texts(name string) []string {
 	event, _ := EventNamed(name)
-	return event.texts
+	if event.texts == nil {
+		return nil
+	}
+	return event.texts()
 }
 
 func fill(text, name, self string) string {
