@@ -2,10 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
-	"github.com/envdrift/envdrift/internal/lazy"
 )
 
 // keyLines returns the line of every key, section and element of a list of
@@ -63,13 +63,19 @@ func join(section, key string) string {
 
 func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
-var bareKey = lazy.Regexp(`^[A-Za-z0-9_-]+$`)
-
 // keyOf returns the key that a statement sets or opens; nil for a comment.
 func keyOf(statement string) toml.Key {
 	name, _, _ := strings.Cut(statement, "=")
-	if name = strings.TrimSpace(name); bareKey().MatchString(name) {
-		return toml.Key{name} // most are: no need to parse
+	if name = strings.TrimSpace(name); name == "" || name[0] == '#' {
+		return nil
+	}
+	if inner, ok := insideOf(name, "[[", "]]"); ok {
+		name = inner
+	} else if inner, ok := insideOf(name, "[", "]"); ok {
+		name = inner
+	}
+	if parts := strings.Split(name, "."); !slices.ContainsFunc(parts, func(part string) bool { return !isBare(part) }) {
+		return parts // most are: no need to parse
 	}
 	var ignored map[string]any
 	meta, err := toml.Decode(statement, &ignored)
@@ -77,6 +83,17 @@ func keyOf(statement string) toml.Key {
 		return nil
 	}
 	return meta.Keys()[0]
+}
+
+func insideOf(s, opening, closing string) (inner string, ok bool) {
+	inner, opened := strings.CutPrefix(s, opening)
+	inner, closed := strings.CutSuffix(inner, closing)
+	return inner, opened && closed
+}
+
+// isBare reports whether a part of a key needs no quotes.
+func isBare(part string) bool {
+	return part != "" && strings.Trim(part, "-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // cutStatement cuts off the first statement: the text up to a line end that is

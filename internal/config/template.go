@@ -64,7 +64,7 @@ func AddMapping(file string, data []byte, o Overrides, m Mapping) ([]byte, error
 
 // tomlKey returns a key, in quotes if it needs them.
 func tomlKey(s string) string {
-	if bareKey().MatchString(s) {
+	if isBare(s) {
 		return s
 	}
 	return quoted(s)
