@@ -14,7 +14,9 @@ import (
 //	go test ./cmd/envdrift -run '^$' -bench Exec -benchtime 100x
 func BenchmarkExec(b *testing.B) {
 	self := filepath.Join(b.TempDir(), "envdrift")
-	if out, err := exec.Command("go", "build", "-o", self, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", self, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the README says
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	few, many := newTeam(b, 1, 20), newTeam(b, 1, 1000)
