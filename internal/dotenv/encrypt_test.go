@@ -186,10 +186,11 @@ func (v encryptVector) testDecrypt(t *testing.T, version string) {
 		t.Errorf("Decrypt changes %q to %q", locked.Frame(), got.Frame())
 	}
 	// 1.51.4 writes the plaintext as it is, even between quotes that cannot
-	// contain it, and with LF in a CRLF file. 2.38.2 expands it and runs
+	// contain it (25, 26), and with LF in a CRLF file. 2.38.2 expands it and runs
 	// commands, so it cannot be compared with.
 	theirs := readFile(t, "encryptfile", v.name, "v1_51_4.decrypted.env")
 	if version == "v1_51_4" && !kept && v.name != "12-crlf-multiline-and-empty" && v.name != "24-backslashes" &&
+		v.name != "25-inner-quotes" && v.name != "26-json" &&
 		!bytes.Equal(got.Bytes(), theirs) {
 		t.Errorf("Decrypt = %q; want %q", got.Bytes(), theirs)
 	}

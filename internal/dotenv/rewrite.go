@@ -3,7 +3,6 @@ package dotenv
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +20,8 @@ type change struct {
 	anyQuote bool
 	// literal reports that the value must be in single quotes.
 	literal bool
+	// fresh reports that the entry is new, so that nobody chose its quotes.
+	fresh bool
 }
 
 // A QuoteError reports a value that cannot be written so that it reads back as
@@ -144,59 +145,4 @@ func (c change) allows(from, to byte) bool {
 		return to == '\''
 	}
 	return c.anyQuote || (from == '\'') == (to == '\'')
-}
-
-// spellings yields ways to write a value, the best first: as it was written
-// before, with the entry's quotes, with quotes that do not occur in it, and so
-// on. The caller must find out which of them read back. Line ends become eol.
-func spellings(e Entry, c change, eol string) iter.Seq[string] {
-	quotes := []byte{'"', '\'', '`', bare}
-	slices.SortStableFunc(quotes, func(a, b byte) int { return rank(c.value, a) - rank(c.value, b) })
-	own := byte(bare)
-	if e.quoted {
-		own = e.Quote
-	}
-	return func(yield func(string) bool) {
-		if c.raw != "" && !yield(c.raw) {
-			return
-		}
-		for _, q := range slices.Insert(quotes, 0, own) {
-			if !yield(quote(q, c.value, eol)) {
-				return
-			}
-		}
-		// On one line, where a quote inside does not end it: a value
-		// that begins with a quote and contains a CR reads back from
-		// nothing else.
-		if !yield(`"` + strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(c.value) + `"`) {
-			return
-		}
-		// dotenvx unescapes this only since 2.12.
-		yield(quote('\'', strings.ReplaceAll(c.value, `'`, `\'`), eol))
-	}
-}
-
-const bare = 0 // no quotes
-
-func rank(value string, quote byte) int {
-	switch {
-	case quote == bare:
-		return 1
-	case strings.IndexByte(value, quote) >= 0:
-		return 2
-	}
-	return 0
-}
-
-// quote returns value in quotes. Only double quotes can contain a CR, as \r;
-// unescaped it would read as a line end, or become part of one.
-func quote(q byte, value, eol string) string {
-	if q == '"' {
-		value = strings.ReplaceAll(value, "\r", `\r`)
-	}
-	value = strings.ReplaceAll(value, "\n", eol)
-	if q == bare {
-		return value
-	}
-	return string(q) + value + string(q)
 }

@@ -144,7 +144,7 @@ func TestEncryptDecrypt(t *testing.T) {
 		again               string // after decryption, if not plain
 	}{
 		{name: "colon", plain: "A: x # c\nB=2\n", locked: "A: <x> # c\nB=<2>\n"},
-		{name: "escaped single quote", plain: `A='it\'s'`, locked: `A='<it's>'`, again: `A='it's'`},
+		{name: "escaped single quote", plain: `A='it\'s'`, locked: `A='<it's>'`, again: `A="it's"`},
 		{name: "look-alike in another value", plain: "C=\"\nA=1\n\"\nA=1\n", locked: "C=\"<\nA=1\n>\"\nA=<1>\n"},
 		{name: "each occurrence", plain: "A=1\nA=1\n", locked: "A=<1>\nA=<1>\n"},
 		{name: "CRLF", plain: "A=\"x\r\ny\"\r\n\r\nB=\r\n", locked: "A=\"<x\ny>\"\r\n\r\nB=<>\r\n"},
@@ -152,7 +152,7 @@ func TestEncryptDecrypt(t *testing.T) {
 		{name: "value on the line below", plain: "A=\n\n 'x' # c", locked: "A=\n\n '<x>' # c"},
 		{name: "empty before a comment", plain: "A=#x\nB= # x\nC: #y", locked: "A=<>#x\nB=<> # x\nC: <>#y"},
 		{name: "open quotes", plain: "A='x$B\nB=\"y\n", locked: "A='<'x$B>'\nB=<\"y>\n", again: "A=''x$B'\nB=\"y\n"},
-		{name: "escapes", plain: `A="x\ny\r\t"`, locked: "A=\"<x\ny\r\t>\"", again: "A=\"x\ny\\r\t\""},
+		{name: "escapes", plain: `A="x\ny\r\t"`, locked: "A=\"<x\ny\r\t>\"", again: "A=\"x\\ny\\r\t\""},
 		{name: "backslash at the end", plain: "A='C:\\$d\\'\nB=2\n", locked: "A='<C:\\$d\\>'\nB=<2>\n"},
 		{name: "backslash before a later quote", plain: "A=`C:\\d\\\nB=`x`\n", locked: "A=<`C:\\d\\>\nB=`<x>`\n"},
 		{name: "never encrypted", plain: "A_PLAIN=1\nB=2\n", locked: "A_PLAIN=1\nB=<2>\n"},
@@ -219,8 +219,8 @@ func TestDecryptQuotes(t *testing.T) {
 		{"literal stays literal", "A='<>'\n", "$B\n'", "A='$B\n\\''\n"},
 		{"literal with a quote at a line's end", "A='<>'\n", "$B'\n", "A='$B\\'\n'\n"},
 		{"backslash n", "A=\"<>\"\n", `C:\new`, "A='C:\\new'\n"},
-		{"carriage return", "A='<>'\n", "x\r\ny\r", "A=\"x\\r\ny\\r\"\n"},
-		{"carriage return, CRLF file", "A=<>\r\n", "x\ry\n", "A=\"x\\ry\r\n\"\r\n"},
+		{"carriage return", "A='<>'\n", "x\r\ny\r", "A=\"x\\r\\ny\\r\"\n"},
+		{"carriage return, CRLF file", "A=<>\r\n", "x\ry\n", "A=\"x\\ry\\n\"\r\n"},
 		{"empty before a string", "A=<>\n'x'\n", "", "A=\"\"\n'x'\n"},
 		{"backslash and a later quote", "A='<>'\nx'\n", `$x\`, ""},
 		{"all quotes over lines", "A='<>'\n", "'\n\"\n`\n#", "A='\\'\n\"\n`\n#'\n"},
@@ -368,10 +368,10 @@ func TestSet(t *testing.T) {
 	tests := []struct {
 		name, src, variable, value, want string
 	}{
-		{"new", "A=1\n", "B", "x", "A=1\nB=\"x\"\n"},
-		{"new in an empty file", "", "B", "x", "B=\"x\"\n"},
-		{"new behind an open line", "A=1", "B", "x", "A=1\nB=\"x\"\n"},
-		{"new in a CRLF file", "A=1\r\n", "B", "x", "A=1\r\nB=\"x\"\r\n"},
+		{"new", "A=1\n", "B", "x", "A=1\nB=x\n"},
+		{"new in an empty file", "", "B", "x", "B=x\n"},
+		{"new behind an open line", "A=1", "B", "x", "A=1\nB=x\n"},
+		{"new in a CRLF file", "A=1\r\n", "B", "x", "A=1\r\nB=x\r\n"},
 		{"in place", "A = 1 # c\nB=2\n", "A", "x", "A = x # c\nB=2\n"},
 		{"the last counts", "A=1\nA=2\n", "A", "x", "A=1\nA=x\n"},
 		{"needs quotes", "A=1\n", "A", "has # hash", "A=\"has # hash\"\n"},

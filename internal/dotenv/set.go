@@ -76,7 +76,7 @@ func (d *Document) set(name, value string, literal bool) (*Document, error) {
 	}
 	for _, at := range []int{d.family(name), len(d.entries)} {
 		if out := d.insert(at, name); out != nil {
-			c.index = at
+			c.index, c.fresh = at, !ecies.IsEncrypted(value)
 			return out.rewrite([]change{c})
 		}
 	}

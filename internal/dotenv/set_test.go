@@ -14,14 +14,14 @@ import (
 func TestSetPlace(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, src, variable, want string }{
-		{name: "an empty file", variable: "A", want: "A=\"1\"\n"},
-		{name: "at the end", src: "A=2\nB=2\n", variable: "C", want: "A=2\nB=2\nC=\"1\"\n"},
-		{name: "without a line end", src: "A=2", variable: "C", want: "A=2\nC=\"1\"\n"},
-		{name: "below its family", src: "DB_HOST=h # host\n\nZ=2\n", variable: "DB_PORT", want: "DB_HOST=h # host\nDB_PORT=\"1\"\n\nZ=2\n"},
-		{name: "below the last of its family", src: "DB_A=2\nX=2\nDB_B='a\nb'\nZ=2\n", variable: "DB_C", want: "DB_A=2\nX=2\nDB_B='a\nb'\nDB_C=\"1\"\nZ=2\n"},
-		{name: "before a blank line", src: "DB_A=2\n\nZ=2\n", variable: "DB_C", want: "DB_A=2\nDB_C=\"1\"\n\nZ=2\n"},
-		{name: "a family of its own", src: "DB=2\nZ=2\n", variable: "DB_C", want: "DB=2\nZ=2\nDB_C=\"1\"\n"},
-		{name: "CRLF", src: "DB_A=2\r\nZ=2\r\n", variable: "DB_C", want: "DB_A=2\r\nDB_C=\"1\"\r\nZ=2\r\n"},
+		{name: "an empty file", variable: "A", want: "A=1\n"},
+		{name: "at the end", src: "A=2\nB=2\n", variable: "C", want: "A=2\nB=2\nC=1\n"},
+		{name: "without a line end", src: "A=2", variable: "C", want: "A=2\nC=1\n"},
+		{name: "below its family", src: "DB_HOST=h # host\n\nZ=2\n", variable: "DB_PORT", want: "DB_HOST=h # host\nDB_PORT=1\n\nZ=2\n"},
+		{name: "below the last of its family", src: "DB_A=2\nX=2\nDB_B='a\nb'\nZ=2\n", variable: "DB_C", want: "DB_A=2\nX=2\nDB_B='a\nb'\nDB_C=1\nZ=2\n"},
+		{name: "before a blank line", src: "DB_A=2\n\nZ=2\n", variable: "DB_C", want: "DB_A=2\nDB_C=1\n\nZ=2\n"},
+		{name: "a family of its own", src: "DB=2\nZ=2\n", variable: "DB_C", want: "DB=2\nZ=2\nDB_C=1\n"},
+		{name: "CRLF", src: "DB_A=2\r\nZ=2\r\n", variable: "DB_C", want: "DB_A=2\r\nDB_C=1\r\nZ=2\r\n"},
 		{name: "in place", src: "A=2 # a\nexport A='2'\n", variable: "A", want: "A=2 # a\nexport A='1'\n"},
 	}
 	for _, tt := range tests {
