@@ -91,6 +91,8 @@ func ParsePrivateKey(s string) (*PrivateKey, error) {
 	switch {
 	case s == "":
 		return nil, &KeyError{"private key", "empty"}
+	case strings.Trim(s, "\"'`") != s:
+		return nil, &KeyError{"private key", "in quotes; take them off"}
 	case len(s) != 64:
 		return nil, &KeyError{"private key", fmt.Sprintf("%d characters, want 64 hexadecimal digits", len(s))}
 	case err != nil:

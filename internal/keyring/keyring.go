@@ -40,7 +40,7 @@ const environment = "environment"
 func (r *Ring) Environ(environ map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
 		switch {
-		case strings.HasPrefix(name, dotenv.PrivatePrefix):
+		case strings.HasPrefix(name, dotenv.PrivatePrefix) && environ[name] != "":
 			r.add(name, secret.New(environ[name]), environment)
 		case strings.HasPrefix(name, dotenv.PublicPrefix):
 			if key, err := ecies.ParsePublicKey(environ[name]); err == nil {

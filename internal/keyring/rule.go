@@ -252,11 +252,14 @@ func (e *NoKeyError) Error() string {
 	}
 	text := fmt.Sprintf("%s: no private key: %s is neither in the environment nor in .env.keys, and %s",
 		e.File, strings.Join(e.Names, " or "), vaults)
-	if len(e.Held) > 0 && len(e.Public) > 0 {
+	switch {
+	case len(e.Held) > 0 && len(e.Public) > 0:
 		text = fmt.Sprintf("%s: no private key for %s; the local keys are", e.File, strings.Join(e.Public, ", "))
 		for i, held := range e.Held {
 			text += fmt.Sprintf("%s %s for %s", strings.Repeat(",", min(i, 1)), held.Name, held.Key.PublicKey().Short())
 		}
+	case len(e.Invalid) > 0:
+		text = fmt.Sprintf("%s: no private key, as %s", e.File, vaults)
 	}
 	for _, err := range e.Invalid {
 		text += fmt.Sprintf("; %v", err)

@@ -383,7 +383,7 @@ func TestRuleErrors(t *testing.T) {
 		{"others", b.ring("b|c"), "aa", "svc/.env: no private key for " + short('a') + "; the local keys are DOTENV_PRIVATE_KEY for " + short('b') + ", DOTENV_PRIVATE_KEY for " + short('c')},
 		{"several", b.ring(""), "two", "svc/.env: no private key: DOTENV_PRIVATE_KEY_X or DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file"},
 		{"several, and others", b.ring("c"), "two", "svc/.env: no private key for " + short('a') + ", " + short('b') + "; the local keys are DOTENV_PRIVATE_KEY for " + short('c')},
-		{"damaged", damaged, "aa", "svc/.env: no private key: DOTENV_PRIVATE_KEY is neither in the environment nor in .env.keys, and no mapping names the file; DOTENV_PRIVATE_KEY in environment: invalid private key"},
+		{"damaged", damaged, "aa", "svc/.env: no private key, as no mapping names the file; DOTENV_PRIVATE_KEY in environment: invalid private key"},
 	}
 	for _, tt := range tests {
 		q := b.request("", "nil", "")

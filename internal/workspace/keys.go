@@ -188,8 +188,23 @@ func (w *Workspace) Encrypt(ctx context.Context, q keyring.Request, p keyring.Pa
 	})
 	if ch.Write {
 		ch.AddNote(w.historyNote(ctx, q.File, q.Head))
+		ch.AddNote(w.otherKeyNote(q, p))
 	}
 	return ch
+}
+
+// otherKeyNote says that the local key by the name of the file's own is another one;
+// "" if it is not. Nobody here may be able to decrypt the file.
+func (w *Workspace) otherKeyNote(q keyring.Request, p keyring.Pair) string {
+	if !p.Declared || len(p.Keys) > 0 || q.Mapping.Ephemeral {
+		return ""
+	}
+	named := w.LocalKeys(q.File).Beside(path.Dir(q.File)).Named(p.Private)
+	if len(named) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("encrypted for %s, as the header says, but the local %s is for %s and does not decrypt it",
+		p.Public.Short(), p.Private, named[0].PublicKey().Short())
 }
 
 // PlanEncryption plans the encryption of the targets' files, in their order. The
