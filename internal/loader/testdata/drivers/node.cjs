@@ -2,6 +2,7 @@
 const fs = require('fs'), path = require('path'), url = require('url')
 const name = process.argv[2]
 const from = require('module').createRequire(process.env.LOADERS_NPM + '/')
+const files = fs.readFileSync(0, 'utf8').split('\n').filter(Boolean)
 const out = []
 const quiet = { info() {}, error() {} }
 
@@ -37,7 +38,7 @@ async function loader() {
 }
 
 loader().then(read => {
-  for (const file of fs.readFileSync(0, 'utf8').split('\n').filter(Boolean)) {
+  for (const file of files) {
     try {
       for (const [k, v] of Object.entries(read(file))) out.push(k + '=' + v + '\0')
     } catch (e) {
