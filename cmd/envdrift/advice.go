@@ -17,6 +17,7 @@ import (
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/leak"
+	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -90,6 +91,9 @@ func (c *cli) advice(err error) []string {
 	}
 	if e := (*workspace.TrackedKeysError)(nil); errors.As(err, &e) {
 		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours; or set env_keys_filename to a name of its own"}
+	}
+	if e := (*loader.SpellingError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine("exec -- PROGRAM") + "   gives a program any value, without a file"}
 	}
 	if e := (*workspace.ActivateError)(nil); errors.As(err, &e) {
 		if e.Forceable {

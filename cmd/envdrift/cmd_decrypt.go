@@ -9,6 +9,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/mapping"
 )
 
@@ -17,6 +18,7 @@ type decryptFlags struct {
 	stdout      bool
 	verifyVault bool
 	secret      string
+	loader      string
 	selection   dotenv.Selection
 }
 
@@ -39,6 +41,7 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
             -p azure --vault-url https://my.vault.azure.net --secret my-key`)
 	cmd.Arg("FILE", "Env files; default .env.").StringsVar(&f.files)
 	cmd.Flag("stdout", "Print the plaintext instead of writing it.").BoolVar(&f.stdout)
+	addFor(cmd, "With --stdout: print an env file that this loader reads; see envdrift env --list-loaders.", &f.loader)
 	cmd.Flag("verify-vault", "Prove that the vault's key decrypts the files; write nothing.").BoolVar(&f.verifyVault)
 	cmd.Flag("secret", "With --verify-vault: the secret's name, instead of the mapping's.").PlaceHolder("NAME").StringVar(&f.secret)
 	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
@@ -53,6 +56,12 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	}
 	if f.stdout && (c.json || f.verifyVault) {
 		return &usageError{err: errors.New("--stdout prints plaintext, --json and --verify-vault a report: choose one"), command: "decrypt"}
+	}
+	if !isLoader(f.loader) {
+		return &usageError{err: loaderError(f.loader), command: "decrypt"}
+	}
+	if f.loader != "" && !f.stdout {
+		return &usageError{err: errors.New("--for goes with --stdout"), command: "decrypt"}
 	}
 	if err := f.selection.Check(); err != nil {
 		return &usageError{err: err, command: "decrypt"}
@@ -78,16 +87,19 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 // configuration, no vault is asked, and what does not decrypt is printed as it is:
 // after an error git would show no diff at all. For a hook everything is: hook
 // managers take what "git diff" prints for a patch, keep it and apply it.
-func (c *cli) printPlaintext(ctx context.Context, name string, sel dotenv.Selection) error {
+func (c *cli) printPlaintext(ctx context.Context, name string, f decryptFlags) error {
 	_, byGit := c.env["GIT_PREFIX"]
 	_, inHook := c.env["GIT_INDEX_FILE"] // which git sets for the hooks of a commit
-	content, plain, err := c.work.Plaintext(ctx, name, sel, byGit)
+	content, plain, err := c.work.Plaintext(ctx, name, f.selection, byGit)
 	if byGit && inHook && content != nil {
 		plain, err = content, nil
 	}
 	if err != nil && byGit && content != nil {
 		c.say("envdrift: shown as it is: %s", c.message(err))
 		plain, err = content, nil
+	}
+	if l, ok := loader.Find(f.loader); ok && err == nil {
+		plain, err = c.work.ForLoader(l, name, plain)
 	}
 	if err == nil {
 		_, err = c.stdout.Write(plain)
@@ -97,7 +109,7 @@ func (c *cli) printPlaintext(ctx context.Context, name string, sel dotenv.Select
 
 func (c *cli) decryptFile(ctx context.Context, name string, f decryptFlags) error {
 	if f.stdout {
-		return c.printPlaintext(ctx, name, f.selection)
+		return c.printPlaintext(ctx, name, f)
 	}
 	file, err := c.work.Inside(name)
 	if err != nil {

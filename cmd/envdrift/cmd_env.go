@@ -17,7 +17,9 @@ import (
 	"github.com/envdrift/envdrift/internal/coredump"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
+	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner"
 	"github.com/envdrift/envdrift/runner/terminal"
 )
@@ -25,6 +27,8 @@ import (
 type envFlags struct {
 	environFlags
 	format string
+	loader string
+	list   bool
 	yes    bool
 }
 
@@ -38,16 +42,27 @@ files set. A value that the format cannot hold is an error; nothing is printed.
   json    one object                    docker  for docker run --env-file
   github  masks on standard output, values into the file $GITHUB_ENV
 
+With --for the output is an env file for one program that reads env files, such as
+docker or node: see --list-loaders, and docs/loaders.md.
+
 Statuses: 0 done · 1 could not · 2 wrong usage or configuration · 3 the vault
 could not be used
 Example:  eval "$(envdrift env -f .env.production)"`)
 	f.environFlags.add(cmd)
 	cmd.Flag("format", "shell, dotenv, json, docker or github.").Default("shell").EnumVar(&f.format, "shell", "dotenv", "json", "docker", "github")
+	addFor(cmd, "Write an env file that this loader reads.", &f.loader)
+	cmd.Flag("list-loaders", "List the loaders that --for knows; nothing else.").BoolVar(&f.list)
 	cmd.Flag("yes", "Print secrets even to a terminal.").Short('y').BoolVar(&f.yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		err := f.check()
 		switch {
 		case err != nil:
+		case f.list:
+			return c.listLoaders()
+		case !isLoader(f.loader):
+			err = loaderError(f.loader)
+		case f.loader != "" && (c.json || f.format != "shell"):
+			err = errors.New("--for decides about the format: leave out --json and --format")
 		case c.json && f.format != "shell":
 			err = errors.New("--json and --format exclude each other")
 		case terminal.IsTerminal(c.stdout) && !f.yes:
@@ -70,7 +85,9 @@ func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 		return err
 	}
 	var out []byte
-	switch {
+	switch l, ok := loader.Find(f.loader); {
+	case ok:
+		out, err = workspace.Lines(l, env.Given)
 	case c.json:
 		c.report.Data, err = jsonObject(env.Given)
 		return err
@@ -85,6 +102,29 @@ func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 	if err == nil {
 		_, err = c.stdout.Write(out)
 	}
+	return err
+}
+
+func addFor(cmd *kingpin.CmdClause, help string, name *string) {
+	cmd.Flag("for", help).PlaceHolder("LOADER").HintAction(loader.Names).StringVar(name)
+}
+
+func isLoader(name string) bool {
+	_, ok := loader.Find(name)
+	return ok || name == ""
+}
+
+func loaderError(name string) error {
+	return fmt.Errorf("--for: %q is none of %s", name, strings.Join(loader.Names(), ", "))
+}
+
+// listLoaders prints what --for knows.
+func (c *cli) listLoaders() error {
+	var out bytes.Buffer
+	for _, l := range loader.All() {
+		fmt.Fprintf(&out, "%-14s %s\n", l.Name, l.What)
+	}
+	_, err := c.stdout.Write(out.Bytes())
 	return err
 }
 

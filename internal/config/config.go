@@ -70,6 +70,7 @@ type Mapping struct {
 	VaultName   string
 	Profile     string
 	ActivateTo  string // relative to Folder
+	Loader      string // that reads what is at ActivateTo; "" for any
 	Ephemeral   bool
 	Plain       []string // patterns of names whose values stay plaintext
 	Line        int      // in the file

@@ -101,6 +101,7 @@ env_file = "config/postgresql.env"
 vault_name = "production-vault"
 profile = "local"
 activate_to = ".env"
+loader = "compose"
 ephemeral_keys = false
 plain = ["NEXT_PUBLIC_*"]
 
@@ -131,7 +132,7 @@ func TestParseEverything(t *testing.T) {
 		Mappings: []config.Mapping{
 			{SecretName: "myapp-key", Folder: "services/myapp", Ephemeral: true, Plain: []string{"LOG_LEVEL"}, Line: 49},
 			{SecretName: "team/local-key", Folder: ".", Environment: "development", EnvFile: "config/postgresql.env",
-				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 53},
+				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Loader: "compose", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 53},
 		},
 		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
 		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}},

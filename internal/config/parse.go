@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/envdrift/envdrift/internal/lazy"
+	"github.com/envdrift/envdrift/internal/loader"
 )
 
 // foreign are the sections that only the earlier tool knew.
@@ -286,6 +287,12 @@ func (c *Config) parseMapping(t *table) Mapping {
 		Ephemeral:   t.flag("ephemeral_keys", c.Sync.EphemeralKeys),
 		Plain:       append(slices.Clone(c.Sync.Plain), t.patterns("plain")...),
 		Line:        t.r.lineOf(t.where),
+	}
+	if t.has("loader") {
+		m.Loader = t.oneOf("loader", "", loader.Names()...)
+		if m.ActivateTo == "" {
+			t.fail("loader", "says what reads the copy that activate_to names, and there is none", "")
+		}
 	}
 	if IsCompanion(".env." + m.Env()) {
 		key := "environment"

@@ -25,6 +25,7 @@ type quoting struct {
 	dollar  bool     // a $ without a backslash is, or may be, a reference
 	special string   // further characters that must have a backslash
 	lines   bool     // the text may have several lines
+	joins   bool     // a backslash before a line end takes it away
 	closes  bool     // a backslash before the closing quote does not escape it
 }
 
@@ -93,7 +94,7 @@ func (q quoting) read(text string, quote byte) (string, bool) {
 			b.WriteByte(escaped(text[i]))
 		case c == '\\':
 			next := text[i+1]
-			if q.other == refuse || next == quote && q.other != drop {
+			if q.other == refuse || q.joins && next == '\n' || next == quote && q.other != drop {
 				return "", false
 			}
 			if q.other != drop {

@@ -65,13 +65,13 @@ var (
 	}
 
 	systemdText = syntax{
-		double: &quoting{escapes: "\"\\`$", other: pair, lines: true},
+		double: &quoting{escapes: "\"\\`$", other: pair, joins: true, lines: true},
 		single: &literal,
 		bare:   bareness{hash: nowhere, blanks: true, forbid: `\`},
 	}
 
 	shell = syntax{
-		double: &quoting{escapes: "\"\\`$", other: pair, dollar: true, special: "`", lines: true},
+		double: &quoting{escapes: "\"\\`$", other: pair, joins: true, dollar: true, special: "`", lines: true},
 		single: &literal,
 		bare:   bareness{hash: nowhere, forbid: "'\"\\`$#;&|<>()*?[]{}!~^"},
 		cr:     true,
@@ -146,23 +146,18 @@ func godotenv(raw string) (string, bool) {
 func systemd(raw string) (string, bool) {
 	value, ok := systemdText.read(raw)
 	control := func(r rune) bool { return (r < ' ' || r == 0x7f) && r != '\t' && r != '\n' }
-	return value, ok && !strings.ContainsFunc(value, control) && !strings.Contains(raw, "\\\n")
+	return value, ok && !strings.ContainsFunc(value, control)
 }
 
-// sh reads words of several parts, as of 'it'\”s', too.
+// sh also reads 'it'\''s', which is three words glued together.
 func sh(raw string) (string, bool) {
-	var value strings.Builder
-	for i, part := range strings.Split(raw, `'\''`) {
-		text, ok := shell.read(part)
-		if !ok || strings.Contains(part, "\\\n") {
-			return "", false
+	if last := len(raw) - 1; last > 0 && raw[0] == '\'' && raw[last] == '\'' {
+		value := strings.ReplaceAll(raw[1:last], `'\''`, "\x00")
+		if strings.Contains(value, "\x00") && !strings.Contains(raw, "\x00") && !strings.Contains(value, "'") {
+			return strings.ReplaceAll(value, "\x00", "'"), true
 		}
-		if i > 0 {
-			value.WriteByte('\'')
-		}
-		value.WriteString(text)
 	}
-	return value.String(), true
+	return shell.read(raw)
 }
 
 // ruby2 and ruby3 look for \n and \r before any other escape.

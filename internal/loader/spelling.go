@@ -22,7 +22,6 @@ func spellings(value string) iter.Seq[string] {
 				}
 			}
 		}
-		yield("'" + strings.ReplaceAll(value, "'", `'\''`) + "'")
 	}
 }
 

@@ -12,13 +12,20 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
 )
 
 // PlanCopy decides whether a copy may be written: never over a file of git's,
-// nor over one that envdrift did not write, unless force.
-func (w *Workspace) PlanCopy(ctx context.Context, c *drift.Change, remembered state.State, force bool) error {
+// nor over one that envdrift did not write, unless force. A copy for a loader is
+// written for that.
+func (w *Workspace) PlanCopy(ctx context.Context, c *drift.Change, remembered state.State, force bool) (err error) {
+	if l, ok := loader.Find(c.Mapping.Loader); ok {
+		if c.New, err = w.ForLoader(l, c.File, c.New); err != nil {
+			return err
+		}
+	}
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return err
