@@ -10,7 +10,7 @@ import (
 // A value has many spellings that this grammar reads alike, and few that every other
 // loader of env files does. docs/loaders.md has what they make of a spelling; the
 // choices here follow from that. None of them takes a value from a loader that read
-// it in the quotes that it would be in otherwise.
+// it in the quotes that somebody typed.
 
 // spellings yields ways to write a value, the best first. The caller must find out
 // which of them read back. Line ends become eol.
@@ -51,16 +51,19 @@ const bare = 0 // no quotes
 // better returns the quotes in which more loaders read a value than in own. Those of
 // a fresh entry nobody chose.
 func better(value string, own byte, fresh bool) (quote byte, ok bool) {
+	double, single := strings.Contains(value, `"`), strings.Contains(value, `'`)
 	switch {
 	case fresh && isPlain(value):
 		return bare, true // which docker needs
 	case fresh && strings.HasSuffix(value, `\`) && isLine(value) && escapes.Replace(value) == value:
 		return bare, true // a closing quote would be escaped, and the lines below lost
+	case fresh && !single && strings.ContainsAny(value, "\"\\`"):
+		return '\'', true // a shell would run what is between backticks in double quotes
 	case own == bare || !holdsRaw(value, own), isWrapped(value, own), own == '`' && strings.Contains(value, "$"):
 		return 0, false
-	case strings.Contains(value, `"`) && strings.Contains(value, `'`):
+	case double && single:
 		return bare, isLine(value) && (own != '\'' || !strings.Contains(value, `\`))
-	case strings.Contains(value, `"`):
+	case double:
 		return '\'', true
 	}
 	return '"', own != '\'' || !strings.Contains(value, `\`)

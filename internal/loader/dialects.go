@@ -95,7 +95,7 @@ var (
 		bare:   bareness{forbid: "$"},
 	}
 	javaText = syntax{
-		double: &quoting{closes: true},
+		double: &quoting{lines: true, closes: true},
 		bare:   bareness{blanks: true},
 	}
 
@@ -149,7 +149,7 @@ func systemd(raw string) (string, bool) {
 	return value, ok && !strings.ContainsFunc(value, control)
 }
 
-// sh also reads 'it'\''s', which is three words glued together.
+// sh also reads 'it'\”s', which is three words glued together.
 func sh(raw string) (string, bool) {
 	if last := len(raw) - 1; last > 0 && raw[0] == '\'' && raw[last] == '\'' {
 		value := strings.ReplaceAll(raw[1:last], `'\''`, "\x00")
@@ -208,8 +208,12 @@ func docker(raw string) (string, bool) {
 	return raw, !strings.ContainsAny(raw, "\n\r\x00") && utf8.ValidString(raw) && len(raw) < longest
 }
 
-// java, the library dotenv-java, takes a quote at the end of a line for a closing one.
+// java, the library dotenv-java, takes a quote at the end of a line for a closing one,
+// and a # for a comment in a value of several lines.
 func java(raw string) (string, bool) {
 	value, ok := javaText.read(raw)
-	return value, ok && !strings.HasSuffix(value, `"`)
+	if strings.HasSuffix(value, `"`) || strings.HasPrefix(value, "\n") || strings.Contains(value, "\n") && strings.Contains(value, "#") {
+		return "", false
+	}
+	return value, ok
 }

@@ -96,9 +96,9 @@ func random(seed uint64, n int) []testValue {
 	return values
 }
 
-// run has a command read files with these texts, each alone in a directory, and
-// returns what each sets: nil for one that it refuses.
-func run(t *testing.T, command string, texts []string) []map[string]string {
+// files writes texts into files, each alone in a directory, behind an empty one, and
+// returns their paths, one a line.
+func files(t *testing.T, texts []string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var paths strings.Builder
@@ -112,8 +112,15 @@ func run(t *testing.T, command string, texts []string) []map[string]string {
 		}
 		fmt.Fprintln(&paths, file)
 	}
+	return paths.String()
+}
+
+// run has a command read [files], and returns what each sets: nil for one that it
+// refuses.
+func run(t *testing.T, command, paths string) []map[string]string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), bin(t, command))
-	cmd.Stdin = strings.NewReader(paths.String())
+	cmd.Stdin = strings.NewReader(paths)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -121,8 +128,8 @@ func run(t *testing.T, command string, texts []string) []map[string]string {
 		t.Fatalf("%s: %v\n%.2000s", command, err, stderr.String())
 	}
 	results := split(out)
-	if len(results) != len(texts)+1 {
-		t.Fatalf("%s printed %d results for %d files", command, len(results), len(texts)+1)
+	if want := strings.Count(paths, "\n"); len(results) != want {
+		t.Fatalf("%s printed %d results for %d files", command, len(results), want)
 	}
 	for _, vars := range results[1:] {
 		for name := range results[0] { // of the program itself
@@ -167,9 +174,9 @@ func isRight(vars map[string]string, value string) bool {
 // value, whoever wrote it, and of random text.
 func TestModels(t *testing.T) {
 	each(t, func(t *testing.T, l Loader, command string) {
-		n := 400
+		n := 200
 		if slices.Contains(slow, command) {
-			n = 40
+			n = 20
 		}
 		var texts, want []string
 		add := func(raw string) {
@@ -187,7 +194,7 @@ func TestModels(t *testing.T) {
 		}
 		texts, want = distinct(texts, want)
 		wrong := 0
-		for i, vars := range run(t, command, texts) {
+		for i, vars := range run(t, command, files(t, texts)) {
 			if !isRight(vars, want[i]) {
 				if wrong++; wrong <= 5 {
 					t.Errorf("%s reads %q as %q; the model %q", command, texts[i], vars, want[i])
@@ -214,7 +221,7 @@ func TestLine(t *testing.T) {
 	each(t, func(t *testing.T, l Loader, command string) {
 		n := 2000
 		if slices.Contains(slow, command) {
-			n = 200
+			n = 100
 		}
 		var texts, want []string
 		refused := map[string]int{}
@@ -226,7 +233,7 @@ func TestLine(t *testing.T) {
 			}
 			texts, want = append(texts, between(line)), append(want, v.Value)
 		}
-		for i, vars := range run(t, command, texts) {
+		for i, vars := range run(t, command, files(t, texts)) {
 			if !isRight(vars, want[i]) {
 				t.Errorf("%s reads %q as %q", command, texts[i], vars)
 			}
