@@ -89,19 +89,19 @@ var builders = []struct {
 	word string
 	add  func(*cli, *kingpin.Application, map[string]command)
 }{
-	{"init", one((*cli).addInit)}, {"add", one((*cli).addAdd)}, {"hook", (*cli).addHook},
-	{"set", one((*cli).addSet)}, {"unset", one((*cli).addUnset)}, {"edit", one((*cli).addEdit)}, {"ls", one((*cli).addLs)}, {"get", one((*cli).addGet)},
-	{"exec", one((*cli).addExec)}, {"env", one((*cli).addEnv)}, {"pull", one((*cli).addPull)}, {"lock", one((*cli).addLock)},
-	{"encrypt", one((*cli).addEncrypt)}, {"decrypt", one((*cli).addDecrypt)},
-	{"verify", one((*cli).addVerify)}, {"check", one((*cli).addCheck)}, {"diff", one((*cli).addDiff)}, {"status", one((*cli).addStatus)},
-	{"doctor", one((*cli).addDoctor)}, {"repair", one((*cli).addRepair)}, {"resolve", one((*cli).addResolve)}, {"leak", one((*cli).addLeak)},
-	{"sync", one((*cli).addSync)}, {"vault-push", one((*cli).addVaultPush)}, {"vault-pull", one((*cli).addVaultPull)},
-	{"rotate", one((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", one((*cli).addTrust)}, {"vault", (*cli).addVault},
-	{"completion", one((*cli).addCompletion)}, {"man", one((*cli).addMan)}, {"version", one((*cli).addVersion)},
+	{"init", single((*cli).addInit)}, {"add", single((*cli).addAdd)}, {"hook", (*cli).addHook},
+	{"set", single((*cli).addSet)}, {"unset", single((*cli).addUnset)}, {"edit", single((*cli).addEdit)}, {"ls", single((*cli).addLs)}, {"get", single((*cli).addGet)},
+	{"exec", single((*cli).addExec)}, {"env", single((*cli).addEnv)}, {"pull", single((*cli).addPull)}, {"lock", single((*cli).addLock)},
+	{"encrypt", single((*cli).addEncrypt)}, {"decrypt", single((*cli).addDecrypt)},
+	{"verify", single((*cli).addVerify)}, {"check", single((*cli).addCheck)}, {"diff", single((*cli).addDiff)}, {"status", single((*cli).addStatus)},
+	{"doctor", single((*cli).addDoctor)}, {"repair", single((*cli).addRepair)}, {"resolve", single((*cli).addResolve)}, {"leak", single((*cli).addLeak)},
+	{"sync", single((*cli).addSync)}, {"vault-push", single((*cli).addVaultPush)}, {"vault-pull", single((*cli).addVaultPull)},
+	{"rotate", single((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", single((*cli).addTrust)}, {"vault", (*cli).addVault},
+	{"completion", single((*cli).addCompletion)}, {"man", single((*cli).addMan)}, {"version", single((*cli).addVersion)},
 	{"git", (*cli).addGit},
 }
 
-func one(add func(*cli, *kingpin.Application) (string, command)) func(*cli, *kingpin.Application, map[string]command) {
+func single(add func(*cli, *kingpin.Application) (string, command)) func(*cli, *kingpin.Application, map[string]command) {
 	return func(c *cli, app *kingpin.Application, commands map[string]command) {
 		name, run := add(c, app)
 		commands[name] = run

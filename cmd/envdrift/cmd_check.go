@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,7 +18,8 @@ func (c *cli) addCheck(app *kingpin.Application) (string, command) {
 Names are compared with those of .env.example or a similar template in the same
 folder or, if there is none, with each other: what is missing, what the template
 lacks, and what is empty. [check] in the configuration limits the names and says
-which are optional.
+which are optional. Of lines in plain text that a program of the repository reads
+otherwise than dotenvx, it warns.
 
 Statuses: 0 all alike · 1 they are not · 2 wrong usage or configuration
 Example:  envdrift check --format junit`)
@@ -48,11 +50,26 @@ Example:  envdrift check --format junit`)
 			}
 			c.add(row)
 		}
+		if err == nil || len(results) > 0 {
+			err = errors.Join(err, c.warnOfMisreads())
+		}
 		if len(results) > 0 {
 			c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %s complete", alike, report.Plural(compared, "env file"))
 		}
 		return err
 	}
+}
+
+// warnOfMisreads reports lines that a program reads otherwise than dotenvx.
+func (c *cli) warnOfMisreads() error {
+	misreads, _, err := compare.Misreads(c.work)
+	for _, m := range misreads {
+		c.add(report.Row{Status: report.Warning, File: m.File, Note: m.String(), Names: []string{m.Name}})
+	}
+	if len(misreads) > 0 {
+		c.say("exec passes values on without a file; docs/loaders.md says how each program reads them")
+	}
+	return err
 }
 
 // addFormat adds the flag for the format of a report on standard output.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/compare"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -40,6 +41,7 @@ type diagnosis struct {
 	hints  []string
 	mend   func() error // nil if only the user can do it
 	detail string
+	warn   bool // of detail, which is no problem yet
 }
 
 func (c *cli) doctor(ctx context.Context, fix bool) error {
@@ -50,12 +52,15 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineFiles, c.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineFiles, c.examineLoaders, c.examineTrust,
 	} {
 		found = append(found, examine(ctx)...)
 	}
 	for _, d := range found {
 		r := report.Row{Status: report.OK, What: d.what, Note: d.detail}
+		if d.warn {
+			r.Status, r.Hints = report.Warning, d.hints
+		}
 		if d.err != nil {
 			r.Status, r.Err, r.Hints = report.Problem, d.err, d.hints
 			if fix && d.mend != nil {
@@ -87,6 +92,24 @@ func (c *cli) examineConfig(ctx context.Context) []diagnosis {
 		}
 	}
 	return append(found, c.examineReaders(ctx)...)
+}
+
+// examineLoaders says which programs read the env files, and whether as dotenvx does.
+func (c *cli) examineLoaders(context.Context) []diagnosis {
+	misreads, loaders, err := compare.Misreads(c.work)
+	if err != nil || len(loaders) == 0 {
+		return nil // no mapping, which is reported elsewhere
+	}
+	var names []string
+	for _, l := range loaders {
+		names = append(names, l.Loader+" ("+l.File+")")
+	}
+	d := diagnosis{what: "loaders", detail: strings.Join(names, ", ")}
+	if len(misreads) > 0 {
+		d.warn, d.detail = true, d.detail+": "+report.Plural(len(misreads), "line")+" read otherwise than by dotenvx"
+		d.hints = []string{c.commandLine("check") + "   names them"}
+	}
+	return []diagnosis{d}
 }
 
 // examineReaders looks for secrets of age vaults, mapped or not, that are encrypted for

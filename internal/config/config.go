@@ -130,6 +130,7 @@ type Hooks struct {
 type Check struct {
 	Only     []string // names that are compared; none for all
 	Optional []string // names that a file may lack
+	Loaders  []string // that read the files; none for those that have signs in the repository
 }
 
 // Stricter returns h with the stricter of its and other's answers to what may be

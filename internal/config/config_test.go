@@ -116,6 +116,7 @@ timeout = "2s"
 [check]
 only = ["DB_*", "API_*"]
 optional = ["DB_DEBUG"]
+loaders = ["node"]
 `
 
 func TestParseEverything(t *testing.T) {
@@ -135,7 +136,7 @@ func TestParseEverything(t *testing.T) {
 				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Loader: "compose", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 53},
 		},
 		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
-		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}},
+		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}, Loaders: []string{"node"}},
 	}
 	if !same(got, want) {
 		t.Errorf("Parse =\n%+v; want\n%+v", got, want)

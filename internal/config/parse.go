@@ -162,7 +162,7 @@ func (c *Config) parseTop(t *table) {
 		h.rest()
 	}
 	if k := t.section("check"); k != nil {
-		c.Check = Check{Only: k.patterns("only"), Optional: k.patterns("optional")}
+		c.Check = Check{Only: k.patterns("only"), Optional: k.patterns("optional"), Loaders: k.allOf("loaders", loader.Names()...)}
 		k.rest()
 	}
 	t.refuseUserSections()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -94,6 +95,11 @@ func (t *table) names(name string) []string {
 func (t *table) patterns(name string) []string {
 	valid := func(s string) bool { return s != "" && doublestar.ValidatePattern(strings.TrimPrefix(s, "!")) }
 	return t.strings(name, valid, "is not a pattern such as \"DB_*\"")
+}
+
+// allOf reads a list of which each is one of those allowed.
+func (t *table) allOf(name string, allowed ...string) []string {
+	return t.strings(name, func(s string) bool { return slices.Contains(allowed, s) }, "is none of "+strings.Join(allowed, ", "))
 }
 
 // strings reads a list of strings that are all valid.

@@ -105,6 +105,12 @@ func (d *Document) Bytes() []byte { return slices.Clone(d.data) }
 // a name. The caller must not change the slice.
 func (d *Document) Entries() []Entry { return slices.Clip(d.entries) }
 
+// Line returns the parts of an assignment as they are in the file: up to its
+// separator, with it; the value with its quotes; and what is behind, a comment.
+func (d *Document) Line(e Entry) (head, raw, tail string) {
+	return string(d.text[e.start:e.value]), string(d.text[e.from:e.to]), string(d.text[e.to:e.end])
+}
+
 // Get returns the last assignment of name, the one that counts.
 func (d *Document) Get(name string) (Entry, bool) {
 	for _, e := range slices.Backward(d.entries) {

@@ -145,13 +145,19 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 	type object = map[string]any
 	results := []object{}
 	for _, row := range r.Rows {
-		if row.Err == nil {
+		level, text := "error", ""
+		switch {
+		case row.Err != nil:
+			text = row.problem()
+		case row.Status == Warning:
+			level, text = "warning", row.Note
+		default:
 			continue
 		}
 		results = append(results, object{
 			"ruleId":  strings.ReplaceAll(string(row.Status), " ", "-"),
-			"level":   "error",
-			"message": object{"text": strings.TrimSpace(row.problem() + ". " + strings.Join(row.Hints, " "))},
+			"level":   level,
+			"message": object{"text": strings.TrimSpace(text + ". " + strings.Join(row.Hints, " "))},
 			"locations": []object{{"physicalLocation": object{
 				"artifactLocation": object{"uri": (&url.URL{Path: row.File}).String()},
 				"region":           object{"startLine": 1},

@@ -31,6 +31,7 @@ const (
 	Plaintext   Status = "plaintext"
 	PrivateKey  Status = "private key"
 	Conflict    Status = "merge conflict"
+	Warning     Status = "warning" // not a failure
 	OK          Status = "ok"
 	Problem     Status = "problem"
 )
