@@ -5,10 +5,11 @@
 # Version:   gnome-keyring 42.1, libsecret 0.20.5 (Debian 12)
 # Guess:     the attributes are the item's key: storing {service} makes a second item
 #            beside {service, user}. With the same attributes it replaces.
-# Behaviour: CreateItem with replace, as every client calls it, replaces the first
-#            item that has at least the given attributes. The other attributes, and
-#            so the way to find the old item, are gone. Status 0, and no message. The
-#            other way round, more attributes than before, it is a second item.
+# Behaviour: CreateItem with replace, as secret-tool calls it, and keyring and go-keyring
+#            as well, replaces the first item that has at least the given attributes.
+#            The other attributes, and so the way to find the old item, are gone. Status
+#            0, and no message. The other way round, with more attributes than before, it
+#            is a second item.
 # Seen:      {service, user}: password of ann
 #            stored {service}: status 0
 #            {service, user}: not found
