@@ -182,25 +182,7 @@ func (r *Repo) ShallowCommits() (map[OID]bool, error) {
 // REVISION:PATH; in :PATH the revision is the index. What is not there, or has
 // more than limit bytes, is nil. A name with a line end names nothing.
 func (r *Repo) Objects(ctx context.Context, names []string, limit int64) ([][]byte, error) {
-	blobs := make([][]byte, len(names))
-	var asked []OID
-	var places []int
-	for i, name := range names {
-		if !strings.Contains(name, "\n") {
-			asked, places = append(asked, OID(name)), append(places, i)
-		}
-	}
-	if len(asked) == 0 {
-		return blobs, nil
-	}
-	found, err := r.batch(ctx, asked, limit, "blob")
-	if err != nil && !errors.As(err, new(*ObjectError)) {
-		return nil, err
-	}
-	for n, i := range places {
-		blobs[i] = found[n]
-	}
-	return blobs, nil
+	return namedObjects(names, func(asked []OID) ([][]byte, error) { return r.batch(ctx, asked, limit, "blob") })
 }
 
 // Holding returns the paths of the commit rev, or of the index if rev is empty,

@@ -151,7 +151,7 @@ func (r *Repo) batch(ctx context.Context, oids []OID, limit int64, types ...stri
 func readBlobs(out *bufio.Reader, oids []OID, blobs [][]byte, limit int64, types ...string) error {
 	var problems []error
 	for i, oid := range oids {
-		data, err := readTyped(out, limit, types...)
+		_, data, err := readTyped(out, limit, types...)
 		switch {
 		case err == nil:
 			blobs[i] = data

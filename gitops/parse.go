@@ -155,41 +155,39 @@ func cut2(b []byte) (first, second string, rest []byte, ok bool) {
 	return string(f), string(s), rest, ok1 && ok2
 }
 
-// readBatch reads one object from the output of "cat-file --batch". The error
-// is [ErrMissing] or [ErrTooLarge] when the next object can still be read.
-func readBatch(r *bufio.Reader, limit int64) ([]byte, error) { return readTyped(r, limit, "blob") }
-
-// readTyped is readBatch for objects of some types: others are missing.
-func readTyped(r *bufio.Reader, limit int64, types ...string) ([]byte, error) {
+// readTyped reads one object of one of some types, and its name, from the output of
+// "cat-file --batch". The error is [ErrMissing], for another type too, or
+// [ErrTooLarge] when the next object can still be read.
+func readTyped(r *bufio.Reader, limit int64, types ...string) (oid OID, data []byte, err error) {
 	header, err := r.ReadSlice('\n')
 	if err != nil {
-		return nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
+		return "", nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
 	}
 	if bytes.HasSuffix(header, []byte(" missing\n")) {
-		return nil, ErrMissing
+		return "", nil, ErrMissing
 	}
 	f := strings.Split(strings.TrimSuffix(string(header), "\n"), " ")
 	if len(f) != 3 || !OID(f[0]).valid() {
-		return nil, outputError("cat-file", header)
+		return "", nil, outputError("cat-file", header)
 	}
 	size, err := strconv.ParseInt(f[2], 10, 64)
 	if err != nil || size < 0 {
-		return nil, outputError("cat-file", header)
+		return "", nil, outputError("cat-file", header)
 	}
 	if size > limit || !slices.Contains(types, f[1]) {
 		if _, err := io.CopyN(io.Discard, r, size); err != nil {
-			return nil, fmt.Errorf("cat-file: %w", err)
+			return "", nil, fmt.Errorf("cat-file: %w", err)
 		}
 		if !slices.Contains(types, f[1]) {
-			return nil, endOfObject(r, ErrMissing)
+			return "", nil, endOfObject(r, ErrMissing)
 		}
-		return nil, endOfObject(r, ErrTooLarge)
+		return "", nil, endOfObject(r, ErrTooLarge)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, size))
+	data, err = io.ReadAll(io.LimitReader(r, size))
 	if err != nil || int64(len(data)) != size {
-		return nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
+		return "", nil, fmt.Errorf("cat-file: %w", io.ErrUnexpectedEOF)
 	}
-	return data, endOfObject(r, nil)
+	return OID(f[0]), data, endOfObject(r, nil)
 }
 
 // endOfObject reads the line feed that follows the content and returns verdict.

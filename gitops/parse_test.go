@@ -49,9 +49,9 @@ func FuzzReadBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, out []byte) {
 		r := bufio.NewReader(bytes.NewReader(out))
 		for {
-			data, err := readBatch(r, 1000)
+			_, data, err := readTyped(r, 1000, "blob")
 			if len(data) > 1000 || len(data) > len(out) {
-				t.Fatalf("readBatch gave %d bytes of %d", len(data), len(out))
+				t.Fatalf("readTyped gave %d bytes of %d", len(data), len(out))
 			}
 			if err != nil && !errors.Is(err, ErrMissing) && !errors.Is(err, ErrTooLarge) {
 				return

@@ -1,14 +1,11 @@
 package gitops
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -64,31 +61,13 @@ func newTree(files []File, limit int64) *Tree {
 
 func (r *Repo) tree(ctx context.Context, files []File, limit int64) (*Tree, error) {
 	t := newTree(files, limit)
-	return t, t.start(r.command(ctx, "cat-file", "--batch"))
-}
-
-// start runs the process that reads objects, one at a time.
-func (t *Tree) start(cmd *exec.Cmd) error {
-	in, err := cmd.StdinPipe()
+	reader, err := r.Reader(ctx, limit)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return &GitError{Command: "cat-file", Status: -1, Stderr: err.Error()}
-	}
-	answers := bufio.NewReader(out)
-	t.blob = func(oid OID) ([]byte, error) {
-		if _, err := io.WriteString(in, string(oid)+"\n"); err != nil {
-			return nil, fmt.Errorf("git cat-file: %w", err)
-		}
-		return readBatch(answers, t.limit)
-	}
-	t.close = func() error { return errors.Join(in.Close(), cmd.Wait()) }
-	return nil
+	t.blob = func(oid OID) ([]byte, error) { return reader.object(oid, "blob") }
+	t.close = reader.Close
+	return t, nil
 }
 
 func byPath(a, b File) int { return strings.Compare(a.Path, b.Path) }

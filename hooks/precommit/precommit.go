@@ -5,6 +5,7 @@ package precommit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 		return c, err
 	}
 	if c.Dropped = c.changes.Dropped(ctx); len(c.changes.Files) == 0 {
-		return c, nil
+		return c, c.changes.Err()
 	}
 	limit := w.Config.Hooks.Timeout
 	if o.ByHand {
@@ -72,7 +73,7 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 	for _, f := range c.changes.Files {
 		c.Files = append(c.Files, &StagedFile{File: f})
 	}
-	if err := c.confirm(ctx); err != nil {
+	if err := cmp.Or(c.changes.Err(), c.confirm(ctx)); err != nil {
 		return c, err
 	}
 	return c, c.repair(ctx)
@@ -87,9 +88,12 @@ func (c *Check) confirm(ctx context.Context) error {
 	if !slices.ContainsFunc(c.Files, func(f *StagedFile) bool { return f.Vault != "" }) {
 		return nil
 	}
-	now, err := verify.Staged(ctx, c.w, c.options.Only)
-	if err != nil {
+	now, err := c.changes.Restaged(ctx, c.options.Only)
+	if now == nil {
 		return err
+	}
+	if err != nil {
+		return errors.Join(err, now.Close())
 	}
 	seen := map[string]*StagedFile{}
 	for _, f := range c.Files {

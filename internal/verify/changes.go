@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -29,6 +30,8 @@ type Changes struct {
 	rev        gitops.OID // of the commit; "" for the index
 	at         string     // what the user calls it
 	changes    []gitops.Change
+	staged     []gitops.Change // the changes as git lists them, if they are those of the index
+	objects    objects
 	tree       tree                            // what the changes lead to
 	names      map[string]bool                 // base names of env files that mappings name
 	keysNames  []string                        // of keys files, in lower case
@@ -50,6 +53,11 @@ type tree interface {
 	fs.FS
 	File(name string) (gitops.File, bool)
 	Close() error
+}
+
+// Objects are what contents are read from: a [gitops.Repo] or a [gitops.Reader].
+type objects interface {
+	Objects(ctx context.Context, names []string, limit int64) ([][]byte, error)
 }
 
 // Arrived collects, of what differs between two commits, the files that are env
@@ -89,9 +97,18 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 		return nil, gitops.ErrNotRepository
 	}
 	c := newChanges(w, repo)
-	if c.changes, err = repo.Staged(ctx); err != nil {
+	reader, err := repo.Reader(ctx, workspace.MaxFile) // it starts while git looks for what is staged
+	if err != nil {
 		return c, err
 	}
+	if c.staged, err = repo.Staged(ctx); err != nil {
+		return c, errors.Join(err, reader.Close())
+	}
+	tree, err := reader.StagedTree(c.staged)
+	if err != nil {
+		return c, errors.Join(err, reader.Close())
+	}
+	c.objects, c.tree, c.changes = reader, tree, slices.Clone(c.staged)
 	for _, rev := range c.Merged() {
 		files, err := repo.TreeFiles(ctx, rev)
 		if err != nil {
@@ -103,7 +120,7 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 		}
 		noteTheirs(c.changes, theirs)
 	}
-	if err := c.collect(ctx); err != nil || only == nil {
+	if err := cmp.Or(c.collect(ctx), c.Err()); err != nil || only == nil {
 		return c, err
 	}
 	c.Files = slices.DeleteFunc(c.Files, func(f *File) bool { return !only(f.File) })
@@ -112,10 +129,28 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 
 func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 	return &Changes{
-		work: w, repo: repo, names: map[string]bool{}, recipients: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
+		work: w, repo: repo, objects: repo, names: map[string]bool{}, recipients: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
 		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
 		targets: map[*workspace.Workspace][]mapping.Target{},
 	}
+}
+
+// Restaged collects what is staged now, if that is not what it was: nil stands for no
+// difference.
+func (c *Changes) Restaged(ctx context.Context, only func(file string) bool) (*Changes, error) {
+	now, err := c.repo.Staged(ctx)
+	if err != nil || slices.Equal(now, c.staged) {
+		return nil, err
+	}
+	return Staged(ctx, c.work, only)
+}
+
+// Err returns why the tree could not be read, if it once could not.
+func (c *Changes) Err() error {
+	if t, ok := c.tree.(*gitops.StagedTree); ok {
+		return t.Err()
+	}
+	return nil
 }
 
 // Close ends the process that reads the tree.
@@ -249,7 +284,7 @@ func (c *Changes) collectTheirs(ctx context.Context) error {
 	for i, f := range c.Files {
 		names[i] = merged[0] + ":" + f.File
 	}
-	theirs, err := c.repo.Objects(ctx, names, workspace.MaxFile)
+	theirs, err := c.objects.Objects(ctx, names, workspace.MaxFile)
 	if err != nil {
 		return err
 	}
@@ -266,12 +301,21 @@ func (c *Changes) collectTheirs(ctx context.Context) error {
 func (c *Changes) read(ctx context.Context, configs []string, changes []gitops.Change) ([][]byte, error) {
 	names := make([]string, 0, len(configs)+3*len(changes))
 	for _, file := range configs {
-		names = append(names, string(c.rev)+":"+file)
+		names = append(names, c.config(file))
 	}
 	for _, ch := range changes {
 		names = append(names, object(ch.Mode, ch.OID), object(ch.OldMode, ch.OldOID), object(gitops.Regular, ch.Theirs))
 	}
-	return c.repo.Objects(ctx, names, workspace.MaxFile)
+	return c.objects.Objects(ctx, names, workspace.MaxFile)
+}
+
+// config names the content of a configuration, if it is there.
+func (c *Changes) config(file string) string {
+	if _, ok := c.tree.(*gitops.StagedTree); ok {
+		entry, _ := c.tree.File(file)
+		return object(entry.Mode, entry.OID)
+	}
+	return string(c.rev) + ":" + file
 }
 
 // object names the content of a side of a change, or nothing if that is no file.

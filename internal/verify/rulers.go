@@ -276,7 +276,7 @@ func (c *Changes) affects(ctx context.Context, ch gitops.Change, w *workspace.Wo
 }
 
 func (c *Changes) addUnchanged(ctx context.Context, entry gitops.File) error {
-	contents, err := c.repo.Objects(ctx, []string{object(entry.Mode, entry.OID)}, workspace.MaxFile)
+	contents, err := c.objects.Objects(ctx, []string{object(entry.Mode, entry.OID)}, workspace.MaxFile)
 	if err != nil {
 		return err
 	}
