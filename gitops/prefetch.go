@@ -2,13 +2,14 @@ package gitops
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// What a hook needs from git first. The hook file runs these commands while
-// envdrift starts, so that the output is ready when it is needed: see package
-// hooks.
+// What a hook needs from git, and what git takes longest for. The hook file runs it
+// while envdrift starts and asks for the rest: see package hooks.
 var (
 	placesCommand = [...]string{"rev-parse", "--path-format=absolute", "--show-object-format", "--show-toplevel",
 		"--git-dir", "--git-common-dir", "--git-path", "index", "--git-path", "hooks"}
@@ -22,45 +23,45 @@ func changedCommand(from, to OID) []string {
 	return []string{"diff-tree", "-r", "--raw", "-z", "--no-abbrev", "--no-renames", string(from), string(to), "--"}
 }
 
-// Prefetched is output of git that was fetched ahead, by the command's
-// arguments joined with spaces. Each is used once, because what follows may
-// change it.
-type Prefetched map[string][]byte
+// Prefetched is output of git that somebody else asked for, by the command's
+// arguments joined with spaces. It is not ok if it is not complete. Each is used once,
+// because what follows may change it.
+type Prefetched map[string]func() (output []byte, ok bool)
 
-// PrefetchedStaged parses what a hook file fetched for pre-commit: the places
-// of the repository and the staged changes, then a line end if git did not
-// fail. If it is not complete, the result is empty and git is asked again.
-func PrefetchedStaged(printed []byte) Prefetched {
-	return answers(printed, stagedCommand[:])
+// PrefetchedStaged is the staged changes, as a hook file prints them for pre-commit:
+// then a line end if git did not fail. They are read when they are needed. If they are
+// not complete, git is asked again.
+func PrefetchedStaged(printed io.Reader) Prefetched {
+	return prefetched(printed, stagedCommand[:])
 }
 
 // PrefetchedChanges is like PrefetchedStaged, for what changed between two
 // commits.
-func PrefetchedChanges(printed []byte, from, to OID) Prefetched {
-	return answers(printed, changedCommand(from, to))
+func PrefetchedChanges(printed io.Reader, from, to OID) Prefetched {
+	return prefetched(printed, changedCommand(from, to))
 }
 
-func answers(printed []byte, second []string) Prefetched {
-	at := 0
-	for range places {
-		end := bytes.IndexByte(printed[at:], '\n')
-		if end < 0 {
-			return nil
-		}
-		at += end + 1
-	}
-	list, ok := bytes.CutSuffix(printed[at:], []byte("\n"))
-	if !ok || len(list) > 0 && list[len(list)-1] != 0 {
-		return nil
-	}
-	return Prefetched{key(placesCommand[:]): printed[:at], key(second): list}
+func prefetched(printed io.Reader, args []string) Prefetched {
+	return Prefetched{key(args): sync.OnceValues(func() ([]byte, bool) {
+		data, err := io.ReadAll(printed)
+		list, ended := bytes.CutSuffix(data, []byte("\n"))
+		// A file's name may begin with a line end. Earlier hook files printed the
+		// places too, which no list of changes begins with, and did not turn
+		// replacements of objects off.
+		whole := bytes.Count(list, []byte{0})%2 == 0 && (len(list) == 0 || list[0] == ':' && list[len(list)-1] == 0)
+		return list, err == nil && ended && whole
+	})}
 }
 
 func key(args []string) string { return strings.Join(args, " ") }
 
 // take returns the output of args, and removes it.
-func (a Prefetched) take(args []string) (answer []byte, ok bool) {
-	answer, ok = a[key(args)]
+func (a Prefetched) take(args []string) ([]byte, bool) {
+	output, ok := a[key(args)]
+	if !ok {
+		return nil, false
+	}
 	delete(a, key(args))
+	answer, ok := output()
 	return slices.Clone(answer), ok
 }

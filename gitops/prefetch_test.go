@@ -1,19 +1,21 @@
 package gitops_test
 
 import (
+	"bytes"
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/envdrift/envdrift/gitops"
 )
 
 // ask runs what a hook file runs before envdrift has started.
-func ask(t *testing.T, s *sandbox, second string) []byte {
+func ask(t *testing.T, s *sandbox, command string) []byte {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", `git rev-parse --path-format=absolute --show-object-format --show-toplevel \
-		--git-dir --git-common-dir --git-path index --git-path hooks && `+second+` && echo`)
+	cmd := exec.Command("sh", "-c", command+" && echo")
 	cmd.Dir, cmd.Env = s.dir, s.env
 	out, err := cmd.Output()
 	if err != nil {
@@ -24,8 +26,7 @@ func ask(t *testing.T, s *sandbox, second string) []byte {
 
 const askStaged = `git diff --cached --raw -z --no-abbrev --no-renames --no-ext-diff --no-textconv --no-relative --ignore-submodules=all --`
 
-// TestAnswers removes git once it has answered: nothing may be asked twice, and
-// no answer may be used twice.
+// TestAnswers: what was printed is not asked again, and is used once.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
@@ -35,7 +36,7 @@ func TestAnswers(t *testing.T) {
 	if err != nil || len(want) == 0 {
 		t.Fatalf("Staged = %v, %v", want, err)
 	}
-	answers := gitops.PrefetchedStaged(ask(t, s, askStaged))
+	answers := gitops.PrefetchedStaged(bytes.NewReader(ask(t, s, askStaged)))
 	s.write("later", "not in the answer")
 	s.git("add", "-A")
 
@@ -51,19 +52,44 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// complete reports whether all that was printed is there.
+func complete(p gitops.Prefetched) bool {
+	for _, output := range p {
+		if _, ok := output(); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// TestAnswersCutShort: of a list that ends anywhere nothing is used. Earlier hook files
+// printed more, and not what git shows without replacements.
 func TestAnswersCutShort(t *testing.T) {
 	t.Parallel()
 	s := initRepo(t)
-	s.write("new\nline", "text")
+	for _, name := range []string{"\nfirst", "new\nline", "last\n"} {
+		s.write(name, "text")
+	}
 	s.git("add", "-A")
 	printed := ask(t, s, askStaged)
-	if gitops.PrefetchedStaged(printed) == nil {
-		t.Fatalf("no answers in %q", printed)
+	if !complete(gitops.PrefetchedStaged(bytes.NewReader(printed))) {
+		t.Fatalf("%q is not complete", printed)
 	}
 	for length := range len(printed) {
-		if got := gitops.PrefetchedStaged(printed[:length]); got != nil {
-			t.Errorf("PrefetchedStaged(%q) = %q; want none", printed[:length], got)
+		if complete(gitops.PrefetchedStaged(bytes.NewReader(printed[:length]))) {
+			t.Errorf("%q is complete", printed[:length])
 		}
+	}
+	for _, other := range []string{"sha1\n/r\n/r/.git\n/r/.git\n/r/.git/index\n/r/.git/hooks\n" + string(printed), "sha1\n", "0\x00\x00\n", "\n\n"} {
+		if complete(gitops.PrefetchedStaged(strings.NewReader(other))) {
+			t.Errorf("%q is complete", other)
+		}
+	}
+	if !complete(gitops.PrefetchedStaged(strings.NewReader("\n"))) {
+		t.Error("a list of nothing is not complete")
+	}
+	if complete(gitops.PrefetchedStaged(iotest.ErrReader(errors.New("broken")))) {
+		t.Error("what cannot be read is complete")
 	}
 }
 
@@ -78,7 +104,7 @@ func TestChangedAnswers(t *testing.T) {
 	revision := func(rev string) gitops.OID { return gitops.OID(strings.TrimSpace(s.git("rev-parse", rev))) }
 	from, to := revision("HEAD~1"), revision("HEAD")
 	printed := ask(t, s, "git diff-tree -r --raw -z --no-abbrev --no-renames "+string(from)+" "+string(to)+" --")
-	repo, err := gitops.PrefetchedChanges(printed, from, to).Open(t.Context(), s.dir, s.env)
+	repo, err := gitops.PrefetchedChanges(bytes.NewReader(printed), from, to).Open(t.Context(), s.dir, s.env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,8 @@ type Event struct {
 	EndsRebase bool
 
 	texts    func() []string // of the hook file, the newest first
-	ask      string          // what the hook file asks git for, besides the places
-	prefetch func(printed []byte, args []string) gitops.Prefetched
+	ask      string          // what the hook file asks git for
+	prefetch func(printed io.Reader, args []string) gitops.Prefetched
 }
 
 // events are all events: any other hook is an error everywhere.
@@ -92,20 +92,20 @@ func (e *UnknownEventError) Error() string {
 	return fmt.Sprintf("envdrift takes no part in the hook %q, only in %s", e.Name, strings.Join(AllNames(), ", "))
 }
 
-// Prefetched parses what the hook file asked git for while envdrift started.
-// Git is asked again for what cannot be parsed.
-func (e Event) Prefetched(printed []byte, args []string) gitops.Prefetched {
+// Prefetched is what the hook file asked git for while envdrift started, read when it
+// is needed. Git is asked again for what is not complete.
+func (e Event) Prefetched(printed io.Reader, args []string) gitops.Prefetched {
 	if e.prefetch == nil {
 		return nil
 	}
 	return e.prefetch(printed, args)
 }
 
-func prefetchStaged(printed []byte, _ []string) gitops.Prefetched {
+func prefetchStaged(printed io.Reader, _ []string) gitops.Prefetched {
 	return gitops.PrefetchedStaged(printed)
 }
 
-func prefetchCheckout(printed []byte, args []string) gitops.Prefetched {
+func prefetchCheckout(printed io.Reader, args []string) gitops.Prefetched {
 	if len(args) < 2 {
 		return nil
 	}

@@ -15,14 +15,16 @@ const chainedSuffix = ".envdrift-chained"
 // stay in the list so that they are still recognized as envdrift's.
 var (
 	preTexts = sync.OnceValue(func() []string {
-		return withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+		return withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+askedMore+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
 	})
 	patchTexts = sync.OnceValue(func() []string {
-		return []string{says(preTexts()[0], "patch", "git -c core.hooksPath=/dev/null am --continue")}
+		return saysAll(preTexts(), "patch", "git -c core.hooksPath=/dev/null am --continue")
 	})
 	pushTexts     = sync.OnceValue(func() []string { return []string{says(pushText, "push", "git push --no-verify")} })
-	checkoutTexts = sync.OnceValue(func() []string { return withEarlier(checkoutText, postText) })
-	postTexts     = sync.OnceValue(func() []string { return withEarlier(postText) })
+	checkoutTexts = sync.OnceValue(func() []string {
+		return withEarlier(checkoutText, strings.Replace(checkoutText, askBegin, askedMore, 1), postText)
+	})
+	postTexts = sync.OnceValue(func() []string { return withEarlier(postText) })
 )
 
 // find sets envdrift to the one in PATH, unless that is in the repository, at
@@ -40,6 +42,13 @@ esac
 // says returns a text of a commit with the words for something else that git does.
 func says(text, doing, command string) string {
 	return strings.NewReplacer("commit stopped", doing+" stopped", "to commit once", "to go on once", "git commit --no-verify", command).Replace(text)
+}
+
+func saysAll(texts []string, doing, command string) (list []string) {
+	for _, text := range texts {
+		list = append(list, says(text, doing, command))
+	}
+	return list
 }
 
 // withEarlier adds to texts those with the find that earlier versions had, the last
@@ -95,11 +104,15 @@ fi
 	exit
 ` + preEnd
 
-// What every run of a hook needs from git is fetched while envdrift starts,
-// which is half of its time. The commands are those of gitops, which parses the
-// output. If the final line end is missing, gitops asks again itself.
+// What a hook needs from git takes longer than envdrift's start, so the hook file
+// starts both at once. The command is that of gitops, which parses the output. If the
+// final line end is missing, gitops asks again itself.
 const (
 	askBegin = `	{
+		export GIT_OPTIONAL_LOCKS=0 GIT_NO_REPLACE_OBJECTS=1
+`
+	// Earlier versions asked more.
+	askedMore = `	{
 		export GIT_OPTIONAL_LOCKS=0
 		git rev-parse --path-format=absolute --show-object-format --show-toplevel \
 			--git-dir --git-common-dir --git-path index --git-path hooks &&

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,20 @@ func FuzzIsOurs(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEarlierText: what earlier versions wrote is ours, and is replaced.
+func TestEarlierText(t *testing.T) {
+	for _, event := range events {
+		if event.ask == "" {
+			continue
+		}
+		now := script(event.Name, "/usr/bin/envdrift")
+		earlier := strings.Replace(now, askBegin, askedMore, 1)
+		if earlier == now || !isOurs(event.Name, []byte(earlier)) {
+			t.Errorf("isOurs does not know the earlier %s hook", event.Name)
+		}
+	}
 }
 
 func FuzzBlock(f *testing.F) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -326,10 +325,7 @@ func (c *cli) runHook(ctx context.Context, name string, args []string, asked, ev
 		o.Consent = workspace.Never
 	}
 	if asked {
-		// What the hook file asked git for while envdrift started.
-		if printed, err := io.ReadAll(c.stdin); err == nil {
-			o.Git = event.Prefetched(printed, args)
-		}
+		o.Git = event.Prefetched(c.stdin, args)
 	}
 	switch {
 	case everywhere && c.runsBesides(ctx, o, name):
