@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type StagedTree struct {
 
 	mu      sync.Mutex
 	folders map[string]folder
+	kept    map[OID][]byte
 	err     error
 }
 
@@ -34,6 +36,8 @@ type folder struct {
 	trees map[string]OID // HEAD's folders, of which perhaps nothing is left
 }
 
+func newFolder() folder { return folder{map[string]File{}, map[string]OID{}} }
+
 // ErrMoved reports a HEAD that is not what the staged changes were compared with.
 var ErrMoved = errors.New("HEAD moved while what is staged was looked at; commit again")
 
@@ -41,7 +45,8 @@ var ErrMoved = errors.New("HEAD moved while what is staged was looked at; commit
 // Closing it closes d.
 func (d *Reader) StagedTree(changes []Change) (*StagedTree, error) {
 	t := &StagedTree{
-		reader: d, changed: map[string]map[string]Change{}, added: map[string]bool{}, deleted: map[string]bool{}, folders: map[string]folder{},
+		reader: d, changed: map[string]map[string]Change{}, added: map[string]bool{}, deleted: map[string]bool{},
+		folders: map[string]folder{}, kept: map[OID][]byte{},
 	}
 	for _, ch := range changes {
 		dir, name := path.Dir(ch.Path), path.Base(ch.Path)
@@ -68,29 +73,91 @@ func (d *Reader) StagedTree(changes []Change) (*StagedTree, error) {
 // gone reports whether the index has no version of a changed file.
 func gone(ch Change) bool { return ch.Status == Deleted || ch.Status == Unmerged }
 
+// Keep gives the tree the content of an object that was read already.
+func (t *StagedTree) Keep(oid OID, content []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept[oid] = content
+}
+
+// ReadAhead reads folders together, with those above them. What cannot be read is an
+// error when it is asked for.
+func (t *StagedTree) ReadAhead(dirs []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	levels := map[int][]string{}
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		for ; !seen[dir]; dir = path.Dir(dir) {
+			seen[dir] = true
+			depth := strings.Count("/"+dir, "/")
+			if dir == "." {
+				depth = 0
+			}
+			levels[depth] = append(levels[depth], dir)
+		}
+	}
+	for _, depth := range slices.Sorted(maps.Keys(levels)) {
+		if t.readFolders(levels[depth]) != nil {
+			return
+		}
+	}
+}
+
 // folder returns what is in dir.
 func (t *StagedTree) folder(dir string) (folder, error) {
 	if f, known := t.folders[dir]; known {
 		return f, nil
 	}
-	oid := t.head
 	if dir != "." {
-		parent, err := t.folder(path.Dir(dir))
+		if _, err := t.folder(path.Dir(dir)); err != nil {
+			return folder{}, err
+		}
+	}
+	err := t.readFolders([]string{dir})
+	return t.folders[dir], err
+}
+
+// readFolders reads folders of which those above were read.
+func (t *StagedTree) readFolders(dirs []string) error {
+	var oids []OID
+	var places []string
+	for _, dir := range dirs {
+		oid := t.head
+		if dir != "." {
+			oid = t.folders[path.Dir(dir)].trees[path.Base(dir)]
+		}
+		if _, known := t.folders[dir]; known {
+			continue
+		}
+		if oid != "" {
+			oids, places = append(oids, oid), append(places, dir)
+		} else if err := t.addFolder(dir, newFolder()); err != nil {
+			return err
+		}
+	}
+	contents, err := t.reader.read(oids, "tree")
+	if err != nil {
+		return err
+	}
+	for i, dir := range places {
+		f, err := t.parseFolder(dir, contents[i], len(oids[i])/2)
+		if err == nil {
+			err = t.addFolder(dir, f)
+		}
 		if err != nil {
-			return folder{}, err
-		}
-		oid = parent.trees[path.Base(dir)]
-	}
-	f := folder{map[string]File{}, map[string]OID{}}
-	if oid != "" {
-		if err := t.readFolder(dir, oid, f); err != nil {
-			return folder{}, err
+			return err
 		}
 	}
+	return nil
+}
+
+// addFolder adds a folder of HEAD's, and what is staged there.
+func (t *StagedTree) addFolder(dir string, f folder) error {
 	for name, ch := range t.changed[dir] {
 		before, was := f.files[name]
 		if ch.Status != Unmerged && (was == ch.OldOID.IsNull() || was && before.OID != ch.OldOID) {
-			return folder{}, ErrMoved
+			return ErrMoved
 		}
 		if delete(f.files, name); !gone(ch) {
 			f.files[name] = File{Path: ch.Path, Mode: ch.Mode, OID: ch.OID}
@@ -98,22 +165,18 @@ func (t *StagedTree) folder(dir string) (folder, error) {
 		}
 	}
 	t.folders[dir] = f
-	return f, nil
+	return nil
 }
 
-// readFolder reads the folder of HEAD's that is the object oid.
-func (t *StagedTree) readFolder(dir string, oid OID, f folder) error {
-	data, err := t.reader.object(oid, "tree")
-	if err != nil {
-		return err
-	}
+// parseFolder parses a tree object, in which names of objects have so many bytes.
+func (t *StagedTree) parseFolder(dir string, data []byte, size int) (folder, error) {
+	f := newFolder()
 	for len(data) > 0 {
 		header, rest, ok := bytes.Cut(data, []byte{0})
 		mode, name, ok2 := strings.Cut(string(header), " ")
-		m, valid := parseMode(strings.Repeat("0", max(0, 6-len(mode))) + mode)
-		size := len(oid) / 2
+		m, valid := parseMode(strings.Repeat("0", max(0, len("040000")-len(mode))) + mode)
 		if !ok || !ok2 || !valid || name == "" || len(rest) < size {
-			return outputError("cat-file", data)
+			return f, outputError("cat-file", data)
 		}
 		entry := File{Path: path.Join(dir, name), Mode: m, OID: OID(hex.EncodeToString(rest[:size]))}
 		if data = rest[size:]; m == directory {
@@ -122,7 +185,7 @@ func (t *StagedTree) readFolder(dir string, oid OID, f folder) error {
 			f.files[name] = entry
 		}
 	}
-	return nil
+	return f, nil
 }
 
 // isDir reports whether there is a file below dir.
@@ -232,8 +295,10 @@ func (t *StagedTree) Open(name string) (fs.File, error) {
 	case f.Mode == directory:
 		opened.entries, err = t.list(name)
 	case f.Mode.IsFile():
-		var data []byte
-		data, err = t.reader.object(f.OID, "blob")
+		data, known := t.kept[f.OID]
+		if !known {
+			data, err = t.reader.object(f.OID, "blob")
+		}
 		opened.Reader = *bytes.NewReader(data)
 	}
 	if err != nil {

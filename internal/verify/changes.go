@@ -33,6 +33,7 @@ type Changes struct {
 	staged     []gitops.Change // the changes as git lists them, if they are those of the index
 	objects    objects
 	tree       tree                            // what the changes lead to
+	index      *gitops.StagedTree              // the tree, if that is what is staged
 	names      map[string]bool                 // base names of env files that mappings name
 	keysNames  []string                        // of keys files, in lower case
 	recipients map[string]bool                 // base names of the recipients files of age vaults
@@ -108,7 +109,7 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 	if err != nil {
 		return c, errors.Join(err, reader.Close())
 	}
-	c.objects, c.tree, c.changes = reader, tree, slices.Clone(c.staged)
+	c.objects, c.tree, c.index, c.changes = reader, tree, tree, slices.Clone(c.staged)
 	for _, rev := range c.Merged() {
 		files, err := repo.TreeFiles(ctx, rev)
 		if err != nil {
@@ -147,10 +148,10 @@ func (c *Changes) Restaged(ctx context.Context, only func(file string) bool) (*C
 
 // Err returns why the tree could not be read, if it once could not.
 func (c *Changes) Err() error {
-	if t, ok := c.tree.(*gitops.StagedTree); ok {
-		return t.Err()
+	if c.index == nil {
+		return nil
 	}
-	return nil
+	return c.index.Err()
 }
 
 // Close ends the process that reads the tree.
@@ -175,11 +176,21 @@ func (c *Changes) collect(ctx context.Context) error {
 	}
 	slices.SortStableFunc(c.changes, func(a, b gitops.Change) int { return cmp.Compare(order(a), order(b)) })
 	configs := c.configNames()
+	if c.index != nil {
+		dirs := make([]string, len(configs))
+		for i, file := range configs {
+			dirs[i] = path.Dir(file)
+		}
+		c.index.ReadAhead(dirs)
+	}
 	// By portions: all that a large commit holds need not fit into memory.
 	for portion := range slices.Chunk(c.changes, 128) {
 		contents, err := c.read(ctx, configs, portion)
 		if err != nil {
 			return err
+		}
+		for i, file := range configs {
+			c.keep(file, contents[i])
 		}
 		c.learnAll(configs, contents[:len(configs)])
 		contents = contents[len(configs):]
@@ -189,6 +200,7 @@ func (c *Changes) collect(ctx context.Context) error {
 		configs = nil // they were learned with the first portion
 	}
 	for _, f := range c.Files {
+		c.keep(f.File, f.Data)
 		if f.old == nil {
 			f.old = c.renamedFrom(f.Data)
 		}
@@ -309,10 +321,20 @@ func (c *Changes) read(ctx context.Context, configs []string, changes []gitops.C
 	return c.objects.Objects(ctx, names, workspace.MaxFile)
 }
 
+// keep tells the tree what was read of a file.
+func (c *Changes) keep(file string, content []byte) {
+	if c.index == nil || content == nil {
+		return
+	}
+	if entry, there := c.index.File(file); there {
+		c.index.Keep(entry.OID, content)
+	}
+}
+
 // config names the content of a configuration, if it is there.
 func (c *Changes) config(file string) string {
-	if _, ok := c.tree.(*gitops.StagedTree); ok {
-		entry, _ := c.tree.File(file)
+	if c.index != nil {
+		entry, _ := c.index.File(file)
 		return object(entry.Mode, entry.OID)
 	}
 	return string(c.rev) + ":" + file
