@@ -8,6 +8,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,6 +51,12 @@ type Config struct {
 	Foreign  []string // sections that only the earlier tool knew, sorted
 
 	override Overrides
+	text     []byte // what was parsed
+}
+
+// IsOf reports whether c was parsed from the file name with the content data.
+func (c *Config) IsOf(name string, data []byte) bool {
+	return name != "" && c.File == name && bytes.Equal(c.text, data)
 }
 
 // SyncOptions is [vault.sync] without its mappings.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -425,5 +426,20 @@ func TestParseForeignPyproject(t *testing.T) {
 		if c, err := config.Parse("pyproject.toml", []byte(text), known(config.Overrides{})); !errors.Is(err, config.ErrNoConfig) || c != nil {
 			t.Errorf("Parse(pyproject.toml, %q) = %v, %v; want ErrNoConfig", text, c, err)
 		}
+	}
+}
+
+func TestIsOf(t *testing.T) {
+	t.Parallel()
+	text := []byte("[[vault.sync.mappings]]\nsecret_name = \"a\"\nfolder_path = \".\"\n")
+	c, err := config.Parse("/repo/envdrift.toml", text, known(config.Overrides{}))
+	if err != nil || !c.IsOf("/repo/envdrift.toml", slices.Clone(text)) {
+		t.Fatalf("IsOf = false, %v; want true for what was parsed", err)
+	}
+	if c.IsOf("/repo/sub/envdrift.toml", text) || c.IsOf("/repo/envdrift.toml", text[1:]) {
+		t.Error("IsOf = true for another file or content")
+	}
+	if empty, err := config.Empty("/repo", known(config.Overrides{})); err != nil || empty.IsOf("", nil) {
+		t.Errorf("IsOf = true, %v; want false where there is no file", err)
 	}
 }

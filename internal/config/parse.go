@@ -24,7 +24,7 @@ var foreign = [...]string{"envdrift", "validation", "encryption", "precommit", "
 // section of envdrift's.
 func Parse(name string, data []byte, o Overrides) (*Config, error) {
 	c := defaults(filepath.Dir(name), o)
-	c.File = name
+	c.File, c.text = name, data
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	r := newReader(name, data)
 	parse := c.parseTOML

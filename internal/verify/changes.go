@@ -42,6 +42,7 @@ type Changes struct {
 	old        map[string][]byte               // configurations that the commit changes, as they were
 	now        map[string]*workspace.Workspace // by directory: the configuration there; nil if there is none
 	before     map[string]*workspace.Workspace // likewise, as it was
+	parsed     map[string]parsed               // configurations by name and content
 	base       []*workspace.Workspace          // whose mappings count too
 	how        proof
 	memo       map[string]keyring.Answer // of the vaults, by what was asked
@@ -132,7 +133,7 @@ func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 	return &Changes{
 		work: w, repo: repo, objects: repo, names: map[string]bool{}, recipients: map[string]bool{}, old: map[string][]byte{}, memo: map[string]keyring.Answer{},
 		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
-		targets: map[*workspace.Workspace][]mapping.Target{},
+		targets: map[*workspace.Workspace][]mapping.Target{}, parsed: map[string]parsed{},
 	}
 }
 

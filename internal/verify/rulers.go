@@ -78,13 +78,30 @@ func (c *Changes) learnFrom(file string, data []byte) {
 	if data == nil {
 		return
 	}
-	if cfg, err := config.Parse(c.absolute(file), data, c.work.Overrides()); err == nil {
+	if cfg, err := c.parse(file, data); err == nil {
 		c.learn(cfg)
 	}
 }
 
-func (c *Changes) absolute(file string) string {
-	return filepath.Join(c.work.Top, filepath.FromSlash(file))
+// A parsed is a configuration, or why there is none.
+type parsed struct {
+	cfg *config.Config
+	err error
+}
+
+// parse parses a configuration, once.
+func (c *Changes) parse(file string, data []byte) (*config.Config, error) {
+	name := filepath.Join(c.work.Top, filepath.FromSlash(file))
+	if c.work.Config.IsOf(name, data) {
+		return c.work.Config, nil // as nearly always: the working tree has it too
+	}
+	key := file + "\x00" + string(data)
+	p, known := c.parsed[key]
+	if !known {
+		p.cfg, p.err = config.Parse(name, data, c.work.Overrides())
+		c.parsed[key] = p
+	}
+	return p.cfg, p.err
 }
 
 func (c *Changes) learn(cfg *config.Config) {
@@ -105,7 +122,7 @@ func (c *Changes) learn(cfg *config.Config) {
 // collectBroken adds a configuration that the commit brings and that does not
 // parse: it would rule nothing.
 func (c *Changes) collectBroken(f *File) {
-	_, err := config.Parse(c.absolute(f.File), f.Data, c.work.Overrides())
+	_, err := c.parse(f.File, f.Data)
 	if err != nil && !errors.Is(err, config.ErrNoConfig) {
 		f.Err = err
 		c.Files = append(c.Files, f)
@@ -197,9 +214,9 @@ func (c *Changes) configIn(dir string, old map[string][]byte) (*workspace.Worksp
 		} else if text == nil {
 			continue
 		}
-		w, err := c.work.Ruled(c.tree, file, text)
+		cfg, err := c.parse(file, text)
 		if err == nil {
-			return w, nil
+			return c.work.RuledBy(c.tree, file, cfg), nil
 		}
 		if !was && !errors.Is(err, config.ErrNoConfig) {
 			return nil, err

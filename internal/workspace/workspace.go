@@ -657,14 +657,18 @@ func (w *Workspace) At(tree fs.FS, dir string) (*Workspace, error) {
 // Ruled returns a workspace that reads tree with the configuration file whose
 // content is data.
 func (w *Workspace) Ruled(tree fs.FS, file string, data []byte) (*Workspace, error) {
+	cfg, err := config.Parse(filepath.Join(w.Top, filepath.FromSlash(file)), data, w.options.Overrides)
+	return w.RuledBy(tree, file, cfg), err
+}
+
+// RuledBy is Ruled for a file that was parsed; cfg is nil if it does not parse.
+func (w *Workspace) RuledBy(tree fs.FS, file string, cfg *config.Config) *Workspace {
 	t := w.WithTree(tree)
-	var err error
-	t.Base = path.Dir(file)
-	t.Config, err = config.Parse(filepath.Join(w.Top, filepath.FromSlash(file)), data, w.options.Overrides)
-	if err == nil {
-		t.near = byFolder(t.Base, t.Config.Mappings)
+	t.Base, t.Config = path.Dir(file), cfg
+	if cfg != nil {
+		t.near = byFolder(t.Base, cfg.Mappings)
 	}
-	return t, err
+	return t
 }
 
 // Without returns a workspace that reads tree, in which there is no configuration.
