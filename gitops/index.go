@@ -3,6 +3,7 @@ package gitops
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
 )
@@ -16,6 +17,27 @@ func (r *Repo) Staged(ctx context.Context) ([]Change, error) {
 		return nil, err
 	}
 	return parseRaw(out)
+}
+
+// openedIndex is the index as the hook file opened it, before it asked git what is
+// staged: see package hooks. Only a parent can have opened it; it stays open, so no
+// other file takes its number.
+const openedIndex = "/dev/fd/3"
+
+// An IndexFile is the index that a hook began with.
+type IndexFile struct{ info fs.FileInfo }
+
+// OpenedIndex describes the index that a hook file handed over, if it did.
+func OpenedIndex() IndexFile {
+	info, _ := os.Stat(openedIndex)
+	return IndexFile{info}
+}
+
+// IndexIs reports whether what git is about to commit is known to be in the index f
+// still. Whoever writes an index puts a new file in its place, or changes its time.
+func (r *Repo) IndexIs(f IndexFile) bool {
+	now, err := os.Stat(r.Index)
+	return err == nil && f.info != nil && os.SameFile(f.info, now) && f.info.Size() == now.Size() && f.info.ModTime().Equal(now.ModTime())
 }
 
 // NothingStaged reports whether the commit being made would be empty, which git

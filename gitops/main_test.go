@@ -1,6 +1,7 @@
 package gitops_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -24,7 +25,23 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv("GITOPS_TEST_INDEX") != "" {
+		if err := indexMain(context.Background()); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
+}
+
+// indexMain says for each line whether the index is the one that was handed over.
+func indexMain(ctx context.Context) error {
+	opened := gitops.OpenedIndex()
+	repo, err := gitops.Open(ctx, ".", os.Environ())
+	for lines := bufio.NewScanner(os.Stdin); err == nil && lines.Scan(); {
+		_, err = fmt.Println(repo.IndexIs(opened))
+	}
+	return err
 }
 
 // hookMain replaces DRIFT by FIXED in every staged file.

@@ -284,7 +284,7 @@ func (l Location) command(name string, everywhere bool) string {
 	if event.ask == "" {
 		text += run + `"$@"`
 	} else {
-		text += askBegin + event.ask + "\t\techo\n\t} 2>/dev/null | " + run + `--asked "$@"`
+		text += strings.TrimSuffix(strings.Replace(asking(event.ask), `"$envdrift" hook run @NAME@ `, run, 1), "\n")
 	}
 	if !event.Stops {
 		text += " || :" // whatever happened, git has done its work

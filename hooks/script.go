@@ -15,14 +15,14 @@ const chainedSuffix = ".envdrift-chained"
 // stay in the list so that they are still recognized as envdrift's.
 var (
 	preTexts = sync.OnceValue(func() []string {
-		return withEarlier(preBegin+askBegin+askStaged+askEnd+"\texit\n"+preEnd, preBegin+askedMore+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+		return withEarlier(preBegin+asking(askStaged)+"\texit\n"+preEnd, preBegin+askedMore+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
 	})
 	patchTexts = sync.OnceValue(func() []string {
 		return saysAll(preTexts(), "patch", "git -c core.hooksPath=/dev/null am --continue")
 	})
 	pushTexts     = sync.OnceValue(func() []string { return []string{says(pushText, "push", "git push --no-verify")} })
 	checkoutTexts = sync.OnceValue(func() []string {
-		return withEarlier(checkoutText, strings.Replace(checkoutText, askBegin, askedMore, 1), postText)
+		return withEarlier(checkoutText(), strings.Replace(checkoutText(), askBegin, askedMore, 1), postText)
 	})
 	postTexts = sync.OnceValue(func() []string { return withEarlier(postText) })
 )
@@ -125,13 +125,30 @@ const (
 	askEnd = `		echo
 	} 2>/dev/null | "$envdrift" hook run @NAME@ --asked "$@"
 `
+	// While this is the index, nothing else was staged: envdrift need not ask git again.
+	openIndex = `	index=/dev/null
+	[ -f "${GIT_INDEX_FILE-}" ] && index=$GIT_INDEX_FILE
+	{
+@ASK@	} 3<"$index"
+`
 )
+
+// asking returns the lines that ask git, and run envdrift.
+func asking(ask string) string {
+	lines := askBegin + ask + askEnd
+	if ask == askStaged {
+		return strings.Replace(openIndex, "@ASK@", lines, 1)
+	}
+	return lines
+}
 
 // envdrift never makes a checkout fail. After a checkout of single files, or
 // one that stays on its commit, there is nothing to do.
-const checkoutText = postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
-` + askBegin + askSwitched + askEnd + `elif [ ! -x "$envdrift" ]; then
+func checkoutText() string {
+	return postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
+` + asking(askSwitched) + `elif [ ! -x "$envdrift" ]; then
 ` + postEnd
+}
 
 const postText = postBegin + `if [ -x "$envdrift" ]; then
 	"$envdrift" hook run @NAME@ "$@"

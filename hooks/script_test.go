@@ -30,7 +30,7 @@ func TestEarlierText(t *testing.T) {
 			continue
 		}
 		now := script(event.Name, "/usr/bin/envdrift")
-		earlier := strings.Replace(now, askBegin, askedMore, 1)
+		earlier := strings.Replace(now, fill(asking(event.ask), event.Name, ""), fill(askedMore+event.ask+askEnd, event.Name, ""), 1)
 		if earlier == now || !isOurs(event.Name, []byte(earlier)) {
 			t.Errorf("isOurs does not know the earlier %s hook", event.Name)
 		}

@@ -31,6 +31,7 @@ type Changes struct {
 	at         string     // what the user calls it
 	changes    []gitops.Change
 	staged     []gitops.Change // the changes as git lists them, if they are those of the index
+	opened     gitops.IndexFile
 	objects    objects
 	tree       tree                            // what the changes lead to
 	index      *gitops.StagedTree              // the tree, if that is what is staged
@@ -103,6 +104,7 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 	if err != nil {
 		return c, err
 	}
+	c.opened = gitops.OpenedIndex()
 	if c.staged, err = repo.Staged(ctx); err != nil {
 		return c, errors.Join(err, reader.Close())
 	}
@@ -140,6 +142,9 @@ func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 // Restaged collects what is staged now, if that is not what it was: nil stands for no
 // difference.
 func (c *Changes) Restaged(ctx context.Context, only func(file string) bool) (*Changes, error) {
+	if c.repo.IndexIs(c.opened) {
+		return nil, nil // git takes longer to say so
+	}
 	now, err := c.repo.Staged(ctx)
 	if err != nil || slices.Equal(now, c.staged) {
 		return nil, err
