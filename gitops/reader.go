@@ -45,7 +45,7 @@ func (r *Repo) Reader(ctx context.Context, limit int64) (*Reader, error) {
 	return d, nil
 }
 
-// Close ends the process.
+// Close ends the process. It does not wait for its end: nothing depends on it.
 func (d *Reader) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,8 @@ func (d *Reader) Close() error {
 		return nil
 	}
 	d.err = errClosed
-	return errors.Join(d.in.Close(), d.cmd.Wait())
+	go func() { _ = d.cmd.Wait() }()
+	return d.in.Close()
 }
 
 var errClosed = errors.New("git cat-file: ended")
@@ -77,14 +78,14 @@ func (d *Reader) object(oid OID, kind string) ([]byte, error) {
 	return contents[0], err
 }
 
-// resolve returns the tree that a name stands for, or an error that is
-// [ErrMissing].
-func (d *Reader) resolve(name OID) (oid OID, err error) {
-	err = d.ask([]OID{name}, func() error {
-		oid, _, err = readTyped(d.out, d.limit, "tree")
+// headTree returns the tree of HEAD, and its content. The error is [ErrMissing] before
+// the first commit.
+func (d *Reader) headTree() (oid OID, content []byte, err error) {
+	err = d.ask([]OID{"HEAD^{tree}"}, func() error {
+		oid, content, err = readTyped(d.out, d.limit, "tree")
 		return err
 	})
-	return oid, err
+	return oid, content, err
 }
 
 // ask writes names to the process while answers reads what it prints. After an error

@@ -19,7 +19,8 @@ import (
 // conflict.
 type StagedTree struct {
 	reader  *Reader
-	head    OID // HEAD's tree; "" before the first commit
+	head    OID    // HEAD's tree; "" before the first commit
+	root    []byte // its content
 	changed map[string]map[string]Change
 	added   map[string]bool // folders with a staged file below
 	deleted map[string]bool // folders from below which a file was taken away
@@ -36,18 +37,26 @@ type folder struct {
 	trees map[string]OID // HEAD's folders, of which perhaps nothing is left
 }
 
-func newFolder() folder { return folder{map[string]File{}, map[string]OID{}} }
-
 // ErrMoved reports a HEAD that is not what the staged changes were compared with.
 var ErrMoved = errors.New("HEAD moved while what is staged was looked at; commit again")
 
-// StagedTree returns the index, of which changes are all differences from HEAD.
+// StagedTree returns HEAD's tree, to which [StagedTree.Stage] adds what is staged.
 // Closing it closes d.
-func (d *Reader) StagedTree(changes []Change) (*StagedTree, error) {
+func (d *Reader) StagedTree() (*StagedTree, error) {
 	t := &StagedTree{
 		reader: d, changed: map[string]map[string]Change{}, added: map[string]bool{}, deleted: map[string]bool{},
 		folders: map[string]folder{}, kept: map[OID][]byte{},
 	}
+	var err error
+	if t.head, t.root, err = d.headTree(); errors.Is(err, ErrMissing) {
+		err = nil
+	}
+	return t, err
+}
+
+// Stage makes the tree the index, of which changes are all differences from HEAD. It is
+// called before anything is read.
+func (t *StagedTree) Stage(changes []Change) {
 	for _, ch := range changes {
 		dir, name := path.Dir(ch.Path), path.Base(ch.Path)
 		if t.changed[dir] == nil {
@@ -62,12 +71,6 @@ func (d *Reader) StagedTree(changes []Change) (*StagedTree, error) {
 			above[dir] = true
 		}
 	}
-	oid, err := d.resolve("HEAD^{tree}")
-	if err != nil && !errors.Is(err, ErrMissing) {
-		return nil, err
-	}
-	t.head = oid
-	return t, nil
 }
 
 // gone reports whether the index has no version of a changed file.
@@ -123,37 +126,50 @@ func (t *StagedTree) readFolders(dirs []string) error {
 	var oids []OID
 	var places []string
 	for _, dir := range dirs {
-		oid := t.head
-		if dir != "." {
-			oid = t.folders[path.Dir(dir)].trees[path.Base(dir)]
-		}
+		oid := t.folders[path.Dir(dir)].trees[path.Base(dir)]
 		if _, known := t.folders[dir]; known {
 			continue
 		}
-		if oid != "" {
+		var err error
+		switch {
+		case dir == ".":
+			err = t.addFolder(dir, t.root, len(t.head)/2)
+		case oid == "":
+			err = t.addFolder(dir, nil, 0)
+		default:
 			oids, places = append(oids, oid), append(places, dir)
-		} else if err := t.addFolder(dir, newFolder()); err != nil {
-			return err
-		}
-	}
-	contents, err := t.reader.read(oids, "tree")
-	if err != nil {
-		return err
-	}
-	for i, dir := range places {
-		f, err := t.parseFolder(dir, contents[i], len(oids[i])/2)
-		if err == nil {
-			err = t.addFolder(dir, f)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	contents, err := t.reader.read(oids, "tree")
+	for i, dir := range places {
+		if err == nil {
+			err = t.addFolder(dir, contents[i], len(oids[i])/2)
+		}
+	}
+	return err
 }
 
-// addFolder adds a folder of HEAD's, and what is staged there.
-func (t *StagedTree) addFolder(dir string, f folder) error {
+// addFolder adds a folder: that of a tree object, in which the names of objects have so
+// many bytes, with what is staged.
+func (t *StagedTree) addFolder(dir string, data []byte, size int) error {
+	f := folder{map[string]File{}, map[string]OID{}}
+	for len(data) > 0 {
+		header, rest, ok := bytes.Cut(data, []byte{0})
+		mode, name, ok2 := strings.Cut(string(header), " ")
+		m, valid := parseMode(strings.Repeat("0", max(0, len("040000")-len(mode))) + mode)
+		if !ok || !ok2 || !valid || name == "" || len(rest) < size {
+			return outputError("cat-file", data)
+		}
+		entry := File{Path: path.Join(dir, name), Mode: m, OID: OID(hex.EncodeToString(rest[:size]))}
+		if data = rest[size:]; m == directory {
+			f.trees[name] = entry.OID
+		} else if m != Submodule || !t.added[entry.Path] { // that a folder takes the place of one is not among the changes
+			f.files[name] = entry
+		}
+	}
 	for name, ch := range t.changed[dir] {
 		before, was := f.files[name]
 		if ch.Status != Unmerged && (was == ch.OldOID.IsNull() || was && before.OID != ch.OldOID) {
@@ -166,26 +182,6 @@ func (t *StagedTree) addFolder(dir string, f folder) error {
 	}
 	t.folders[dir] = f
 	return nil
-}
-
-// parseFolder parses a tree object, in which names of objects have so many bytes.
-func (t *StagedTree) parseFolder(dir string, data []byte, size int) (folder, error) {
-	f := newFolder()
-	for len(data) > 0 {
-		header, rest, ok := bytes.Cut(data, []byte{0})
-		mode, name, ok2 := strings.Cut(string(header), " ")
-		m, valid := parseMode(strings.Repeat("0", max(0, len("040000")-len(mode))) + mode)
-		if !ok || !ok2 || !valid || name == "" || len(rest) < size {
-			return f, outputError("cat-file", data)
-		}
-		entry := File{Path: path.Join(dir, name), Mode: m, OID: OID(hex.EncodeToString(rest[:size]))}
-		if data = rest[size:]; m == directory {
-			f.trees[name] = entry.OID
-		} else if m != Submodule || !t.added[entry.Path] { // that a folder takes the place of one is not among the changes
-			f.files[name] = entry
-		}
-	}
-	return f, nil
 }
 
 // isDir reports whether there is a file below dir.

@@ -38,7 +38,11 @@ func (s *sandbox) stagedTreeOf(changes []gitops.Change) (*gitops.StagedTree, err
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = reader.Close() })
-	return reader.StagedTree(changes)
+	tree, err := reader.StagedTree()
+	if err == nil {
+		tree.Stage(changes)
+	}
+	return tree, err
 }
 
 // filesIn lists what a tree holds, but for submodules: which of them are staged is

@@ -284,7 +284,7 @@ func (l Location) command(name string, everywhere bool) string {
 	if event.ask == "" {
 		text += run + `"$@"`
 	} else {
-		text += strings.TrimSuffix(strings.Replace(asking(event.ask), `"$envdrift" hook run @NAME@ `, run, 1), "\n")
+		text += strings.TrimSuffix(asking(event.ask, run+"--asked \"$@\"\n"), "\n")
 	}
 	if !event.Stops {
 		text += " || :" // whatever happened, git has done its work

@@ -15,7 +15,7 @@ const chainedSuffix = ".envdrift-chained"
 // stay in the list so that they are still recognized as envdrift's.
 var (
 	preTexts = sync.OnceValue(func() []string {
-		return withEarlier(preBegin+asking(askStaged)+"\texit\n"+preEnd, preBegin+askedMore+askStaged+askEnd+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
+		return withEarlier(preText(), preBegin+askedMore+askStaged+askEnd+askRun+"\texit\n"+preEnd, preBegin+preUnasked+preEnd)
 	})
 	patchTexts = sync.OnceValue(func() []string {
 		return saysAll(preTexts(), "patch", "git -c core.hooksPath=/dev/null am --continue")
@@ -65,18 +65,19 @@ func withEarlier(texts ...string) []string {
 
 // A commit that cannot be checked is stopped.
 const (
-	preBegin = `#!/bin/sh
+	chain = `#!/bin/sh
 # Written by "envdrift hook install"; "envdrift hook uninstall" takes it away.
 chained="${0%/*}/@NAME@.envdrift-chained"
 if [ -x "$chained" ]; then
 	"$chained" "$@" || exit
 fi
-` + find + `if [ -x "$envdrift" ]; then
+`
+	preBegin = chain + find + `if [ -x "$envdrift" ]; then
 `
 	preUnasked = `	exec "$envdrift" hook run @NAME@ "$@"
 `
-	preEnd = `fi
-undo="rm '$0'"
+	preEnd  = "fi\n" + missing
+	missing = `undo="rm '$0'"
 if [ -e "$chained" ]; then
 	undo="mv '$chained' '$0'"
 fi
@@ -104,6 +105,12 @@ fi
 	exit
 ` + preEnd
 
+// To find envdrift takes a moment too.
+func preText() string {
+	return chain + asking(askStaged, find+`[ ! -x "$envdrift" ] || exec "$envdrift" hook run @NAME@ --asked "$@"
+`+missing)
+}
+
 // What a hook needs from git takes longer than envdrift's start, so the hook file
 // starts both at once. The command is that of gitops, which parses the output. If the
 // final line end is missing, gitops asks again itself.
@@ -123,30 +130,30 @@ const (
 	askSwitched = `		git diff-tree -r --raw -z --no-abbrev --no-renames "$1" "$2" -- &&
 `
 	askEnd = `		echo
-	} 2>/dev/null | "$envdrift" hook run @NAME@ --asked "$@"
-`
-	// While this is the index, nothing else was staged: envdrift need not ask git again.
-	openIndex = `	index=/dev/null
-	[ -f "${GIT_INDEX_FILE-}" ] && index=$GIT_INDEX_FILE
-	{
-@ASK@	} 3<"$index"
+	} 2>/dev/null | `
+	askRun = `"$envdrift" hook run @NAME@ --asked "$@"
 `
 )
 
-// asking returns the lines that ask git, and run envdrift.
-func asking(ask string) string {
-	lines := askBegin + ask + askEnd
-	if ask == askStaged {
-		return strings.Replace(openIndex, "@ASK@", lines, 1)
+// asking returns lines that ask git while run runs, which reads the answer. While
+// number 3 is the index, nothing else was staged: envdrift need not ask git again.
+func asking(ask, run string) string {
+	if ask != askStaged {
+		return askBegin + ask + askEnd + run
 	}
-	return lines
+	return `index=/dev/null
+[ -f "${GIT_INDEX_FILE-}" ] && index=$GIT_INDEX_FILE
+{
+` + askBegin + ask + askEnd + "{\n" + run + `}
+} 3<"$index"
+`
 }
 
 // envdrift never makes a checkout fail. After a checkout of single files, or
 // one that stays on its commit, there is nothing to do.
 func checkoutText() string {
 	return postBegin + `if [ "${3-}" = 1 ] && [ "$1" != "$2" ] && [ -x "$envdrift" ]; then
-` + asking(askSwitched) + `elif [ ! -x "$envdrift" ]; then
+` + asking(askSwitched, askRun) + `elif [ ! -x "$envdrift" ]; then
 ` + postEnd
 }
 

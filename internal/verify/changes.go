@@ -104,15 +104,16 @@ func Staged(ctx context.Context, w *workspace.Workspace, only func(file string) 
 	if err != nil {
 		return c, err
 	}
-	c.opened = gitops.OpenedIndex()
-	if c.staged, err = repo.Staged(ctx); err != nil {
-		return c, errors.Join(err, reader.Close())
-	}
-	tree, err := reader.StagedTree(c.staged)
+	tree, err := reader.StagedTree()
 	if err != nil {
 		return c, errors.Join(err, reader.Close())
 	}
-	c.objects, c.tree, c.index, c.changes = reader, tree, tree, slices.Clone(c.staged)
+	c.objects, c.tree, c.index, c.opened = reader, tree, tree, gitops.OpenedIndex()
+	if c.staged, err = repo.Staged(ctx); err != nil {
+		return c, err
+	}
+	tree.Stage(c.staged)
+	c.changes = slices.Clone(c.staged)
 	for _, rev := range c.Merged() {
 		files, err := repo.TreeFiles(ctx, rev)
 		if err != nil {
