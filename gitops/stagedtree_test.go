@@ -181,6 +181,51 @@ func TestStagedTreeIsFS(t *testing.T) {
 	}
 }
 
+// TestStagedTreeFormats: how git keeps the index makes no difference.
+func TestStagedTreeFormats(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *sandbox){
+		"split":  func(s *sandbox) { s.git("update-index", "--split-index") },
+		"packed": func(s *sandbox) { s.git("gc", "-q") },
+		"version 4": func(s *sandbox) {
+			s.git("update-index", "--index-version", "4")
+		},
+		"sparse": func(s *sandbox) {
+			s.git("sparse-checkout", "init", "--cone", "--sparse-index")
+			s.git("sparse-checkout", "set", "d")
+		},
+		"skip-worktree": func(s *sandbox) { s.git("update-index", "--skip-worktree", "e/x", "d/new") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := initRepo(t)
+			s.commit("d/old", "1")
+			s.commit("e/x", "1")
+			s.commit("e/f/y", "1")
+			s.write("d/new", "2")
+			s.git("add", "d/new")
+			change(s)
+			s.write("d/later", "3")
+			s.git("add", "d/later")
+			index, err := s.open().IndexTree(t.Context(), treeLimit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := filesIn(index)
+			if err = errors.Join(err, index.Close()); err != nil || len(want) != 7 {
+				t.Fatal(want, err)
+			}
+			tree, err := s.stagedTree()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := filesIn(tree); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%q, %v; want %q", got, err, want)
+			}
+		})
+	}
+}
+
 // TestStagedTreeMoved: changes that were compared with another HEAD are an error, not
 // an index that never was.
 func TestStagedTreeMoved(t *testing.T) {
