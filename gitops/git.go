@@ -99,6 +99,7 @@ func (r *Repo) command(ctx context.Context, args ...string) *exec.Cmd {
 // with returns r with one more variable for git.
 func (r *Repo) with(variable string) *Repo {
 	other := *r
+	other.ahead = nil
 	other.env = append(slices.Clone(r.env), variable)
 	return &other
 }

@@ -70,7 +70,8 @@ type Repo struct {
 	env  []string // the environment of every git command
 	hash string   // "sha1" or "sha256"
 
-	answers Prefetched // what git need not be asked for
+	answers Prefetched              // what git need not be asked for
+	ahead   func() (*Reader, error) // the next Reader, if it was started ahead
 }
 
 // Open finds the repository that dir is in, as git would with environ. It
@@ -97,14 +98,21 @@ func (a Prefetched) Open(ctx context.Context, dir string, environ []string) (*Re
 	return a.open(ctx, dir, environ, placesCommand[:])
 }
 
-func (a Prefetched) open(ctx context.Context, dir string, environ []string, args []string) (*Repo, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+func (a Prefetched) open(ctx context.Context, dir string, environ []string, args []string) (repo *Repo, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
 	r := &Repo{Top: dir, git: lookGit(environ, dir), env: environment(environ), hash: "sha1", answers: a}
 	if r.git == "" {
 		return discover(dir)
+	}
+	if _, hook := a[key(stagedCommand[:])]; hook {
+		r.startAhead(ctx) // contents are what it reads next
+		defer func() {
+			if repo == nil {
+				r.stopAhead()
+			}
+		}()
 	}
 	out, err := r.run(ctx, nil, args...)
 	if hasNoHooks(err) {

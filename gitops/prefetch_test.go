@@ -112,3 +112,31 @@ func TestChangedAnswers(t *testing.T) {
 		t.Errorf("Changed = %v, %v; want a", got, err)
 	}
 }
+
+// TestAnswersElsewhere: what is started ahead changes nothing where there is no
+// repository, and is taken once where there is one.
+func TestAnswersElsewhere(t *testing.T) {
+	t.Parallel()
+	s := initRepo(t)
+	answers := func() gitops.Prefetched { return gitops.PrefetchedStaged(strings.NewReader("\n")) }
+	if _, err := answers().Open(t.Context(), t.TempDir(), s.env); !errors.Is(err, gitops.ErrNotRepository) {
+		t.Errorf("Open = %v; want ErrNotRepository", err)
+	}
+	s.mkdir(s.dir + "/sub")
+	repo, err := answers().Open(t.Context(), s.dir+"/sub", s.with("GIT_DIR=../.git", "GIT_WORK_TREE=..").env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		reader, err := repo.Reader(t.Context(), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := reader.Objects(t.Context(), []string{"HEAD:a.env"}, 1<<20); err != nil || string(got[0]) != "A=1\nB=1\n" {
+			t.Errorf("Objects = %q, %v", got, err)
+		}
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

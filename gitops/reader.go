@@ -23,12 +23,40 @@ type Reader struct {
 	err    error        // why nothing more can be read
 }
 
-// Reader starts a process that reads objects of at most limit bytes.
+// Reader starts a process that reads objects of at most limit bytes, or takes the one
+// that was started ahead.
 func (r *Repo) Reader(ctx context.Context, limit int64) (*Reader, error) {
+	start := func() (*Reader, error) { return r.startReader(ctx) }
+	if r.ahead != nil {
+		start, r.ahead = r.ahead, nil
+	}
+	d, err := start()
+	if err == nil {
+		d.limit = limit
+	}
+	return d, err
+}
+
+// startAhead starts the process of a Reader where git is asked for the repository, at
+// the same time.
+func (r *Repo) startAhead(ctx context.Context) {
+	early := *r
+	r.ahead = sync.OnceValues(func() (*Reader, error) { return early.startReader(ctx) })
+	go func(start func() (*Reader, error)) { _, _ = start() }(r.ahead)
+}
+
+// stopAhead ends that process: nobody can take it.
+func (r *Repo) stopAhead() {
+	if d, err := r.ahead(); err == nil {
+		_ = d.Close()
+	}
+}
+
+func (r *Repo) startReader(ctx context.Context) (*Reader, error) {
 	if r.git == "" {
 		return nil, ErrNoGit
 	}
-	d := &Reader{limit: limit, cmd: r.command(ctx, "cat-file", "--batch"), cause: func() error { return context.Cause(ctx) }}
+	d := &Reader{cmd: r.command(ctx, "cat-file", "--batch"), cause: func() error { return context.Cause(ctx) }}
 	d.cmd.Stderr = &d.stderr
 	var err error
 	if d.in, err = d.cmd.StdinPipe(); err != nil {
