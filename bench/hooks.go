@@ -17,7 +17,7 @@ func preCommit(staged int) prepare {
 			return nil, nil, err
 		}
 		return have(
-			contestant{tool: "envdrift", command: b.in(r.dir, nil, filepath.Join(r.dir, hooksFolder, "pre-commit"))},
+			contestant{tool: "envdrift", command: b.in(r.dir, []string{"GIT_INDEX_FILE=.git/index"}, filepath.Join(r.dir, hooksFolder, "pre-commit"))}, // as git runs it
 			contestant{tool: "earlier tool", command: b.in(r.dir, nil, b.earlier, "guard", "--staged", "--native-only", "--ci")},
 			contestant{tool: "git diff --cached", command: b.in(r.dir, nil, "git", "diff", "--cached", "--name-only")},
 		), nil, nil
