@@ -19,7 +19,7 @@ import (
 // The error is an [*EncodingError], a [*QuoteError], or a [*NameError] for a
 // new name that is not an identifier.
 func (d *Document) Set(name, value string) (*Document, error) {
-	return d.set(name, value, ecies.IsEncrypted(value) || strings.Contains(value, "$"))
+	return d.set(name, value, ecies.IsEncrypted(value) || strings.Contains(value, "$"), "")
 }
 
 // SetSecret is [Document.Set] for a value that is encrypted for pub. A document
@@ -38,7 +38,7 @@ func (d *Document) SetSecret(name string, value secret.Value, pub ecies.PublicKe
 	if err != nil {
 		return nil, err
 	}
-	out, err := d.set(name, ciphertext, strings.Contains(value.Reveal(), "$"))
+	out, err := d.set(name, ciphertext, strings.Contains(value.Reveal(), "$"), spelledLike(ciphertext, value.Reveal()))
 	if err != nil || hasHeader {
 		return out, err
 	}
@@ -50,7 +50,7 @@ func writable(name, value string) error {
 	if ecies.IsEncrypted(value) {
 		return &QuoteError{name, 0, "the value is encrypted already"}
 	}
-	doc, err := Parse([]byte(`V=""`)).set("V", value, strings.Contains(value, "$"))
+	doc, err := Parse([]byte(`V=""`)).set("V", value, strings.Contains(value, "$"), "")
 	if unwritable := (*QuoteError)(nil); errors.As(err, &unwritable) {
 		return &QuoteError{name, 0, unwritable.Problem}
 	}
@@ -61,11 +61,12 @@ func writable(name, value string) error {
 }
 
 // set sets the value of name; literal says that a "$" in it is none of an expansion.
-func (d *Document) set(name, value string, literal bool) (*Document, error) {
+// raw is a spelling of the value that is preferred; "" for none.
+func (d *Document) set(name, value string, literal bool, raw string) (*Document, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	c := change{value: value, anyQuote: true, literal: literal}
+	c := change{value: value, raw: raw, anyQuote: true, literal: literal}
 	for c.index = len(d.entries) - 1; c.index >= 0; c.index-- {
 		if d.entries[c.index].Name == name {
 			return d.rewrite([]change{c})

@@ -69,6 +69,16 @@ func better(value string, own byte, fresh bool) (quote byte, ok bool) {
 	return '"', own != '\'' || !strings.Contains(value, `\`)
 }
 
+// spelledLike returns a ciphertext in the quotes that its new value should be in once
+// it is decrypted; "" if those are like any other's.
+func spelledLike(ciphertext, value string) string {
+	q, ok := better(value, '"', true)
+	if !ok || isPlain(value) {
+		return ""
+	}
+	return quote(q, ciphertext, "")
+}
+
 // holdsRaw reports whether quote is in value without a backslash before it.
 func holdsRaw(value string, quote byte) bool {
 	for i := range len(value) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // How a value is written: new, and decrypted in the quotes that its ciphertext has.
@@ -34,6 +35,18 @@ func TestSpelling(t *testing.T) {
 		doc, err := dotenv.Parse(nil).Set("A", tt.value)
 		if err != nil || string(doc.Bytes()) != "A="+tt.fresh+"\n" {
 			t.Errorf("Set of %q = %q, %v; want %s", tt.value, doc.Bytes(), err, tt.fresh)
+		}
+		doc, err = dotenv.Parse(nil).SetSecret("A", secret.New(tt.value), key.PublicKey(), dotenv.EncryptOptions{Header: "DOTENV_PUBLIC_KEY", File: ".env"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, _, err := doc.Decrypt(ecies.Keys{key}, dotenv.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := opened.Get("A")
+		if fresh, _ := dotenv.Parse([]byte("A=" + tt.fresh)).Get("A"); got.Value != tt.value || got.Quote != fresh.Quote && tt.value != "abc-1.5/é" {
+			t.Errorf("SetSecret and Decrypt of %q = %q in %c; want %s", tt.value, got.Value, got.Quote, tt.fresh)
 		}
 		for quote, want := range map[string]string{`"`: tt.double, `'`: tt.single, "`": tt.backtick} {
 			locked := dotenv.Parse([]byte("A=" + quote + encrypt(t, key, tt.value) + quote + "\n"))
