@@ -18,29 +18,30 @@ type Loader struct {
 	Name string
 	What string // what it is, for people
 
+	names    string // what a name may have besides letters, digits and _; 0 for a digit in front
 	versions []dialect
 }
 
 // All returns the loaders, in the order of their names.
 func All() []Loader {
 	return []Loader{
-		{"bun", "Bun, also its --env-file", []dialect{bun}},
-		{"compose", "Docker Compose: env_file, and .env", []dialect{compose.read}},
-		{"deno", "deno run --env-file", []dialect{deno.read}},
-		{"docker", "docker run --env-file", []dialect{docker}},
-		{"dotenv", "the npm package dotenv", []dialect{dotenv.read}},
-		{"dotenv-expand", "the npm packages dotenv and dotenv-expand", []dialect{escapedDollars(dotenv.read)}},
-		{"dotenvy", "the Rust crate dotenvy, also in uv and just", []dialect{dotenvy.read}},
-		{"godotenv", "the Go module godotenv", []dialect{godotenv}},
-		{"java", "the library dotenv-java", []dialect{java}},
-		{"next", "Next.js", []dialect{escapedDollars(dotenv.read)}},
-		{"node", "node --env-file", []dialect{node.read}},
-		{"php", "phpdotenv, as in Laravel, and symfony/dotenv", []dialect{phpdotenv, symfony}},
-		{"python-dotenv", "python-dotenv, also in pydantic-settings and environs", []dialect{python}},
-		{"ruby", "the gem dotenv", []dialect{ruby(ruby2.read), withoutBreaks(ruby3.read)}},
-		{"sh", "a POSIX shell: set -a; . ./FILE", []dialect{sh}},
-		{"systemd", "systemd's EnvironmentFile=", []dialect{systemd}},
-		{"vite", "Vite", []dialect{escapedDollars(node.read)}},
+		{"bun", "Bun, also its --env-file", ".-0", []dialect{bun}},
+		{"compose", "Docker Compose: env_file, and .env", ".-", []dialect{compose.read}},
+		{"deno", "deno run --env-file", ".-0", []dialect{deno.read}},
+		{"docker", "docker run --env-file", ".-0", []dialect{docker}},
+		{"dotenv", "the npm package dotenv", ".-0", []dialect{dotenv.read}},
+		{"dotenv-expand", "the npm packages dotenv and dotenv-expand", ".-0", []dialect{escapedDollars(dotenv.read)}},
+		{"dotenvy", "the Rust crate dotenvy, also in uv and just", "", []dialect{dotenvy.read}},
+		{"godotenv", "the Go module godotenv", ".0", []dialect{godotenv}},
+		{"java", "the library dotenv-java", ".-0", []dialect{java}},
+		{"next", "Next.js", ".-0", []dialect{escapedDollars(dotenv.read)}},
+		{"node", "node --env-file", ".-0", []dialect{node.read}},
+		{"php", "phpdotenv, as in Laravel, and symfony/dotenv", "", []dialect{phpdotenv, symfony}},
+		{"python-dotenv", "python-dotenv, also in pydantic-settings and environs", ".-0", []dialect{python}},
+		{"ruby", "the gem dotenv", ".0", []dialect{ruby(ruby2.read), withoutBreaks(ruby3.read)}},
+		{"sh", "a POSIX shell: set -a; . ./FILE", "", []dialect{sh}},
+		{"systemd", "systemd's EnvironmentFile=", "", []dialect{systemd}},
+		{"vite", "Vite", ".-0", []dialect{escapedDollars(node.read)}},
 	}
 }
 
@@ -91,8 +92,8 @@ func (e *SpellingError) Error() string {
 // is a [*SpellingError].
 func (l Loader) Line(name string, value secret.Value) (string, error) {
 	text := value.Reveal()
-	if !isName(name) {
-		return "", &SpellingError{name, l.Name, "a name is made of letters, digits and _, and no digit comes first"}
+	if !l.takes(name) {
+		return "", &SpellingError{name, l.Name, "it takes no such name"}
 	}
 	for raw := range spellings(text) {
 		if got, sure := l.Read(raw); sure && got == text {
@@ -102,10 +103,12 @@ func (l Loader) Line(name string, value secret.Value) (string, error) {
 	return "", &SpellingError{name, l.Name, l.problem(text)}
 }
 
-func isName(name string) bool {
+func (l Loader) takes(name string) bool {
 	for i := range len(name) {
 		c := name[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || i > 0 && '0' <= c && c <= '9') {
+		digit := '0' <= c && c <= '9' && (i > 0 || strings.Contains(l.names, "0"))
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+		if !letter && !digit && ((c != '.' && c != '-') || i == 0 || strings.IndexByte(l.names, c) < 0) {
 			return false
 		}
 	}

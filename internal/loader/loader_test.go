@@ -96,8 +96,16 @@ func TestLine(t *testing.T) {
 			t.Errorf("%s: Line of %.40q = %q, %v; want %q", tt.loader, tt.value, got, err, tt.want)
 		}
 	}
-	if _, err := find(t, "node").Line("a.b", secret.New("x")); err == nil {
-		t.Error("Line takes a name that no program may have")
+	for name, want := range map[string]string{"a.b": "node compose godotenv", "A-B": "node compose", "1A": "node godotenv", "é": "", "": "", "A B": "", ".a": ""} {
+		var takes []string
+		for _, l := range []string{"node", "compose", "godotenv", "sh"} {
+			if _, err := find(t, l).Line(name, secret.New("x")); err == nil {
+				takes = append(takes, l)
+			}
+		}
+		if got := strings.Join(takes, " "); got != want {
+			t.Errorf("%q is a name for %s; want %s", name, got, want)
+		}
 	}
 	if _, ok := loader.Find("perl"); ok || !slices.IsSorted(loader.Names()) {
 		t.Errorf("Names = %v", loader.Names())

@@ -242,6 +242,23 @@ func TestLine(t *testing.T) {
 	})
 }
 
+// Every name that a model takes, the real loader does.
+func TestNames(t *testing.T) {
+	each(t, func(t *testing.T, l Loader, command string) {
+		var texts, names []string
+		for _, name := range []string{"a", "_", "A1", "a.b", "A-B", "1A"} {
+			if line, err := l.Line(name, secret.New("x")); err == nil {
+				texts, names = append(texts, "B=before\n"+line+"Z=after\n"), append(names, name)
+			}
+		}
+		for i, vars := range run(t, command, files(t, texts)) {
+			if want := map[string]string{"B": "before", names[i]: "x", "Z": "after"}; !maps.Equal(vars, want) && names[i] != "_" {
+				t.Errorf("%s reads %q as %q", command, texts[i], vars)
+			}
+		}
+	})
+}
+
 // each runs test for every loader and each of its commands, on two cores.
 func each(t *testing.T, test func(*testing.T, Loader, string)) {
 	t.Parallel()
