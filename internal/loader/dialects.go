@@ -25,8 +25,7 @@ var (
 		bare:     bareness{blanks: true, forbid: "$"},
 	}
 
-	// The npm package dotenv.
-	dotenv = syntax{
+	dotenvText = syntax{
 		double:   &quoting{escapes: "nr", lines: true},
 		single:   &quoting{lines: true},
 		backtick: &quoting{lines: true},
@@ -61,7 +60,8 @@ var (
 	dotenvy = syntax{
 		double: &quoting{escapes: `\'"$ n`, other: refuse, dollar: true, lines: true},
 		single: &quoting{other: pair, lines: true},
-		bare:   bareness{hash: nowhere, forbid: `'"\$#`},
+		bare:   bareness{hash: nowhere, forbid: "'\"\\$#\r"},
+		cr:     true,
 	}
 
 	systemdText = syntax{
@@ -77,7 +77,7 @@ var (
 		cr:     true,
 	}
 
-	// The gem dotenv before 2.8, line by line, and since.
+	// The gem dotenv before 2.8, line by line, and since 3.0.
 	ruby2 = syntax{
 		double: &quoting{escapes: "nr", other: drop, dollar: true},
 		single: &quoting{},
@@ -106,6 +106,22 @@ var (
 	}
 )
 
+// dotenv, the npm package, takes a line for a value without quotes if its first quote
+// is closed before the end, and then the quotes off all the same.
+func dotenv(raw string) (string, bool) {
+	value, ok := dotenvText.read(raw)
+	last := len(raw) - 1
+	if ok || last < 2 || !isQuote(raw[0]) || raw[last] != raw[0] || strings.Contains(raw, "#") {
+		return value, ok
+	}
+	closed := 1 + strings.IndexByte(raw[1:], raw[0])
+	if closed == last || strings.TrimFunc(raw[closed+1:last], isBlank) == "" || strings.Contains(raw, `\`) {
+		return "", false
+	}
+	_, ok = dotenvText.read("x" + raw[1:last] + "x")
+	return raw[1:last], ok
+}
+
 // bun also expands what is in single quotes. It does not look at the last character.
 func bun(raw string) (string, bool) {
 	text, ok := bunText.read(raw)
@@ -128,7 +144,7 @@ func bun(raw string) (string, bool) {
 // before a brace can be written.
 func python(raw string) (string, bool) {
 	text, ok := pythonText.read(raw)
-	rest := strings.ReplaceAll(text, "${:-$}", "")
+	rest := strings.ReplaceAll(text, "${:-$}", "x")
 	return strings.ReplaceAll(text, "${:-$}", "$"), ok && !strings.Contains(rest, "${")
 }
 
@@ -189,14 +205,17 @@ func phpdotenv(raw string) (string, bool) {
 	return value, ok && (quotes > 1 || !strings.Contains("A="+raw, `="`))
 }
 
-// symfony replaces its escapes one kind after the other, over the whole text.
+// symfony replaces its escapes one kind after the other, over the whole text, and looks
+// two characters back from a quote.
 func symfony(raw string) (string, bool) {
 	value, ok := symfonyText.read(raw)
-	if strings.HasPrefix(raw, `"`) {
-		for i := strings.Index(raw, `\\`); i >= 0 && i < len(raw)-3; i++ {
-			if strings.HasPrefix(raw[i:], `\\`) && strings.IndexByte(`nr"$\`, raw[i+2]) >= 0 {
-				return "", false
-			}
+	for i := 0; ok && raw != "" && raw[0] == '"' && i < len(raw)-2; i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		i++
+		if rest := raw[i+1:]; raw[i] == '\\' && (rest[0] == 'n' || rest[0] == 'r' || strings.HasPrefix(rest, `\"`)) {
+			return "", false
 		}
 	}
 	return value, ok
