@@ -23,7 +23,7 @@ var others = []string{"decouple", "django-environ", "dotenvx", "honcho", "starle
 
 func everyCommand() []string {
 	all := slices.Concat(slices.Collect(maps.Values(commands))...)
-	return slices.Sorted(slices.Values(append(all, others...)))
+	return slices.Compact(slices.Sorted(slices.Values(append(all, others...))))
 }
 
 // A spelling is a value as this program writes it, and as it would be without any
