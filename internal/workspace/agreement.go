@@ -10,6 +10,7 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -297,8 +298,8 @@ func (w *Workspace) repin(ctx context.Context, t mapping.Target, keys ecies.Keys
 	a.pushed.Lock()
 	defer a.pushed.Unlock()
 	files := map[string]trust.Agreement{}
-	for _, other := range append(w.All(), t) {
-		if other.File != "" && other.Mapping.Line > 0 && other.Mapping.SecretName == t.Mapping.SecretName {
+	for _, other := range append(w.withSecret(t.Mapping.SecretName), t) {
+		if other.File != "" && other.Mapping.Line > 0 {
 			files[other.File] = trust.Agreement{Vault: w.place(other), Keys: union(a.files[other.File].Keys, texts(publicKeys(keys)))}
 		}
 	}
@@ -349,6 +350,12 @@ func (w *Workspace) trustLocal(ctx context.Context) error {
 // All returns the targets of all mappings, whatever their profile.
 func (w *Workspace) All() []mapping.Target {
 	return mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
+}
+
+// withSecret returns the targets of the mappings with a secret of that name.
+func (w *Workspace) withSecret(name string) []mapping.Target {
+	mappings := slices.DeleteFunc(slices.Clone(w.Config.Mappings), func(m config.Mapping) bool { return m.SecretName != name })
+	return mapping.Resolve(w.Tree, w.Base, w.Config, mappings)
 }
 
 // inRepository returns the targets whose vault is sent no credential.

@@ -89,9 +89,8 @@ func (w *Workspace) pushOf(p Push, force bool) (Push, error) {
 			return Push{}, &PushMismatchError{w.RelPath(p.Target.File), p.Name, unknown[0], p.Keys[0].PublicKey().Short()}
 		}
 	}
-	for _, other := range w.All() {
-		same := other.Mapping.SecretName == p.Target.Mapping.SecretName && other.Mapping.VaultName == p.Target.Mapping.VaultName
-		if same && other.Doc != nil && !force {
+	for _, other := range w.withSecret(p.Target.Mapping.SecretName) {
+		if other.Mapping.VaultName == p.Target.Mapping.VaultName && other.Doc != nil && !force {
 			if unknown := drift.UnknownKeys(other.Doc, p.Keys); len(unknown) > 0 {
 				return Push{}, &PushMismatchError{w.RelPath(other.File), p.Name, unknown[0], p.Keys[0].PublicKey().Short()}
 			}
