@@ -62,12 +62,10 @@ func Program(top string) (string, error) {
 // Locate asks git where the hooks of repo belong, which call self: see [Program].
 func Locate(ctx context.Context, repo *gitops.Repo, self string) (Location, error) {
 	l := Location{Dir: repo.HooksDir, Top: repo.Top, CommonDir: repo.CommonDir, Self: self, repo: repo}
-	err := errors.Join(l.readConfig(ctx), l.readVersion(ctx))
-	if err != nil {
-		return Location{}, err
-	}
-	if err := l.findTracked(ctx); err != nil {
-		return Location{}, err
+	for _, read := range []func(context.Context) error{l.readConfig, l.readVersion, l.findTracked} {
+		if err := read(ctx); err != nil {
+			return Location{}, err
+		}
 	}
 	if l.HooksPath == "" || filepath.IsAbs(filepath.FromSlash(l.HooksPath)) || strings.HasPrefix(l.HooksPath, "~") {
 		return l, nil
