@@ -77,7 +77,7 @@ func appendSigns(found []Sign, fsys fs.FS, dir string, e fs.DirEntry) ([]Sign, e
 				continue
 			}
 			if text, err = fs.ReadFile(fsys, file); err != nil {
-				return nil, err
+				continue // what cannot be read shows nothing
 			}
 		}
 		if regexp.MustCompile(s.text).Match(text) {
