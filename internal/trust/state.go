@@ -51,7 +51,7 @@ func readState(file string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s is damaged: %w; look what it holds, then delete it", file, err)
 	}
 	return nil
 }

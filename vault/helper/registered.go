@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/trust"
 	"github.com/envdrift/envdrift/vault"
@@ -57,12 +58,12 @@ func registeredFor(cfg vault.Config) (trust.Program, error) {
 	program, ok, err := Registered(name)
 	add := fmt.Sprintf("envdrift vault add %s PATH", name)
 	switch {
-	case err == nil && !ok:
+	case err != nil:
+		return program, configError(cfg.Provider, err.Error(), "")
+	case !ok:
 		return program, configError(cfg.Provider, "you have registered no program "+name, add+"   with the path of one that you trust; docs/vaults/helpers.md describes them")
-	case err == nil:
-		err = Check(program.Path)
 	}
-	if err == nil {
+	if err = Check(program.Path); err == nil {
 		err = outside(program.Path, cfg.Dir)
 	}
 	if errors.As(err, new(*unsafeError)) {
@@ -117,6 +118,9 @@ func Variables() []string {
 	return programs.Variables()
 }
 
+// everyones are variables that would be hidden from programs that need them.
+var everyones = lazy.Regexp(`^(?i:HOME|PATH|USER|LOGNAME|SHELL|TERM|TMPDIR|TEMP|TMP|LANG|SYSTEMROOT|USERPROFILE|APPDATA|LOCALAPPDATA|(LC|XDG|GIT)_.*)$`)
+
 // Resolve returns the program that a user means, if it can be registered under that
 // name, with these variables.
 func Resolve(name, path string, env []string) (trust.Program, error) {
@@ -129,6 +133,9 @@ func Resolve(name, path string, env []string) (trust.Program, error) {
 		}
 		if secret.ClassOf(variable) == secret.Private {
 			return trust.Program{}, fmt.Errorf("%s is for envdrift alone", variable)
+		}
+		if everyones().MatchString(variable) {
+			return trust.Program{}, fmt.Errorf("%s is for all programs; a helper has it anyway", variable)
 		}
 	}
 	path, err := filepath.Abs(path)

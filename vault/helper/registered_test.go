@@ -28,6 +28,8 @@ func TestResolve(t *testing.T) {
 		{name: "a b", want: "is no name"},
 		{name: "", want: "is no name"},
 		{name: "key", env: "DOTENV_PRIVATE_KEY_CI", want: "is for envdrift alone"},
+		{name: "path", env: "PATH", want: "is for all programs"},
+		{name: "state", env: "XDG_STATE_HOME", want: "is for all programs"},
 		{name: "assigned", env: "A=b", want: "is not the name of a variable"},
 		{name: "writable", prepare: func(_, file string) error { return os.Chmod(file, 0o775) }, want: "others can write to it: chmod go-w "},
 		{name: "folder", prepare: func(dir, _ string) error { return os.Chmod(dir, 0o777) }, want: "others can write to it: chmod go-w "},
