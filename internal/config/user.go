@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/envdrift/envdrift/internal/lazy"
@@ -18,11 +19,25 @@ import (
 // A User is what the user decides for all repositories. No repository can: what
 // is here gives rights to the files of a repository.
 type User struct {
-	Allow []string // names that env files may set though they are dangerous
+	Allow       []string      // names that env files may set though they are dangerous
+	Store       Store         // where sync and pull keep keys
+	TTL         time.Duration // how long StoreOS keeps a key; 0: until it is forgotten
+	AllowAgents bool          // coding agents may read values
+	Audit       bool          // uses of keys are logged
 }
 
+// A Store says where sync and pull keep the keys that they fetch.
+type Store string
+
+// The stores.
+const (
+	StoreFile Store = "file"  // the keys file beside the env file
+	StoreOS   Store = "store" // the operating system's store of secrets
+	StoreNone Store = "none"  // nowhere
+)
+
 // userSections are the sections of the user's file.
-var userSections = [...]string{"exec"}
+var userSections = [...]string{"exec", "keys", "agents", "audit"}
 
 // UserFile returns the user's own configuration file: envdrift/config.toml in
 // $XDG_CONFIG_HOME or ~/.config, on Windows in %AppData%; "" if no variable
@@ -46,7 +61,7 @@ func UserFile(getenv func(string) string) string {
 func LoadUser(getenv func(string) string) (User, error) {
 	file := UserFile(getenv)
 	if _, err := os.Stat(file); file == "" || errors.Is(err, fs.ErrNotExist) {
-		return User{}, nil
+		return User{Store: StoreFile}, nil
 	}
 	data, err := read(file)
 	if err != nil {
@@ -67,6 +82,22 @@ func ParseUser(name string, data []byte) (u User, err error) {
 	if e := t.section("exec"); e != nil {
 		u.Allow = e.names("allow")
 		e.rest()
+	}
+	u.Store = StoreFile
+	if k := t.section("keys"); k != nil {
+		u.Store = Store(k.oneOf("store", string(StoreFile), string(StoreFile), string(StoreOS), string(StoreNone)))
+		if u.TTL = k.duration("ttl", 0); u.TTL > 0 && u.Store != StoreOS {
+			k.fail("ttl", `needs store = "store": keys in files do not expire`, "")
+		}
+		k.rest()
+	}
+	if a := t.section("agents"); a != nil {
+		u.AllowAgents = a.flag("allow", false)
+		a.rest()
+	}
+	if a := t.section("audit"); a != nil {
+		u.Audit = a.flag("enabled", false)
+		a.rest()
 	}
 	t.rest()
 	if err := r.join(); err != nil {

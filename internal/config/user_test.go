@@ -3,10 +3,12 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/envdrift/envdrift/internal/config"
 )
@@ -38,6 +40,37 @@ func TestParseUser(t *testing.T) {
 				if err != nil && !strings.Contains(err.Error(), want) {
 					t.Errorf("ParseUser: error %q; want %q in it", err, want)
 				}
+			}
+		})
+	}
+}
+
+func TestParseUserSections(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text, err string
+		want            config.User
+	}{
+		{name: "nothing", want: config.User{Store: config.StoreFile}},
+		{name: "a store", text: "[keys]\nstore = \"store\"\nttl = \"8h\"", want: config.User{Store: config.StoreOS, TTL: 8 * time.Hour}},
+		{name: "kept nowhere", text: "[keys]\nstore = \"none\"", want: config.User{Store: config.StoreNone}},
+		{name: "agents and log", text: "[agents]\nallow = true\n[audit]\nenabled = true", want: config.User{Store: config.StoreFile, AllowAgents: true, Audit: true}},
+		{name: "another store", text: "[keys]\nstore = \"Store\"", err: `u.toml:2: keys.store: "Store" is none of file, store, none`},
+		{name: "no time", text: "[keys]\nstore = \"store\"\nttl = \"8\"", err: `u.toml:3: keys.ttl: "8" is no time`},
+		{name: "files do not expire", text: "[keys]\nttl = \"8h\"", err: `u.toml:2: keys.ttl: needs store = "store"`},
+		{name: "none expires", text: "[keys]\nstore = \"none\"\nttl = \"8h\"", err: `u.toml:3: keys.ttl: needs store = "store"`},
+		{name: "no flag", text: "[agents]\nallow = \"yes\"", err: "u.toml:2: agents.allow: is a string, not true or false"},
+		{name: "an unknown key", text: "[audit]\non = true", err: "u.toml:2: audit.on: unknown key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ParseUser("u.toml", []byte(tt.text))
+			if tt.err == "" && (err != nil || !reflect.DeepEqual(got, tt.want)) {
+				t.Errorf("ParseUser = %+v, %v; want %+v", got, err, tt.want)
+			}
+			if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("ParseUser: error %v; want %q in it", err, tt.err)
 			}
 		})
 	}
@@ -78,13 +111,15 @@ func TestLoadUser(t *testing.T) {
 
 func TestRepositoryHasNoUserSection(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{
-		"envdrift.toml":  "[hooks]\n[exec]\nallow = [\"LD_PRELOAD\"]\n",
-		"pyproject.toml": "[tool.envdrift]\n[tool.envdrift.exec]\nallow = []\n",
-	} {
-		_, err := config.Parse(name, []byte(text), config.Overrides{})
-		if err == nil || !strings.Contains(err.Error(), "exec: belongs in the user's own") {
-			t.Errorf("Parse(%s) = %v; want an error about [exec]", name, err)
+	for _, section := range []string{"exec", "keys", "agents", "audit"} {
+		for name, text := range map[string]string{
+			"envdrift.toml":  "[hooks]\n[SECTION]\nallow = [\"LD_PRELOAD\"]\n",
+			"pyproject.toml": "[tool.envdrift]\n[tool.envdrift.SECTION]\nallow = []\n",
+		} {
+			_, err := config.Parse(name, []byte(strings.ReplaceAll(text, "SECTION", section)), config.Overrides{})
+			if err == nil || !strings.Contains(err.Error(), section+": belongs in the user's own") {
+				t.Errorf("Parse(%s) = %v; want an error about [%s]", name, err, section)
+			}
 		}
 	}
 }

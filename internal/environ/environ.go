@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/secret"
@@ -40,7 +39,7 @@ type Environ struct {
 // What is envdrift's alone is left out before anything is evaluated: a file
 // could pass it on under another name.
 func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, error) {
-	user, err := config.LoadUser(w.Getenv)
+	user, err := w.User()
 	if err != nil {
 		return Environ{}, err
 	}

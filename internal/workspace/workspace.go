@@ -79,6 +79,8 @@ type Workspace struct {
 	stores  map[string]*openedStore
 	agreed  *agreements
 
+	user func() (config.User, error) // User, once
+
 	near     map[string][]config.Mapping // by the folder in which they may name a file
 	resolved map[string][]mapping.Target // near, resolved: only of a tree that does not change
 }
@@ -94,6 +96,7 @@ func Open(o Options) (*Workspace, error) {
 	}
 	w := &Workspace{options: o, stores: map[string]*openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
 	w.options.Overrides.Getenv = w.Getenv
+	w.user = sync.OnceValues(func() (config.User, error) { return config.LoadUser(w.Getenv) })
 	if o.Bare {
 		return w, w.openBare()
 	}
@@ -129,6 +132,9 @@ func Open(o Options) (*Workspace, error) {
 	w.clean()
 	return w, nil
 }
+
+// User returns what the user decides for all repositories, by [config.LoadUser].
+func (w *Workspace) User() (config.User, error) { return w.user() }
 
 // openBare opens a git directory. Configurations are in the commits alone.
 func (w *Workspace) openBare() (err error) {
