@@ -16,7 +16,7 @@ const module = "github.com/envdrift/envdrift/"
 var layers = layersOf(
 	"internal/lazy internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
-	"internal/ecies internal/state internal/loader vault gitops runner/terminal",
+	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
 	"vault/helper vault/conformance vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+
+	"github.com/envdrift/envdrift/internal/userstate"
 )
 
 // Programs is the file with the vaults' helpers that the user registered.
@@ -17,14 +19,14 @@ type Program struct {
 
 // ProgramsAt returns the file in the user's state directory, as [At] does.
 func ProgramsAt(getenv func(string) string) (Programs, error) {
-	file, err := stateFile(getenv, "helpers.json")
+	file, err := userstate.File(getenv, "helpers.json")
 	return Programs{file}, err
 }
 
 // All returns the registered programs by their names.
 func (p Programs) All() (map[string]Program, error) {
 	all := map[string]Program{}
-	err := readState(p.file, &all)
+	err := userstate.Read(p.file, &all)
 	return all, err
 }
 
@@ -39,7 +41,7 @@ func (p Programs) Remove(ctx context.Context, name string) error {
 }
 
 func (p Programs) change(ctx context.Context, alter func(map[string]Program)) error {
-	return changeState(ctx, p.file, func() (any, error) {
+	return userstate.Change(ctx, p.file, func() (any, error) {
 		all, err := p.All()
 		if err == nil {
 			alter(all)

@@ -13,15 +13,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/envdrift/envdrift/internal/userstate"
 )
 
 // A Pins file contains the endpoints that the user agreed to, by repository.
 type Pins struct{ file string }
 
-// At returns the file in the user's state directory: $XDG_STATE_HOME/envdrift,
-// else ~/.local/state/envdrift, on Windows %LocalAppData%\envdrift.
+// At returns the file in the user's state directory, by [userstate.File].
 func At(getenv func(string) string) (Pins, error) {
-	file, err := stateFile(getenv, "trust.json")
+	file, err := userstate.File(getenv, "trust.json")
 	return Pins{file}, err
 }
 
@@ -126,7 +127,7 @@ func (p Pins) Move(ctx context.Context, from, to string) error {
 
 func (p Pins) read() (content, error) {
 	c := content{Repositories: map[string][]Endpoint{}, EnvFiles: map[string]map[string]Agreement{}}
-	err := readState(p.file, &c)
+	err := userstate.Read(p.file, &c)
 	if c.Repositories == nil {
 		c.Repositories = map[string][]Endpoint{}
 	}
@@ -137,7 +138,7 @@ func (p Pins) read() (content, error) {
 }
 
 func (p Pins) change(ctx context.Context, alter func(content)) error {
-	return changeState(ctx, p.file, func() (any, error) {
+	return userstate.Change(ctx, p.file, func() (any, error) {
 		c, err := p.read()
 		if err == nil {
 			alter(c)

@@ -1,4 +1,6 @@
-package trust
+// Package userstate keeps what envdrift remembers for a user outside of every repository:
+// JSON files that only the user can write, changed by one process at a time.
+package userstate
 
 import (
 	"context"
@@ -16,8 +18,9 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 )
 
-// stateFile returns a file of the user's state directory.
-func stateFile(getenv func(string) string, name string) (string, error) {
+// File returns the path of a file in the user's state directory: $XDG_STATE_HOME/envdrift,
+// else ~/.local/state/envdrift, on Windows %LocalAppData%\envdrift.
+func File(getenv func(string) string, name string) (string, error) {
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "envdrift", name), nil
 	}
@@ -34,8 +37,8 @@ func stateFile(getenv func(string) string, name string) (string, error) {
 // errWritable reports a file in which another user could agree instead of this one.
 var errWritable = errors.New("can be written by other users; look what it holds, then chmod 600")
 
-// readState decodes a file, which need not exist.
-func readState(file string, into any) error {
+// Read decodes a file, which need not exist.
+func Read(file string, into any) error {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -56,8 +59,8 @@ func readState(file string, into any) error {
 	return nil
 }
 
-// changeState rewrites a file with what altered returns, one process at a time.
-func changeState(ctx context.Context, file string, altered func() (any, error)) error {
+// Change rewrites a file with what altered returns, one process at a time.
+func Change(ctx context.Context, file string, altered func() (any, error)) error {
 	dir := filepath.Dir(file)
 	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return err
