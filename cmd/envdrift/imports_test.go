@@ -17,7 +17,7 @@ var layers = layersOf(
 	"internal/lazy internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
-	"internal/dotenv internal/config internal/vaulthttp internal/trust hooks",
+	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust hooks",
 	"vault/helper vault/conformance vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",
@@ -54,8 +54,10 @@ var only = map[string][]string{
 	"github.com/envdrift/envdrift/gitops": {
 		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "cmd/envdrift",
 	},
-	"github.com/fatih/":  {"internal/report"},
-	"github.com/creack/": {"runner/terminal"},
+	"github.com/fatih/":      {"internal/report"},
+	"github.com/creack/":     {"runner/terminal"},
+	"github.com/godbus/":     {"internal/keystore"},
+	"github.com/danieljoos/": {"internal/keystore"},
 }
 
 // TestImports checks the direction of dependencies, and that runner needs only

@@ -1,0 +1,70 @@
+package keystore
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openKernel returns the kernel's keyring, or skips: a container may refuse it.
+func openKernel(t *testing.T) kernel {
+	t.Helper()
+	if err := (kernel{}).ready(t.Context()); err != nil {
+		t.Skip("no keyring: ", err)
+	}
+	return kernel{}
+}
+
+func TestKernel(t *testing.T) {
+	t.Parallel()
+	testBackend(t, openKernel(t), newKeys(t, 1)[0])
+}
+
+func TestKernelForgets(t *testing.T) {
+	t.Parallel()
+	k, key := openKernel(t), newKeys(t, 1)[0]
+	public := key.PublicKey().String()
+	for range 2 { // replacing a key keeps its limit
+		if err := k.put(t.Context(), public, key.Value, time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := k.get(t.Context(), public); err != nil {
+		t.Errorf("get at once = %v", err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := k.get(t.Context(), public); errors.Is(err, errAbsent) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the key is still there")
+		}
+	}
+}
+
+// TestKernelKeyIsPrivate checks that only who possesses the key can read it.
+func TestKernelKeyIsPrivate(t *testing.T) {
+	t.Parallel()
+	k, key := openKernel(t), newKeys(t, 1)[0]
+	public := key.PublicKey().String()
+	if err := k.put(t.Context(), public, key.Value, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = k.remove(t.Context(), public) }()
+	var described string
+	err := k.enter(func() error {
+		id, err := find(public)
+		if err != nil {
+			return err
+		}
+		described, err = unix.KeyctlString(unix.KEYCTL_DESCRIBE, id)
+		return err
+	})
+	const possessorAllUserView = ";3f010000;"
+	if err != nil || len(described) < 4 || !strings.Contains(described, possessorAllUserView) {
+		t.Errorf("the key is %q, %v; want permissions %s", described, err, possessorAllUserView)
+	}
+}

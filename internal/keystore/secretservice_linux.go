@@ -1,0 +1,232 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/envdrift/envdrift/internal/secret"
+)
+
+// backends returns the stores of Linux: the kernel answers in microseconds.
+func backends(getenv func(string) string) []backend {
+	return []backend{kernel{}, &secretService{getenv: getenv}}
+}
+
+// secretService is the store of a desktop: GNOME Keyring, KWallet or KeePassXC. See
+// https://specifications.freedesktop.org/secret-service/latest.
+//
+// Its items have exactly the two attributes of dotenvx: with one more they would be
+// other items, of which a search returns either.
+type secretService struct {
+	getenv func(string) string
+
+	conn   *dbus.Conn
+	opened *dbus.Call // the session; its answer is waited for when it is needed
+	err    error      // why there is no connection
+}
+
+const (
+	secrets    = "org.freedesktop.secrets"
+	secretRoot = "/org/freedesktop/secrets"
+	isService  = "org.freedesktop.Secret.Service."
+	none       = dbus.ObjectPath("/") // instead of an object
+)
+
+// A secretStruct is the Secret of the specification.
+type secretStruct struct {
+	Session     dbus.ObjectPath
+	Parameters  []byte
+	Value       []byte
+	ContentType string
+}
+
+func (s *secretService) name() string         { return "Secret Service" }
+func (s *secretService) limit() time.Duration { return 0 }
+
+func (s *secretService) close() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}
+
+// connect opens the connection, once.
+func (s *secretService) connect(ctx context.Context) error {
+	if s.conn != nil || s.err != nil {
+		return s.err
+	}
+	address := busAddress(s.getenv)
+	if address == "" {
+		s.err = ErrUnavailable
+		return s.err
+	}
+	// The library has no other limit for the greeting.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	late := time.AfterFunc(patience, end)
+	conn, err := dbus.Connect(address, dbus.WithContext(life))
+	if err != nil || !late.Stop() {
+		end()
+		s.err = ErrUnavailable
+		return s.err
+	}
+	s.conn = conn
+	s.opened = conn.Object(secrets, secretRoot).Go(isService+"OpenSession", dbus.FlagNoAutoStart, nil, "plain", dbus.MakeVariant(""))
+	return nil
+}
+
+// session returns the session in which secrets are passed: as they are, since the bus is
+// the user's own socket.
+func (s *secretService) session(ctx context.Context) (path dbus.ObjectPath, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-s.opened.Done:
+		s.opened.Done <- s.opened
+		err = s.opened.Store(new(dbus.Variant), &path)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		err = ErrUnavailable
+	}
+	return path, err
+}
+
+// busAddress returns the address of the session's bus, which must be a socket: for others
+// a program would be started. "" is none.
+func busAddress(getenv func(string) string) string {
+	if address := getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
+		if !strings.HasPrefix(address, "unix:") || strings.Contains(address, ";") {
+			return ""
+		}
+		return address
+	}
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
+	}
+	return ""
+}
+
+// call calls a method. A service that does not run is not started.
+func (s *secretService) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	call := s.conn.Object(secrets, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
+	if call.Err != nil {
+		// A text of the other side's may hold anything.
+		name := "no answer"
+		if e := (dbus.Error{}); errors.As(call.Err, &e) {
+			name = e.Name
+		}
+		call.Err = fmt.Errorf("failed: %s", name)
+	}
+	return call
+}
+
+func (s *secretService) ready(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	_, err := s.collection(ctx)
+	return err
+}
+
+// collection returns the collection for new items.
+func (s *secretService) collection(ctx context.Context) (dbus.ObjectPath, error) {
+	var path dbus.ObjectPath
+	if err := s.call(ctx, secretRoot, isService+"ReadAlias", "default").Store(&path); err != nil || path == none { // nothing answers, or it was never set up
+		return "", ErrUnavailable
+	}
+	var locked bool
+	const property = "org.freedesktop.DBus.Properties.Get"
+	if err := s.call(ctx, path, property, "org.freedesktop.Secret.Collection", "Locked").Store(&locked); err != nil {
+		return "", err
+	}
+	if locked {
+		return "", ErrLocked
+	}
+	return path, nil
+}
+
+func attributes(public string) map[string]string {
+	return map[string]string{"service": service, "public-key": public}
+}
+
+// search returns an item that is not locked.
+func (s *secretService) search(ctx context.Context, public string) (dbus.ObjectPath, error) {
+	if err := s.connect(ctx); err != nil {
+		return "", err
+	}
+	var unlocked, locked []dbus.ObjectPath
+	if err := s.call(ctx, secretRoot, isService+"SearchItems", attributes(public)).Store(&unlocked, &locked); err != nil {
+		return "", err
+	}
+	switch {
+	case len(unlocked) > 0:
+		return unlocked[0], nil
+	case len(locked) > 0:
+		return "", ErrLocked
+	}
+	return "", errAbsent
+}
+
+func (s *secretService) get(ctx context.Context, public string) (secret.Value, error) {
+	item, err := s.search(ctx, public)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	session, err := s.session(ctx)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	var got secretStruct
+	if err := s.call(ctx, item, "org.freedesktop.Secret.Item.GetSecret", session).Store(&got); err != nil {
+		return secret.Value{}, err
+	}
+	return secret.New(strings.TrimSpace(string(got.Value))), nil
+}
+
+func (s *secretService) put(ctx context.Context, public string, key secret.Value, _ time.Duration) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	collection, err := s.collection(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := s.session(ctx)
+	if err != nil {
+		return err
+	}
+	properties := map[string]dbus.Variant{
+		"org.freedesktop.Secret.Item.Label":      dbus.MakeVariant("dotenvx private key of " + public[:8] + "… (envdrift)"),
+		"org.freedesktop.Secret.Item.Attributes": dbus.MakeVariant(attributes(public)),
+	}
+	value := secretStruct{session, []byte{}, []byte(key.Reveal()), "text/plain"}
+	var item, prompt dbus.ObjectPath
+	const replace = true
+	err = s.call(ctx, collection, "org.freedesktop.Secret.Collection.CreateItem", properties, value, replace).Store(&item, &prompt)
+	return asked(err, prompt)
+}
+
+func (s *secretService) remove(ctx context.Context, public string) error {
+	item, err := s.search(ctx, public)
+	if err != nil {
+		return err
+	}
+	var prompt dbus.ObjectPath
+	return asked(s.call(ctx, item, "org.freedesktop.Secret.Item.Delete").Store(&prompt), prompt)
+}
+
+// asked returns ErrLocked for a request that would go on only with a prompt.
+func asked(err error, prompt dbus.ObjectPath) error {
+	if err == nil && prompt != none {
+		return ErrLocked
+	}
+	return err
+}
