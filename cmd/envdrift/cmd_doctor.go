@@ -52,7 +52,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineFiles, c.examineLoaders, c.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineStore, c.examineFiles, c.examineLoaders, c.examineTrust,
 	} {
 		found = append(found, examine(ctx)...)
 	}
@@ -251,6 +251,22 @@ func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 		list = append(list, d)
 	}
 	return list
+}
+
+// examineStore checks that the store is there in which the user wants keys.
+func (c *cli) examineStore(ctx context.Context) []diagnosis {
+	user, err := c.work.User()
+	switch {
+	case err != nil:
+		return []diagnosis{{what: config.UserFile(c.getenv), err: err}}
+	case user.Store != config.StoreOS:
+		return nil
+	}
+	name, err := c.work.Store().Place(ctx)
+	if err != nil {
+		return []diagnosis{{what: "keys.store", err: err, hints: []string{`or set store = "file" in [keys] of ` + config.UserFile(c.getenv)}}}
+	}
+	return []diagnosis{{what: "keys in the " + name}}
 }
 
 // examineFiles looks for files that git ignores and others need, and for plaintext

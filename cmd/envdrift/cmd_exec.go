@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/coredump"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
+	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/runner"
 )
 
@@ -94,4 +98,19 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 
 func (f execFlags) command(env environ.Environ) runner.Command {
 	return runner.Command{Args: f.argv, Env: env.All}
+}
+
+// openStoreAhead begins to connect to the operating system's store of keys, unless there
+// are keys that are nearer.
+func (s *system) openStoreAhead(ctx context.Context) {
+	if _, err := os.Lstat(".env.keys"); err == nil {
+		return
+	}
+	for name := range s.env {
+		if strings.HasPrefix(name, dotenv.PrivatePrefix) {
+			return
+		}
+	}
+	s.store = keystore.Open(s.getenv)
+	s.store.Ahead(ctx)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,18 +53,19 @@ var errOutOfStep = errors.New("differs from the vault")
 // mapping. It returns the keys for further use.
 func (c *cli) sync(ctx context.Context, targets []mapping.Target, f syncFlags) ([]keyring.Answer, error) {
 	keys := c.work.Fetch(ctx, targets)
-	changes := drift.Sync(c.work.Files(), targets, keys, c.mayReplace(ctx, f))
-	if err := ctx.Err(); err != nil {
+	changes, err := c.work.PlanKeys(ctx, targets, keys, c.mayReplace(ctx, f))
+	if err := cmp.Or(err, ctx.Err()); err != nil {
 		return nil, err
 	}
 	if !f.verify {
-		if err := c.work.Apply(ctx, changes); err != nil {
+		err := c.work.Apply(ctx, changes)
+		if err := cmp.Or(err, c.work.KeepKeys(ctx, changes, keys)); err != nil {
 			return nil, err
 		}
 	}
 	for i := range changes {
 		ch := &changes[i]
-		if f.verify && (ch.Action == drift.Created || ch.Action == drift.Updated) {
+		if f.verify && (ch.Action == drift.Created || ch.Action == drift.Updated || ch.Action == drift.Stored) {
 			ch.Note, ch.Err = "would be "+string(ch.Action), errOutOfStep
 		}
 		c.checkKey(ch, targets[i], keys[i], f.checkDecryption)

@@ -90,7 +90,7 @@ func (w *watcher) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if now := environ.Fingerprint(w.work, w.flags.Options); now != seen {
+		if now := environ.Fingerprint(ctx, w.work, w.flags.Options); now != seen {
 			seen = now // and wait for one second without a change
 			continue
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/cmdline"
 	"github.com/envdrift/envdrift/internal/interrupt"
+	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/report"
 )
 
@@ -41,6 +42,8 @@ type system struct {
 
 	stdoutTTY, stderrTTY bool
 
+	store *keystore.Keys // the operating system's; nil before it is opened
+
 	// release gives signals their usual effect again, and returns an error if
 	// one came before.
 	release func() error
@@ -60,6 +63,9 @@ func start(sys *system, args []string) int {
 func run(ctx context.Context, sys *system, args []string) int {
 	c := &cli{system: sys, args: args}
 	word := soleCommand(args)
+	if word == "exec" {
+		sys.openStoreAhead(ctx)
+	}
 	do, err := c.parse(word)
 	if err != nil && word != "" { // once more, with all commands for the error to name
 		c = &cli{system: sys, args: args}

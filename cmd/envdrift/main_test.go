@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/servertest"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/aws"
@@ -56,6 +58,13 @@ func params(dir string) testscript.Params {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
+		Condition: func(cond string) (bool, error) {
+			if cond != "keyring" { // a container may have none
+				return false, errors.New("unknown condition")
+			}
+			_, err := keystore.Open(func(string) string { return "" }).Place(context.Background())
+			return err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   cmdStatus,
 			"absent":   cmdAbsent,

@@ -283,7 +283,7 @@ func (c *cli) updateLine(u *postcheckout.Update) string {
 	var done, left, parts []string
 	for _, d := range u.Done {
 		what := map[postcheckout.Deed]string{
-			postcheckout.BroughtKeys: "has " + strings.Join(d.Names, ", "), postcheckout.Decrypted: "decrypted", postcheckout.Refreshed: "refreshed",
+			postcheckout.BroughtKeys: "has " + strings.Join(d.Names, ", "), postcheckout.StoredKeys: "key is in the store", postcheckout.Decrypted: "decrypted", postcheckout.Refreshed: "refreshed",
 		}[d.Deed]
 		done = append(done, c.relPath(d.File)+" "+what)
 	}

@@ -20,7 +20,7 @@ func (c *cli) open() (err error) {
 func (c *cli) workspaceOptions() workspace.Options {
 	o := workspace.Options{
 		Dir: c.dir, ConfigFile: c.configFile, Profile: c.profile, Holder: "envdrift " + c.name,
-		Overrides: c.overrides, Env: c.env, OpenVault: all.Open, UI: screen{c, c.printer()}, Busy: &c.busy,
+		Overrides: c.overrides, Env: c.env, OpenVault: all.Open, UI: screen{c, c.printer()}, Busy: &c.busy, Store: c.store,
 	}
 	switch {
 	case c.ci:

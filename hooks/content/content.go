@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -50,8 +51,16 @@ func isDir(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-// localKeys returns the local keys, the nearest to file first.
-func localKeys(w *workspace.Workspace, file string) ecies.Keys { return w.AllLocalKeys(file).Keys() }
+// localKeys returns the local keys for versions of a file, the nearest first.
+func localKeys(ctx context.Context, w *workspace.Workspace, file string, versions []*dotenv.Document) ecies.Keys {
+	ring := w.AllLocalKeys(ctx, file)
+	for _, doc := range versions {
+		if doc != nil {
+			ring.Declared(doc) // those that are further away
+		}
+	}
+	return ring.Keys()
+}
 
 // vaultKeys returns the keys that the age vault of the repository holds for a
 // file, in the working tree and in some revisions: after a rotation the sides of

@@ -193,7 +193,7 @@ func (r *ring) keys(ctx context.Context) ecies.Keys {
 		revs = mergedRevisions(repo, r.w.Env())
 	}
 	r.vault = vaultKeys(ctx, r.w, r.file, revs)
-	r.found = append(localKeys(r.w, r.file), slices.Concat(r.vault...)...)
+	r.found = append(localKeys(ctx, r.w, r.file, r.sides), slices.Concat(r.vault...)...)
 	return r.found
 }
 

@@ -86,8 +86,8 @@ func (t *tagger) reveal(ctx context.Context, open Opener, file string) {
 func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) ecies.Keys {
 	headers, _ := t.doc.PublicKeys()
 	var all *keyring.Ring
-	for _, find := range []func(string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} { // there may be a thousand keys files
-		all = find(base)
+	for _, find := range []func(context.Context, string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} { // there may be a thousand keys files
+		all = find(ctx, base)
 		keys := all.Declared(t.doc)
 		if len(keys) > 0 || len(headers) == 0 && len(all.Held) > 0 {
 			return append(keys, without(all, keys)...)

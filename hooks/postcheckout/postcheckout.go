@@ -31,6 +31,7 @@ type Deed int
 
 const (
 	BroughtKeys Deed = iota // into a keys file
+	StoredKeys              // in the operating system's store
 	Decrypted
 	Refreshed // a copy for programs
 )
@@ -219,7 +220,7 @@ func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]eci
 	var ask []mapping.Target
 	var asked []int
 	for i, t := range targets {
-		local, askVault, err := u.w.LocalKeys(t.File).ForDecryption(keyring.Request{Target: t}, keyring.Auto)
+		local, askVault, err := u.w.LocalKeys(ctx, t.File).ForDecryption(keyring.Request{Target: t}, keyring.Auto)
 		if err != nil {
 			return nil, err
 		}
@@ -231,8 +232,14 @@ func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]eci
 	for n, i := range asked {
 		found[i] = keys[n].Keys
 	}
-	changes := drift.Sync(u.w.Files(), ask, keys, u.mayReplaceStale(ask))
+	changes, err := u.w.PlanKeys(ctx, ask, keys, u.mayReplaceStale(ask))
+	if err != nil {
+		return nil, err
+	}
 	if err := u.write(ctx, changes); err != nil {
+		return nil, err
+	}
+	if err := u.w.KeepKeys(ctx, changes, keys); err != nil {
 		return nil, err
 	}
 	for _, ch := range changes {
@@ -362,6 +369,8 @@ func (u *Update) note(ch drift.Change, deed Deed) {
 		// Reported by the hook at the end, if it is still so.
 	case ch.Err != nil:
 		u.Left = append(u.Left, Left{ch.File, ch.Err})
+	case ch.Action == drift.Stored:
+		u.Done = append(u.Done, Done{StoredKeys, ch.File, ch.Names})
 	case ch.Write:
 		u.Done = append(u.Done, Done{deed, ch.File, ch.Names})
 	}

@@ -157,7 +157,7 @@ func (c *Check) repair(ctx context.Context) error {
 			f.Err = changed // nobody agreed to the vault's key: nothing is encrypted for it
 			continue
 		}
-		f.Owners = c.owners(f)
+		f.Owners = c.owners(ctx, f)
 		if f.Workspace.Config.Hooks.OnDrift == config.Repair || c.options.ByHand {
 			if c.plan(ctx, f); f.Repair.Err == nil {
 				todo = append(todo, f)
@@ -202,7 +202,9 @@ func (r *Repair) settle(err error) {
 
 func (c *Check) plan(ctx context.Context, f *StagedFile) {
 	r := &Repair{}
-	held := f.Workspace.AllLocalKeys(f.Change.Path).Keys()
+	ring := f.Workspace.AllLocalKeys(ctx, f.Change.Path)
+	ring.Declared(f.Doc) // looks for the key that drifted values may have
+	held := ring.Keys()
 	merged := c.changes.Merged()
 	if len(merged) > 0 {
 		held = append(held, c.vaultKeys(ctx, f, append(merged, "HEAD")...)...)
@@ -317,8 +319,8 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 
 // owners tells whose key a file was encrypted with, if that is known: at most
 // two.
-func (c *Check) owners(f *StagedFile) []string {
-	ring := f.Workspace.AllLocalKeys(f.Change.Path)
+func (c *Check) owners(ctx context.Context, f *StagedFile) []string {
+	ring := f.Workspace.AllLocalKeys(ctx, f.Change.Path)
 	var known []drift.Known
 	for _, held := range ring.Held {
 		known = append(known, drift.Known{Key: held.Key.PublicKey(), Owner: held.Name + " (" + held.Origin + ")"})

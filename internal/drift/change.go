@@ -25,6 +25,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/ecies"
 )
 
 // An Action is what happens to a file.
@@ -41,6 +42,7 @@ const (
 	Encrypted Action = "encrypted"
 	Decrypted Action = "decrypted"
 	Activated Action = "activated"
+	Stored    Action = "stored" // in the operating system's store
 	Ephemeral Action = "ephemeral"
 	Skipped   Action = "skipped"
 	Differs   Action = "differs"
@@ -48,7 +50,7 @@ const (
 )
 
 // Actions are all actions, in the order of a summary.
-var Actions = [...]Action{Created, Updated, Set, Unset, Encrypted, Decrypted, Activated, Unchanged, Ephemeral, Skipped, Differs, Failed}
+var Actions = [...]Action{Created, Updated, Set, Unset, Encrypted, Decrypted, Activated, Stored, Unchanged, Ephemeral, Skipped, Differs, Failed}
 
 // A Change is one row of a plan: what is to be done with a file and why.
 type Change struct {
@@ -62,9 +64,10 @@ type Change struct {
 	Write   bool   // whether Apply writes New to File
 	Old     []byte // what the plan was made from; nil if there was no file
 	New     []byte
-	Private bool   // 0600
-	Keep    bool   // Old is kept as a backup before it is replaced
-	Backup  string // where Apply kept the backup
+	Private bool       // 0600
+	Stored  ecies.Keys // to be kept in the operating system's store, not in File
+	Keep    bool       // Old is kept as a backup before it is replaced
+	Backup  string     // where Apply kept the backup
 }
 
 // AddNote adds a note; "" adds none.

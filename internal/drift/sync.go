@@ -44,17 +44,8 @@ func Sync(fsys fs.FS, targets []mapping.Target, keys []keyring.Answer, replace f
 	changes := make([]Change, len(targets))
 	files := map[string]*keysFile{}
 	for i, t := range targets {
-		c := &changes[i]
-		*c = Change{Mapping: t.Mapping, File: t.KeysFile, Private: true}
-		if err := cmp.Or(missingFolder(t), keys[i].Err); err != nil {
-			c.Action, c.Err = Failed, err
-			continue
-		}
-		if t.Mapping.Ephemeral {
-			c.Action = Ephemeral
-			if _, err := fs.Stat(fsys, t.KeysFile); err == nil {
-				c.Note = "exists and is not used: the mapping is ephemeral"
-			}
+		c, done := &changes[i], false
+		if *c, done = Unsynced(fsys, t, keys[i]); done {
 			continue
 		}
 		f, ok := files[t.KeysFile]
@@ -68,6 +59,24 @@ func Sync(fsys fs.FS, targets []mapping.Target, keys []keyring.Answer, replace f
 		f.finish()
 	}
 	return changes
+}
+
+// Unsynced returns the change for a target of which no key is to be kept: the mapping is
+// ephemeral, or there is no key. Otherwise it is not done.
+func Unsynced(fsys fs.FS, t mapping.Target, key keyring.Answer) (c Change, done bool) {
+	c = Change{Mapping: t.Mapping, File: t.KeysFile, Private: true}
+	if err := cmp.Or(missingFolder(t), key.Err); err != nil {
+		c.Action, c.Err = Failed, err
+		return c, true
+	}
+	if !t.Mapping.Ephemeral {
+		return c, false
+	}
+	c.Action = Ephemeral
+	if _, err := fs.Stat(fsys, t.KeysFile); err == nil {
+		c.Note = "exists and is not used: the mapping is ephemeral"
+	}
+	return c, true
 }
 
 // missingFolder distinguishes a missing folder from one without env file: the

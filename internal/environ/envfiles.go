@@ -188,14 +188,14 @@ func namedFile(w *workspace.Workspace, name string) (mapping.Target, error) {
 
 // Fingerprint changes when the content of an env file does, or a local key for
 // it.
-func Fingerprint(w *workspace.Workspace, o Options) (sum [sha256.Size]byte) {
+func Fingerprint(ctx context.Context, w *workspace.Workspace, o Options) (sum [sha256.Size]byte) {
 	targets, err := o.Targets(w)
 	if err != nil {
 		return sha256.Sum256([]byte(err.Error()))
 	}
 	h := sha256.New()
 	for _, t := range targets {
-		fmt.Fprintf(h, "%q %q %q\n", t.File, t.Doc.Bytes(), w.LocalKeys(t.File).For(t.Doc).Reveal())
+		fmt.Fprintf(h, "%q %q %q\n", t.File, t.Doc.Bytes(), w.LocalKeys(ctx, t.File).For(t.Doc).Reveal())
 	}
 	h.Sum(sum[:0])
 	return sum

@@ -381,8 +381,8 @@ func TestChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := environ.Fingerprint(p.open("."), environ.Options{})
-	if again := environ.Fingerprint(p.open("."), environ.Options{}); again != sum {
+	sum := environ.Fingerprint(t.Context(), p.open("."), environ.Options{})
+	if again := environ.Fingerprint(t.Context(), p.open("."), environ.Options{}); again != sum {
 		t.Error("Fingerprint differs for the same files")
 	}
 	p.write(".env", "A=1\nC=3\nD=new\n")
@@ -390,15 +390,15 @@ func TestChanged(t *testing.T) {
 	if got := strings.Join(before.Changed(after), " "); err != nil || got != "B C D E" {
 		t.Errorf("Changed = %q, %v; want B C D E", got, err)
 	}
-	if environ.Fingerprint(p.open("."), environ.Options{}) == sum {
+	if environ.Fingerprint(t.Context(), p.open("."), environ.Options{}) == sum {
 		t.Error("Fingerprint is the same for other files")
 	}
-	sum = environ.Fingerprint(p.open("."), environ.Options{})
+	sum = environ.Fingerprint(t.Context(), p.open("."), environ.Options{})
 	p.env["DOTENV_PRIVATE_KEY"] = strings.Repeat("1", 64)
-	if environ.Fingerprint(p.open("."), environ.Options{}) == sum {
+	if environ.Fingerprint(t.Context(), p.open("."), environ.Options{}) == sum {
 		t.Error("Fingerprint is the same with another local key")
 	}
-	if environ.Fingerprint(p.open("."), environ.Options{Files: []string{"nope"}}) == sum {
+	if environ.Fingerprint(t.Context(), p.open("."), environ.Options{Files: []string{"nope"}}) == sum {
 		t.Error("Fingerprint is the same without the file")
 	}
 }

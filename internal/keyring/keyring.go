@@ -16,11 +16,12 @@ import (
 	"github.com/envdrift/envdrift/vault"
 )
 
-// A LocalKey is a private key that needs no vault: one in the environment or in a keys file.
+// A LocalKey is a private key that needs no vault: one in the environment, in a keys file
+// or in the operating system's store of secrets.
 type LocalKey struct {
 	Key    *ecies.PrivateKey
-	Name   string // of the variable
-	Origin string // "environment", or the file's path
+	Name   string // of the variable; "" in a store
+	Origin string // "environment", [Store], or the file's path
 
 	list ecies.Keys // those of its variable
 }
@@ -30,11 +31,26 @@ type Ring struct {
 	Held    []LocalKey
 	Invalid []error // each names the variable and the origin
 
+	// More returns further keys for a public key that none of Held derives, from
+	// where looking takes longer; nil if there is nowhere else to look.
+	More func(ecies.PublicKey) []LocalKey
+
 	public []ecies.PublicKey // those that the environment declares
 }
 
 // environment is the [LocalKey.Origin] of a key in a variable of the process.
 const environment = "environment"
+
+// Store is the [LocalKey.Origin] of a key in the operating system's store.
+const Store = "store"
+
+// Stored returns the keys of a list that the operating system's store has.
+func Stored(keys ecies.Keys) (held []LocalKey) {
+	for _, k := range keys {
+		held = append(held, LocalKey{Key: k, Origin: Store, list: keys})
+	}
+	return held
+}
 
 // Environ collects the keys of the process environment.
 func (r *Ring) Environ(environ map[string]string) {
@@ -70,11 +86,14 @@ func (r *Ring) add(name string, value secret.Value, origin string) {
 
 // Declared gives the held keys that derive a public key which the document's
 // header declares: they need no vault's word. A document without a header
-// names no key, so nothing proves itself.
+// names no key, so nothing proves itself. What More finds is held from then on.
 func (r *Ring) Declared(doc *dotenv.Document) ecies.Keys {
 	headers, _ := doc.PublicKeys()
 	var keys ecies.Keys
 	for _, h := range headers {
+		if r.More != nil && !slices.ContainsFunc(r.Held, func(held LocalKey) bool { return held.Key.PublicKey() == h.Key }) {
+			r.Held = append(r.Held, r.More(h.Key)...)
+		}
 		for _, held := range r.Held {
 			if held.Key.PublicKey() == h.Key && keys.Find(h.Key) == nil {
 				keys = append(keys, held.Key)

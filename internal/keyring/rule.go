@@ -70,9 +70,8 @@ func (r *Ring) ForDecryption(q Request, p Policy) (keys ecies.Keys, askVault boo
 // and has keys for a file without ciphertext: variables of the process may be
 // encrypted.
 func (r *Ring) ForProgram(q Request, p Policy) (keys ecies.Keys, askVault bool, err error) {
-	offered := r.For(q.Doc)
 	if !q.Doc.State().HasCiphertext() {
-		return offered, false, nil
+		return r.For(q.Doc), false, nil
 	}
 	if q.Mapping.Ephemeral {
 		p = VaultOnly
@@ -81,7 +80,7 @@ func (r *Ring) ForProgram(q Request, p Policy) (keys ecies.Keys, askVault bool, 
 	if p == VaultOnly || askVault {
 		return nil, askVault, err
 	}
-	if len(r.Declared(q.Doc)) > 0 || decrypts(q.Doc, offered) {
+	if offered := r.For(q.Doc); len(r.Declared(q.Doc)) > 0 || decrypts(q.Doc, offered) {
 		return offered, false, nil
 	}
 	return keys, false, err
@@ -185,7 +184,7 @@ func (r *Ring) ForEncryption(q Request, answer *Answer) (p Pair, askVault bool, 
 func (r *Ring) Beside(folder string) *Ring {
 	beside := &Ring{public: r.public}
 	for _, held := range r.Held {
-		if held.Origin == environment || path.Dir(held.Origin) == folder {
+		if held.Origin == environment || held.Origin != Store && path.Dir(held.Origin) == folder {
 			beside.Held = append(beside.Held, held)
 		}
 	}

@@ -65,7 +65,7 @@ type mappedFile struct {
 // cannot be read is a gap: it is then not known what a value is now.
 func (s *search) readPresent(ctx context.Context) error {
 	s.present, s.unread, s.local = map[string][]secret.Value{}, map[string]bool{}, map[string]dotenv.FoundKey{}
-	for _, held := range s.work.AllLocalKeys(".env").Held {
+	for _, held := range s.work.AllLocalKeys(ctx, ".env").Held {
 		s.addKey(held.Name, ecies.Keys{held.Key})
 	}
 	for _, w := range s.works {

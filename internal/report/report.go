@@ -38,10 +38,11 @@ const (
 
 // The statuses of commands that change something beside env files.
 const (
-	Mapped  Status = "mapped"
-	Pushed  Status = "pushed"
-	Trusted Status = "trusted"
-	Fixed   Status = "fixed"
+	Mapped    Status = "mapped"
+	Pushed    Status = "pushed"
+	Trusted   Status = "trusted"
+	Fixed     Status = "fixed"
+	Forgotten Status = "forgotten"
 )
 
 // ToDo is the status of what a person is to do.

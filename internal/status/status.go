@@ -26,7 +26,7 @@ type Mapping struct {
 	Environment string `json:"environment"`
 	State       string `json:"state"`   // absent, plaintext, encrypted, partly encrypted, empty
 	Changed     string `json:"changed"` // since HEAD: "", changed since HEAD, untracked
-	Key         string `json:"key"`     // local, differs from the vault's, not local, ephemeral
+	Key         string `json:"key"`     // local, in the store, differs from the vault's, not local, ephemeral
 	Vault       string `json:"vault"`   // has the key, DRIFT, not asked, or why not
 	Err         error  `json:"-"`       // the most serious problem; nil for none
 }
@@ -50,13 +50,13 @@ func Of(ctx context.Context, w *workspace.Workspace, offline bool) ([]Mapping, e
 	}
 	list := make([]Mapping, len(targets))
 	for i, t := range targets {
-		list[i] = ofTarget(w, t, keys[i], offline)
+		list[i] = ofTarget(ctx, w, t, keys[i], offline)
 		list[i].Changed = changed[t.File]
 	}
 	return list, nil
 }
 
-func ofTarget(w *workspace.Workspace, t mapping.Target, key keyring.Answer, offline bool) Mapping {
+func ofTarget(ctx context.Context, w *workspace.Workspace, t mapping.Target, key keyring.Answer, offline bool) Mapping {
 	m := Mapping{
 		File: cmp.Or(t.File, t.Folder()), Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
 		State: "absent", Vault: "not asked", Err: t.Err,
@@ -89,9 +89,14 @@ func ofTarget(w *workspace.Workspace, t mapping.Target, key keyring.Answer, offl
 	}
 	var err error
 	m.Key, err = localKey(w, t, key.Keys)
+	if m.Key == notLocal && t.Doc != nil && w.IsStored(ctx, t.Doc) {
+		m.Key = "in the store"
+	}
 	m.Err = cmp.Or(m.Err, err)
 	return m
 }
+
+const notLocal = "not local"
 
 // localKey describes the key in the keys file. vaults may be empty: not asked.
 func localKey(w *workspace.Workspace, t mapping.Target, vaults ecies.Keys) (string, error) {
@@ -103,7 +108,7 @@ func localKey(w *workspace.Workspace, t mapping.Target, vaults ecies.Keys) (stri
 	case t.Mapping.Ephemeral:
 		return "ephemeral, though " + w.RelPath(t.KeysFile) + " is there", nil
 	case missing:
-		return "not local", nil
+		return notLocal, nil
 	case err != nil:
 		return "unreadable", err
 	}
@@ -112,7 +117,7 @@ func localKey(w *workspace.Workspace, t mapping.Target, vaults ecies.Keys) (stri
 	held := ring.Named(t.Names[0])
 	switch {
 	case len(held) == 0:
-		return "not local", nil
+		return notLocal, nil
 	case len(vaults) > 0 && !drift.InSync(held, vaults, t.Doc):
 		return "differs from the vault's", &drift.DiffersError{KeysFile: t.KeysFile, Name: t.Names[0], Local: held, Vault: vaults}
 	case t.Doc != nil && len(drift.UnknownKeys(t.Doc, held)) > 0:

@@ -202,7 +202,7 @@ func (c *Changes) collect(ctx context.Context) error {
 		c.learnAll(configs, contents[:len(configs)])
 		contents = contents[len(configs):]
 		for i, ch := range portion {
-			c.collectFile(ch, contents[3*i], contents[3*i+1], contents[3*i+2])
+			c.collectFile(ctx, ch, contents[3*i], contents[3*i+1], contents[3*i+2])
 		}
 		configs = nil // they were learned with the first portion
 	}
@@ -232,7 +232,7 @@ func (c *Changes) collect(ctx context.Context) error {
 func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 	var ask []*File
 	for _, f := range c.Files {
-		if c.prepare(f) && !c.how.local.proves(ctx, f) {
+		if c.prepare(ctx, f) && !c.how.local.proves(ctx, f) {
 			ask = append(ask, f)
 		}
 	}
@@ -255,7 +255,7 @@ func (c *Changes) Check(ctx context.Context, limit time.Duration) {
 		case c.how.form:
 			f.checkForm(ctx)
 		case !c.how.all:
-			f.excuse()
+			f.excuse(ctx)
 		}
 	}
 }
@@ -356,7 +356,7 @@ func object(mode gitops.Mode, oid gitops.OID) string {
 }
 
 // collectFile looks at one changed file.
-func (c *Changes) collectFile(ch gitops.Change, data, old, theirs []byte) {
+func (c *Changes) collectFile(ctx context.Context, ch gitops.Change, data, old, theirs []byte) {
 	f := c.file(ch)
 	f.Data, f.old, f.theirs = data, old, theirs
 	switch {
@@ -364,7 +364,7 @@ func (c *Changes) collectFile(ch gitops.Change, data, old, theirs []byte) {
 		if holdsOurs(old) {
 			c.deleted = append(c.deleted, old)
 		}
-	case c.concerns(f):
+	case c.concerns(ctx, f):
 		c.Files = append(c.Files, f)
 	case isConfig(ch.Path) && data != nil:
 		c.collectBroken(f)
@@ -394,8 +394,8 @@ func order(ch gitops.Change) int {
 	return 2
 }
 
-func (c *Changes) concerns(f *File) bool {
-	return c.concernsName(path.Base(f.File)) || c.holdsLocalKey(f.Data) ||
+func (c *Changes) concerns(ctx context.Context, f *File) bool {
+	return c.concernsName(path.Base(f.File)) || c.holdsLocalKey(ctx, f.Data) ||
 		holdsOurs(f.Data) || holdsOurs(f.old) || holdsOurs(f.theirs) || f.old == nil && c.renamedFrom(f.Data) != nil
 }
 

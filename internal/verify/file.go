@@ -98,11 +98,11 @@ func (e *NotAskedError) Error() string {
 func (e *NotAskedError) Unwrap() error { return e.Err }
 
 // prepare decides on a file, unless a vault must be asked.
-func (c *Changes) prepare(f *File) (ask bool) {
+func (c *Changes) prepare(ctx context.Context, f *File) (ask bool) {
 	if f.Err != nil {
 		return false
 	}
-	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) || c.holdsLocalKey(f.Data) {
+	if c.isKeysName(path.Base(f.File)) || dotenv.HoldsPrivateKey(f.Data) || c.holdsLocalKey(ctx, f.Data) {
 		f.Err = &KeysError{File: f.File}
 		return false
 	}
@@ -129,7 +129,7 @@ func (c *Changes) prepare(f *File) (ask bool) {
 		f.Err = drift.CheckWithoutKey(f.Doc, dotenv.Selection{})
 	}
 	if f.Err == nil && !f.Mapped {
-		f.checkAlone()
+		f.checkAlone(ctx)
 	}
 	if f.Err != nil || !f.Mapped || !c.how.all || c.inScope(f) {
 		return f.Err == nil && f.Mapped
@@ -203,14 +203,14 @@ func (f *File) holdsOwnKey() bool {
 
 // holdsLocalKey reports whether data holds a key that is local here, whatever
 // stands before it.
-func (c *Changes) holdsLocalKey(data []byte) bool {
+func (c *Changes) holdsLocalKey(ctx context.Context, data []byte) bool {
 	hexes := dotenv.HexKeys(data)
 	if len(hexes) == 0 {
 		return false
 	}
 	if c.localKeys == nil {
 		c.localKeys = map[string]bool{}
-		for _, key := range c.work.AllLocalKeys(".env").Keys() {
+		for _, key := range c.work.AllLocalKeys(ctx, ".env").Keys() {
 			c.localKeys[strings.ToLower(key.Reveal())] = true
 		}
 	}
@@ -260,8 +260,8 @@ func (f *File) legible() error {
 
 // checkAlone checks an encrypted file that no mapping names: a local key may
 // prove it.
-func (f *File) checkAlone() {
-	if f.Keys = f.Workspace.LocalKeys(f.File).ForProof(f.Request(), f.Theirs); f.Keys != nil {
+func (f *File) checkAlone(ctx context.Context) {
+	if f.Keys = f.Workspace.LocalKeys(ctx, f.File).ForProof(f.Request(), f.Theirs); f.Keys != nil {
 		f.prove()
 		return
 	}
@@ -317,12 +317,12 @@ func (f *File) checkReaders(ctx context.Context) {
 // excuse lets a file pass unproven whose vault could not be asked: if a local key
 // decrypts it that fits the version before as well, or if the configuration
 // wants it so.
-func (f *File) excuse() {
+func (f *File) excuse(ctx context.Context) {
 	err := f.Err
 	if err == nil || !CannotBeAsked(err) {
 		return
 	}
-	keys := f.Workspace.LocalKeys(f.File).ForProof(f.Request(), f.Theirs)
+	keys := f.Workspace.LocalKeys(ctx, f.File).ForProof(f.Request(), f.Theirs)
 	switch {
 	case keys != nil && drift.Check(f.Doc, f.Head, keys).Err() == nil:
 		f.Unproven, f.Err = &NotAskedError{err}, nil
@@ -342,8 +342,8 @@ func CannotBeAsked(err error) bool {
 }
 
 // proveLocally reports whether a local key proves the file.
-func (f *File) proveLocally() bool {
-	keys, _, err := f.Workspace.LocalKeys(f.File).ForDecryption(f.Request(), keyring.Auto)
+func (f *File) proveLocally(ctx context.Context) bool {
+	keys, _, err := f.Workspace.LocalKeys(ctx, f.File).ForDecryption(f.Request(), keyring.Auto)
 	f.Verified = err == nil && len(keys) > 0 && drift.Check(f.Doc, f.Head, keys).Err() == nil
 	return f.Verified
 }

@@ -31,9 +31,9 @@ const (
 func (l localKey) proves(ctx context.Context, f *File) bool {
 	switch l {
 	case anyKey:
-		return f.proveLocally() || f.Mapping.Ephemeral
+		return f.proveLocally(ctx) || f.Mapping.Ephemeral
 	case agreedKey:
-		return !f.Mapping.Ephemeral && f.Workspace.HasAgreed(ctx, f.Target) && f.proveLocally()
+		return !f.Mapping.Ephemeral && f.Workspace.HasAgreed(ctx, f.Target) && f.proveLocally(ctx)
 	}
 	return false
 }

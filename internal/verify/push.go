@@ -208,7 +208,7 @@ func (r *run) messages(ctx context.Context, refs []gitops.RefUpdate, commits []g
 			return err
 		}
 		for i, data := range contents {
-			if dotenv.HoldsPrivateKey(data) || c.holdsLocalKey(data) {
+			if dotenv.HoldsPrivateKey(data) || c.holdsLocalKey(ctx, data) {
 				f := &File{At: short(string(portion[i])), Err: &MessageError{}}
 				f.File = "message"
 				r.files = append(r.files, f)
@@ -248,7 +248,7 @@ func (r *run) loose(ctx context.Context, ref gitops.RefUpdate, o gitops.Object) 
 			return err
 		}
 		for i, data := range contents {
-			if !c.isKeysName(path.Base(portion[i].Path)) && !dotenv.HoldsPrivateKey(data) && !c.holdsLocalKey(data) {
+			if !c.isKeysName(path.Base(portion[i].Path)) && !dotenv.HoldsPrivateKey(data) && !c.holdsLocalKey(ctx, data) {
 				continue
 			}
 			f := &File{Err: &LooseError{ref.Name}}
@@ -345,7 +345,7 @@ func (c *Changes) holding(ctx context.Context, changed map[gitops.OID][]gitops.C
 			if isConfig(paths[portion[i]]) {
 				c.learnFrom(paths[portion[i]], data)
 			}
-			if holdsOurs(data) || c.holdsLocalKey(data) {
+			if holdsOurs(data) || c.holdsLocalKey(ctx, data) {
 				found[gitops.OID(portion[i])] = true
 			}
 		}

@@ -161,7 +161,7 @@ func (w *Workspace) keyToStore(ctx context.Context, t mapping.Target, held keyri
 	if !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*NoSuchKeyError)) {
 		return p, err
 	}
-	if keys := w.LocalKeys(t.File).Beside(t.Folder()).Declared(t.Doc); len(keys) > 0 { // of the environment
+	if keys := w.LocalKeys(ctx, t.File).Beside(t.Folder()).Declared(t.Doc); len(keys) > 0 { // of the environment
 		return w.pushOf(Push{t, t.Names[0], keys}, false)
 	}
 	if held.Err != nil {

@@ -44,12 +44,8 @@ type rule func(*keyring.Ring, keyring.Request, keyring.Policy) (ecies.Keys, bool
 func (w *Workspace) keys(ctx context.Context, qs []keyring.Request, p keyring.Policy, local rule) []keyring.Answer {
 	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
 	for i, q := range qs {
-		a, ring := &answers[i], w.LocalKeys(q.File)
-		a.Keys, ask[i], a.Err = local(ring, q, p)
-		missing := ask[i] || errors.As(a.Err, new(*keyring.NoKeyError))
-		if missing && p != keyring.VaultOnly && w.addWorktrees(ctx, ring, q) {
-			a.Keys, ask[i], a.Err = local(ring, q, p)
-		}
+		a := &answers[i]
+		a.Keys, ask[i], a.Err = local(w.LocalKeys(ctx, q.File), q, p)
 		if len(a.Keys) > 0 && q.Doc.State().HasCiphertext() {
 			w.Debug("key: a local one for %s", w.RelPath(q.File))
 		}
@@ -88,7 +84,7 @@ func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, co
 	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
 	for i, q := range qs {
 		p := &pairs[i]
-		p.Pair, ask[i], p.Err = w.LocalKeys(q.File).ForEncryption(q, nil)
+		p.Pair, ask[i], p.Err = w.LocalKeys(ctx, q.File).ForEncryption(q, nil)
 		ask[i] = ask[i] || compare && q.Mapped() && p.Err == nil && len(p.Keys) == 0
 	}
 	w.fill(ctx, answers, func(i int) (mapping.Target, bool) { return qs[i].Target, ask[i] })
@@ -97,7 +93,7 @@ func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, co
 		switch {
 		case !ask[i]:
 		case !p.Declared:
-			p.Pair, _, p.Err = w.LocalKeys(q.File).ForEncryption(q, &answers[i])
+			p.Pair, _, p.Err = w.LocalKeys(ctx, q.File).ForEncryption(q, &answers[i])
 		case q.Mapping.Ephemeral:
 			p.Keys, p.Err = answers[i].Keys, answers[i].Err
 		default:
@@ -188,18 +184,18 @@ func (w *Workspace) Encrypt(ctx context.Context, q keyring.Request, p keyring.Pa
 	})
 	if ch.Write {
 		ch.AddNote(w.historyNote(ctx, q.File, q.Head))
-		ch.AddNote(w.otherKeyNote(q, p))
+		ch.AddNote(w.otherKeyNote(ctx, q, p))
 	}
 	return ch
 }
 
 // otherKeyNote says that the local key by the name of the file's own is another one;
 // "" if it is not. Nobody here may be able to decrypt the file.
-func (w *Workspace) otherKeyNote(q keyring.Request, p keyring.Pair) string {
+func (w *Workspace) otherKeyNote(ctx context.Context, q keyring.Request, p keyring.Pair) string {
 	if !p.Declared || len(p.Keys) > 0 || q.Mapping.Ephemeral {
 		return ""
 	}
-	named := w.LocalKeys(q.File).Beside(path.Dir(q.File)).Named(p.Private)
+	named := w.LocalKeys(ctx, q.File).Beside(path.Dir(q.File)).Named(p.Private)
 	if len(named) == 0 {
 		return ""
 	}
@@ -282,12 +278,14 @@ func (w *Workspace) PlanRepairs(ctx context.Context, targets []mapping.Target) (
 // right keys do not decrypt.
 func (w *Workspace) PlanRepair(ctx context.Context, file string, doc *dotenv.Document, right ecies.Keys) drift.Change {
 	ch := drift.Change{File: file, Action: drift.Failed, Old: doc.Bytes()}
+	ring := w.AllLocalKeys(ctx, file)
+	ring.Declared(doc) // looks for the key that drifted values may have
 	head, err := w.Previous(ctx, file)
 	if err != nil {
 		ch.Err = err
 		return ch
 	}
-	plan, err := drift.Drifted{File: path.Base(file), Doc: doc, Head: head, Right: right, Held: w.AllLocalKeys(file).Keys()}.Repair()
+	plan, err := drift.Drifted{File: path.Base(file), Doc: doc, Head: head, Right: right, Held: ring.Keys()}.Repair()
 	if err != nil {
 		ch.Err = err
 		return ch

@@ -180,10 +180,10 @@ func TestAllLocalKeys(t *testing.T) {
 	p.write("web/.env.keys", assignment(neighbour))
 	w := p.open()
 	for range 2 { // the neighbours' are remembered, and not added up
-		if got := w.LocalKeys("api/.env").Keys(); got.Reveal() != own.Reveal() {
+		if got := w.LocalKeys(t.Context(), "api/.env").Keys(); got.Reveal() != own.Reveal() {
 			t.Errorf("LocalKeys(api/.env): %d keys; want the one beside it", len(got))
 		}
-		if got := w.AllLocalKeys("api/.env"); got.Keys().Reveal() != (ecies.Keys{own, neighbour}).Reveal() || len(got.Held) != 3 {
+		if got := w.AllLocalKeys(t.Context(), "api/.env"); got.Keys().Reveal() != (ecies.Keys{own, neighbour}).Reveal() || len(got.Held) != 3 {
 			t.Errorf("AllLocalKeys(api/.env): %d keys in %d places; want its own, and both folders'", len(got.Keys()), len(got.Held))
 		}
 	}

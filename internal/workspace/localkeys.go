@@ -11,13 +11,29 @@ import (
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // LocalKeys collects the local keys for an env file: those of the environment, and
 // of the keys files beside it, in the folders above it, and in Cwd. The nearest
-// come first.
-func (w *Workspace) LocalKeys(file string) *keyring.Ring {
+// come first. If none fits, the ring looks into the clone's other worktrees, then into
+// the operating system's store.
+func (w *Workspace) LocalKeys(ctx context.Context, file string) *keyring.Ring {
+	ring := w.localKeys(file)
+	ring.More = func(public ecies.PublicKey) []keyring.LocalKey {
+		if t, _ := w.Target(file); t.Mapping.Ephemeral {
+			return nil
+		}
+		if held := w.inWorktrees(ctx, file, public); len(held) > 0 {
+			return held
+		}
+		return w.inStore(ctx, file, public)
+	}
+	return ring
+}
+
+func (w *Workspace) localKeys(file string) *keyring.Ring {
 	folders := upward(path.Dir(file))
 	if here, err := w.Inside("."); err == nil && !slices.Contains(folders, here) {
 		folders = append(folders, here)
@@ -87,7 +103,7 @@ func (w *Workspace) parse(name string, data []byte) *keyring.Ring {
 // AllLocalKeys collects the local keys beside every mapped file as well: what
 // drifted may have been encrypted with a neighbour's key. The neighbours' are
 // read once: all of hundreds of files may have drifted.
-func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
+func (w *Workspace) AllLocalKeys(ctx context.Context, file string) *keyring.Ring {
 	if w.others == nil {
 		var folders []string
 		for _, m := range w.Config.Mappings {
@@ -96,40 +112,44 @@ func (w *Workspace) AllLocalKeys(file string) *keyring.Ring {
 		slices.Sort(folders)
 		w.others = w.KeysBeside(slices.Compact(folders)...).Held
 	}
-	ring := w.LocalKeys(file)
+	ring := w.LocalKeys(ctx, file)
 	ring.Held = append(ring.Held, w.others...)
 	return ring
 }
 
-// addWorktrees adds keys of the clone's other worktrees, from the same places
-// there: only those that derive a public key in the header of q's file. The files
-// are read and not copied. It reports whether there are any.
-func (w *Workspace) addWorktrees(ctx context.Context, ring *keyring.Ring, q keyring.Request) bool {
-	if headers, _ := q.Doc.PublicKeys(); len(headers) == 0 || q.Mapping.Ephemeral || filepath.IsAbs(q.File) || w.isOnlyWorktree() {
-		return false
+// inWorktrees returns the keys of the clone's other worktrees, from the same places
+// there, that are listed with the one for a public key. The files are read and not copied.
+func (w *Workspace) inWorktrees(ctx context.Context, file string, public ecies.PublicKey) (held []keyring.LocalKey) {
+	if filepath.IsAbs(file) {
+		return nil
 	}
-	repo, err := w.Git(ctx)
-	if repo == nil || err != nil {
-		return false // the vault decides, or the error about the missing key
-	}
-	tops, _ := repo.Worktrees(ctx)
-	before := len(ring.Held)
-	for _, top := range tops {
-		if filepath.Clean(top) == filepath.Clean(w.Top) {
-			continue
-		}
+	for _, top := range w.otherWorktrees(ctx) {
 		there := &keyring.Ring{}
-		for _, folder := range upward(path.Dir(q.File)) {
+		for _, folder := range upward(path.Dir(file)) {
 			w.addKeysFiles(there, []string{filepath.Join(top, filepath.FromSlash(folder))})
 		}
-		for _, held := range there.Held {
-			if there.Declared(q.Doc).Find(held.Key.PublicKey()) != nil {
-				ring.Held = append(ring.Held, held)
-				w.Debug("key: from the worktree %s, for %s", top, w.RelPath(q.File))
+		for _, key := range there.Held {
+			if key.Key.PublicKey() == public {
+				w.Debug("key: from the worktree %s, for %s", top, w.RelPath(file))
+				held = append(held, key)
 			}
 		}
 	}
-	return len(ring.Held) > before
+	return held
+}
+
+// listWorktrees returns the tops of the clone's other worktrees. If they cannot be told,
+// the vault decides, or the error about the missing key.
+func (w *Workspace) listWorktrees(ctx context.Context) (tops []string) {
+	if w.isOnlyWorktree() {
+		return nil
+	}
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil {
+		return nil
+	}
+	all, _ := repo.Worktrees(ctx)
+	return slices.DeleteFunc(all, func(top string) bool { return filepath.Clean(top) == filepath.Clean(w.Top) })
 }
 
 // isOnlyWorktree reports whether the clone is seen to have one worktree without git,

@@ -30,7 +30,7 @@ func (w *Workspace) MayReencrypt(ctx context.Context, t mapping.Target, key ecie
 			keys = append(keys, k)
 		}
 	}
-	if w.LocalKeys(t.File).Keys().Find(key) != nil && w.ownKeys(ctx, path.Dir(t.File)) == nil {
+	if w.LocalKeys(ctx, t.File).Keys().Find(key) != nil && w.ownKeys(ctx, path.Dir(t.File)) == nil {
 		return nil
 	}
 	if err := w.mayUse(ctx, t, keys); err != nil {

@@ -39,7 +39,7 @@ func (w *Workspace) Plaintext(ctx context.Context, name string, sel dotenv.Selec
 	q := w.Request(file, doc)
 	var keys keyring.Answer
 	if localOnly {
-		keys.Keys, _, keys.Err = w.AllLocalKeys(file).ForDecryption(q, keyring.LocalOnly)
+		keys.Keys, _, keys.Err = w.AllLocalKeys(ctx, file).ForDecryption(q, keyring.LocalOnly)
 	} else {
 		keys = w.Keys(ctx, []keyring.Request{q}, keyring.Auto)[0]
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
 )
@@ -37,6 +38,7 @@ type Options struct {
 	Env        map[string]string
 	Consent    Consent
 	Git        gitops.Prefetched // what git need not be asked again
+	Store      *keystore.Keys    // the operating system's; nil to open it here
 	OpenVault  func(context.Context, vault.Config) (vault.Store, error)
 	UI         UI          // nil: silent, and answers no
 	Busy       sync.Locker // held while files are written, which nothing may cut; nil for none
@@ -79,7 +81,8 @@ type Workspace struct {
 	stores  map[string]*openedStore
 	agreed  *agreements
 
-	user func() (config.User, error) // User, once
+	user      func() (config.User, error) // User, once
+	elsewhere *elsewhere
 
 	near     map[string][]config.Mapping // by the folder in which they may name a file
 	resolved map[string][]mapping.Target // near, resolved: only of a tree that does not change
@@ -97,6 +100,10 @@ func Open(o Options) (*Workspace, error) {
 	w := &Workspace{options: o, stores: map[string]*openedStore{}, heads: map[string]headVersion{}, parsed: &sync.Map{}, agreed: &agreements{granted: map[string]bool{}}}
 	w.options.Overrides.Getenv = w.Getenv
 	w.user = sync.OnceValues(func() (config.User, error) { return config.LoadUser(w.Getenv) })
+	w.elsewhere = &elsewhere{store: o.Store, listed: o.Bare}
+	if o.Store == nil {
+		w.elsewhere.store = keystore.Open(w.Getenv)
+	}
 	if o.Bare {
 		return w, w.openBare()
 	}
@@ -499,6 +506,7 @@ func (w *Workspace) Close() (err error) {
 		}
 		delete(w.stores, id)
 	}
+	w.elsewhere.store.Close()
 	return err
 }
 
