@@ -16,7 +16,7 @@ var commandGroups = [...]struct{ Title, Commands string }{
 	{"Start", "init add hook"},
 	{"Daily", "set unset edit ls get exec env pull lock encrypt decrypt"},
 	{"Check", "verify check diff status doctor repair resolve leak"},
-	{"Team", "sync vault-push vault-pull rotate recipient trust vault"},
+	{"Team", "sync vault-push vault-pull rotate keys recipient trust vault"},
 	{"CI and shell", "completion man version help"},
 }
 
