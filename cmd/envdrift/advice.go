@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
+	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/leak"
 	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -29,6 +30,11 @@ import (
 var errReported = errors.New("see above")
 
 func isReported(err error) bool { return errors.Is(err, errReported) }
+
+// otherStore says how to do without the operating system's store.
+func (c *cli) otherStore() string {
+	return `or set store = "file" in [keys] of ` + cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")
+}
 
 // statusOf returns the exit status for an error that packages return by type.
 func statusOf(err error) int {
@@ -157,6 +163,8 @@ func (c *cli) advice(err error) []string {
 		return []string{c.commandLine("encrypt --convert "+quote(c.relPath(e.Path))) + "   rewrites it in UTF-8 and encrypts it"}
 	}
 	switch {
+	case errors.Is(err, keystore.ErrLocked), errors.Is(err, keystore.ErrUnavailable):
+		return []string{c.otherStore()}
 	case errors.Is(err, verify.ErrNoCommits):
 		return []string{c.commandLine("verify --rev HEAD") + "   verifies the commit itself"}
 	case errors.Is(err, gitops.ErrLocked):
