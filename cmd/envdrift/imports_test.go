@@ -14,7 +14,7 @@ const module = "github.com/envdrift/envdrift/"
 // layers defines the direction of imports: a package may import only those of
 // lower layers.
 var layers = layersOf(
-	"internal/lazy internal/ecies/secp256k1montgomery",
+	"internal/lazy internal/agent internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust hooks",
