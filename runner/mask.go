@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,7 @@ type Mask struct {
 	nodes []node
 	first [256]int32           // the children of the root
 	pairs [1 << 16 >> 6]uint64 // a set: the first two bytes of every secret
+	used  atomic.Bool
 }
 
 // A node represents a prefix of a secret. Node 0 is the root, the empty prefix.
@@ -134,6 +136,9 @@ func (m *Mask) skip(p []byte) int {
 	}
 	return max(0, len(p)-1)
 }
+
+// Used reports whether a writer has replaced a secret.
+func (m *Mask) Used() bool { return m.used.Load() }
 
 // Format prints the number of nodes, whatever the verb is.
 func (m *Mask) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "mask of %d nodes", len(m.nodes)) }
@@ -250,6 +255,7 @@ func (w *maskWriter) pass(n int) {
 		w.plain(w.buf[done:s.from])
 		if !w.masked {
 			w.out = append(w.out, Masked...)
+			w.mask.used.Store(true)
 			w.masked = true
 		}
 		done = s.to

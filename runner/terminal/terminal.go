@@ -5,6 +5,7 @@ package terminal
 import (
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/term"
@@ -18,6 +19,7 @@ type Output struct {
 	messages       io.Writer       // stderr, in the form that a terminal in raw mode needs
 	terminal       *pseudoTerminal // for the program if this process has a terminal; else nil
 	secrets        []string        // of all programs so far: an earlier one may still print
+	masks          []*runner.Mask
 	covers         []io.Closer
 }
 
@@ -45,6 +47,7 @@ func (o *Output) Messages() io.Writer { return o.messages }
 func (o *Output) Attach(c *runner.Command, secrets []string) error {
 	o.secrets = append(o.secrets, secrets...)
 	mask := runner.NewMask(o.secrets)
+	o.masks = append(o.masks, mask)
 	through := func(w io.Writer) io.Writer {
 		var idle time.Duration
 		if IsTerminal(w) {
@@ -76,6 +79,9 @@ func (o *Output) Close() {
 		o.terminal.close()
 	}
 }
+
+// Masked reports whether a secret was replaced. It is called after Close.
+func (o *Output) Masked() bool { return slices.ContainsFunc(o.masks, (*runner.Mask).Used) }
 
 // IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
