@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -39,6 +40,7 @@ func (c *cli) otherStore() string {
 // statusOf returns the exit status for an error that packages return by type.
 func statusOf(err error) int {
 	var usage *usageError
+	var toAgent *agent.Error
 	var conf *config.Error
 	var exit *exitError
 	switch {
@@ -48,7 +50,7 @@ func statusOf(err error) int {
 		return exit.status
 	case errors.As(err, &usage) && usage.command == "exec":
 		return statusExec // 2 may be that of its child
-	case errors.As(err, &usage), errors.As(err, &conf),
+	case errors.As(err, &usage), errors.As(err, &conf), errors.As(err, &toAgent),
 		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
 		return statusUsage
 	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrDenied),
@@ -73,6 +75,12 @@ func (c *cli) advice(err error) []string {
 			return []string{fmt.Sprintf("did you mean %q?", e.suggestion)}
 		}
 		return []string{strings.TrimSpace(fmt.Sprintf("envdrift %s", e.command)) + " --help"}
+	}
+	if errors.As(err, new(*agent.Error)) {
+		return []string{
+			c.commandLine("exec -- PROGRAM") + "   gives the values to a program; " + c.commandLine("ls") + "   names them",
+			"if the user agrees: --yes; for good, the user sets allow = true in [agents] of " + c.userFile(),
+		}
 	}
 	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("sync --force") + " replaces it; the old file is kept as a backup"}
@@ -124,7 +132,7 @@ func (c *cli) advice(err error) []string {
 	}
 	if e := (*environ.DangerousNameError)(nil); errors.As(err, &e) {
 		return []string{"if you want that: --allow " + e.Variable.Name + "; without the variable: --except " + e.Variable.Name,
-			"always: allow = [\"" + e.Variable.Name + "\"] in [exec] of " + cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")}
+			"always: allow = [\"" + e.Variable.Name + "\"] in [exec] of " + c.userFile()}
 	}
 	if e := (*workspace.TrustError)(nil); errors.As(err, &e) {
 		if e.Setting != "" {
@@ -189,6 +197,11 @@ func (c *cli) advice(err error) []string {
 		return []string{"check its owner and mode: ls -l"}
 	}
 	return c.hookAdvice(err)
+}
+
+// userFile returns the name of the user's own configuration file.
+func (c *cli) userFile() string {
+	return cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")
 }
 
 // vaultAdvice returns what the vault advises, and how to store what is missing

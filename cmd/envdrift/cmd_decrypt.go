@@ -16,6 +16,7 @@ import (
 type decryptFlags struct {
 	files       []string
 	stdout      bool
+	yes         bool
 	verifyVault bool
 	secret      string
 	loader      string
@@ -41,6 +42,7 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
             -p azure --vault-url https://my.vault.azure.net --secret my-key`)
 	cmd.Arg("FILE", "Env files; default .env.").StringsVar(&f.files)
 	cmd.Flag("stdout", "Print the plaintext instead of writing it.").BoolVar(&f.stdout)
+	addYes(cmd, &f.yes)
 	addFor(cmd, "With --stdout: print an env file that this loader reads; see envdrift env --list-loaders.", &f.loader)
 	cmd.Flag("verify-vault", "Prove that the vault's key decrypts the files; write nothing.").BoolVar(&f.verifyVault)
 	cmd.Flag("secret", "With --verify-vault: the secret's name, instead of the mapping's.").PlaceHolder("NAME").StringVar(&f.secret)
@@ -66,6 +68,11 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	if err := f.selection.Check(); err != nil {
 		return &usageError{err: err, command: "decrypt"}
 	}
+	if _, byGit := c.env["GIT_PREFIX"]; f.stdout && !byGit {
+		if err := c.mayShow(f.yes); err != nil {
+			return err
+		}
+	}
 	if err := c.open(); err != nil {
 		return err
 	}
@@ -85,13 +92,14 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 
 // printPlaintext prints what a file is decrypted. If git asks, for a textconv of its
 // configuration, no vault is asked, and what does not decrypt is printed as it is:
-// after an error git would show no diff at all. For a hook everything is: hook
-// managers take what "git diff" prints for a patch, keep it and apply it.
+// after an error git would show no diff at all. For a coding agent everything is, and
+// for a hook: hook managers take what "git diff" prints for a patch, keep it and
+// apply it.
 func (c *cli) printPlaintext(ctx context.Context, name string, f decryptFlags) error {
 	_, byGit := c.env["GIT_PREFIX"]
 	_, inHook := c.env["GIT_INDEX_FILE"] // which git sets for the hooks of a commit
 	content, plain, err := c.work.Plaintext(ctx, name, f.selection, byGit)
-	if byGit && inHook && content != nil {
+	if byGit && (inHook || c.mayShow(f.yes) != nil) && content != nil {
 		plain, err = content, nil
 	}
 	if err != nil && byGit && content != nil {

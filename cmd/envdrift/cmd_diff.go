@@ -19,6 +19,7 @@ type diffFlags struct {
 	oneFile
 	words          []string
 	show, exitCode bool
+	yes            bool
 }
 
 func (c *cli) addDiff(app *kingpin.Application) (string, command) {
@@ -37,6 +38,7 @@ Example:  envdrift diff staging production`)
 	cmd.Arg("VERSION", "A, then B.").StringsVar(&f.words)
 	f.add(cmd)
 	cmd.Flag("show", "Print the values.").BoolVar(&f.show)
+	addYes(cmd, &f.yes)
 	cmd.Flag("exit-code", "Fail if there are differences.").BoolVar(&f.exitCode)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.diff(ctx, f) }
 }
@@ -44,6 +46,9 @@ Example:  envdrift diff staging production`)
 func (c *cli) diff(ctx context.Context, f diffFlags) error {
 	if len(f.words) > 2 {
 		return &usageError{err: errors.New("more than two versions"), command: c.name}
+	}
+	if err := c.mayShow(f.yes || !f.show); err != nil {
+		return err
 	}
 	coredump.Hide()
 	if err := c.openOne(f.oneFile); err != nil {

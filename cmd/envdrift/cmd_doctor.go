@@ -15,6 +15,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/compare"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -52,7 +53,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineStore, c.examineFiles, c.examineLoaders, c.examineTrust,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineStore, c.examineFiles, c.examineLoaders, c.examineTrust, c.examineAgent,
 	} {
 		found = append(found, examine(ctx)...)
 	}
@@ -292,6 +293,24 @@ func (c *cli) examineFiles(ctx context.Context) (list []diagnosis) {
 		}
 	}
 	return list
+}
+
+// examineAgent says whether a coding agent runs this, which is no problem.
+func (c *cli) examineAgent(context.Context) []diagnosis {
+	found := agent.Detect(c.getenv)
+	if found.Name == "" {
+		return nil
+	}
+	d := diagnosis{what: "coding agent", detail: found.Name + ", as " + found.Variable + " is set"}
+	switch restricted, err := c.agent(); {
+	case err != nil:
+		d.err = err
+	case restricted.Name == "":
+		d.detail += ": you allow it to read values"
+	default:
+		d.detail += ": it is not shown values without --yes"
+	}
+	return []diagnosis{d}
 }
 
 // examineTrust reports which vaults hooks may not contact yet.

@@ -21,6 +21,7 @@ import (
 func (c *cli) addEdit(app *kingpin.Application) (string, command) {
 	var f oneFile
 	var named string
+	var yes bool
 	cmd := app.Command("edit", "Edit the decrypted text of an env file in your editor; the file stays encrypted.").HelpLong(`
 Opens $VISUAL or $EDITOR on the decrypted text, in a private folder that is in memory
 where the system has one, and encrypts what you changed: other values keep their
@@ -32,9 +33,13 @@ Statuses: 0 edited, or left as it was · 1 could not · 2 wrong usage or configu
 Example:  envdrift edit --env production`)
 	cmd.Arg("FILE", "The env file; default: the one that exec reads here.").StringVar(&named)
 	f.add(cmd)
+	addYes(cmd, &yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		if named != "" && f.file != "" {
 			return &usageError{err: errors.New("FILE and --file exclude each other"), command: c.name}
+		}
+		if err := c.mayShow(yes); err != nil {
+			return err
 		}
 		f.file = cmp.Or(f.file, named)
 		return c.changeOne(ctx, f, func() (drift.Change, error) {
@@ -45,6 +50,11 @@ Example:  envdrift edit --env production`)
 			return edit.Edit(ctx, c.work, t, c.editor())
 		})
 	}
+}
+
+// addYes adds the flag of the commands that show values to everyone but coding agents.
+func addYes(cmd *kingpin.CmdClause, yes *bool) {
+	cmd.Flag("yes", "Show values even to a coding agent.").BoolVar(yes)
 }
 
 func (c *cli) editor() edit.Editor {

@@ -21,7 +21,6 @@ import (
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner"
-	"github.com/envdrift/envdrift/runner/terminal"
 )
 
 type envFlags struct {
@@ -52,7 +51,7 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 	cmd.Flag("format", "shell, dotenv, json, docker or github.").Default("shell").EnumVar(&f.format, "shell", "dotenv", "json", "docker", "github")
 	addFor(cmd, "Write an env file that this loader reads.", &f.loader)
 	cmd.Flag("list-loaders", "List the loaders that --for knows; nothing else.").BoolVar(&f.list)
-	cmd.Flag("yes", "Print secrets even to a terminal.").Short('y').BoolVar(&f.yes)
+	cmd.Flag("yes", "Print secrets even to a terminal or a coding agent.").Short('y').BoolVar(&f.yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		err := f.check()
 		switch {
@@ -65,11 +64,12 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 			err = errors.New("--for decides about the format: leave out --json and --format")
 		case c.json && f.format != "shell":
 			err = errors.New("--json and --format exclude each other")
-		case terminal.IsTerminal(c.stdout) && !f.yes:
-			err = errors.New("this would show secrets on the terminal: redirect the output, or pass --yes")
 		}
 		if err != nil {
 			return &usageError{err: err, command: c.name}
+		}
+		if err := c.mayPrint(f.yes); err != nil {
+			return err
 		}
 		return c.printEnv(ctx, f)
 	}

@@ -24,6 +24,8 @@ const statusExec = 125
 type execFlags struct {
 	environFlags
 	mask     bool
+	masking  bool // the user said whether to mask
+	byAgent  bool // a coding agent is why the output is masked
 	watch    bool
 	interval time.Duration
 	argv     []string
@@ -33,7 +35,8 @@ func (c *cli) addExec(app *kingpin.Application) (string, command) {
 	var f execFlags
 	cmd := app.Command("exec", "Run a program with the decrypted values in its environment.").HelpLong(`
 Nothing is written. The program replaces envdrift; with --mask or --watch, and on
-Windows, envdrift stays as its parent. The values come from the -f files, else
+Windows, envdrift stays as its parent. If a coding agent runs it, --mask is the
+default, and --no-mask turns it off. The values come from the -f files, else
 from the mappings of the service that this directory is in, else from .env. The
 environment wins over the files, unless --override. The program sees neither
 private keys nor vault tokens.
@@ -42,7 +45,7 @@ Statuses: the program's own · 125 envdrift failed before it started · 126 it
 could not be invoked · 127 it was not found
 Example:  envdrift exec -f .env.production -- npm start`)
 	f.environFlags.add(cmd)
-	cmd.Flag("mask", "Replace the files' values in what the program prints.").BoolVar(&f.mask)
+	cmd.Flag("mask", "Replace the files' values in what the program prints.").IsSetByUser(&f.masking).BoolVar(&f.mask)
 	cmd.Flag("watch", "Restart the program when the values change: a file was edited, or the vault has another key.").BoolVar(&f.watch)
 	cmd.Flag("interval", "With --watch: how often the vault is asked.").Default("60s").DurationVar(&f.interval)
 	cmd.Arg("CMD", "The program and its arguments, after --.").Required().StringsVar(&f.argv)
@@ -75,6 +78,14 @@ func (c *cli) exec(ctx context.Context, f execFlags) error {
 	show := coredump.Hide()
 	if err := c.open(); err != nil {
 		return &exitError{err, statusExec}
+	}
+	if !f.masking {
+		found, err := c.agent()
+		if err != nil {
+			return &exitError{err, statusExec}
+		}
+		f.byAgent = found.Name != ""
+		f.mask = f.byAgent
 	}
 	env, err := environ.Build(ctx, c.work, f.Options)
 	if err != nil {

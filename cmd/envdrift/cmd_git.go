@@ -33,7 +33,8 @@ Statuses: 0 merged · 1 merged with conflicts · 2 not merged, and nothing writt
 	}
 	textconv := git.Command("textconv", "Print an env file with a tag for each value.").HelpLong(`
 Equal values of one key have equal tags, from which nothing can be guessed. Values
-are printed only with your own setting: git config envdrift.diff values
+are printed only with your own setting, git config envdrift.diff values, and not to
+a coding agent.
 
 Statuses: always 0
 Example:  envdrift git textconv .env.production`)
@@ -111,7 +112,7 @@ func (c *cli) textconv(ctx context.Context, file string) error {
 		_, err = c.stdout.Write(data)
 		return err
 	}
-	values := content.ShowsValues(ctx, c.dir, c.env)
+	values := c.mayShow(false) == nil && content.ShowsValues(ctx, c.dir, c.env)
 	_, err = c.stdout.Write(content.Textconv(ctx, c.opener(), file, data, values))
 	return err
 }
@@ -253,6 +254,7 @@ func (c *cli) examineDrivers(ctx context.Context) (list []diagnosis) {
 type resolveFlags struct {
 	file               string
 	ours, theirs, edit bool
+	yes                bool
 }
 
 func (c *cli) addResolve(app *kingpin.Application) (string, command) {
@@ -271,11 +273,15 @@ Example:  envdrift resolve .env.production --theirs`)
 	cmd.Flag("ours", "Take our side.").BoolVar(&f.ours)
 	cmd.Flag("theirs", "Take their side.").BoolVar(&f.theirs)
 	cmd.Flag("edit", "Edit both sides, decrypted, as the command edit does.").BoolVar(&f.edit)
+	addYes(cmd, &f.yes)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.resolve(ctx, f) }
 }
 
 func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
 	if err := exclusive("resolve", map[string]bool{"--ours": f.ours, "--theirs": f.theirs, "--edit": f.edit}); err != nil {
+		return err
+	}
+	if err := c.mayShow(f.yes || !f.edit); err != nil {
 		return err
 	}
 	if err := c.open(); err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
-	"github.com/envdrift/envdrift/runner/terminal"
 )
 
 // oneFile are the flags of the commands that work on one env file.
@@ -147,7 +146,7 @@ func (c *cli) addGet(app *kingpin.Application) (string, command) {
 	var yes bool
 	cmd := app.Command("get", "Print the decrypted value of one variable.").HelpLong(`
 The value is what exec would pass to a program, with a line end. It is not printed to
-a terminal without --yes.
+a terminal or a coding agent without --yes.
 
 Statuses: 0 printed · 1 it is not there, or could not · 2 wrong usage or
 configuration · 3 the vault could not be used
@@ -155,11 +154,11 @@ Example:  envdrift get DATABASE_URL --env staging | pbcopy`)
 	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
 	f.add(cmd)
 	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&keys, policyNames[:]...)
-	cmd.Flag("yes", "Print a secret even to a terminal.").Short('y').BoolVar(&yes)
+	cmd.Flag("yes", "Print a secret even to a terminal or a coding agent.").Short('y').BoolVar(&yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		coredump.Hide()
-		if terminal.IsTerminal(c.stdout) && !yes {
-			return &usageError{err: errors.New("this would show a secret on the terminal: redirect the output, or pass --yes"), command: c.name}
+		if err := c.mayPrint(yes); err != nil {
+			return err
 		}
 		if err := c.openOne(f); err != nil {
 			return err

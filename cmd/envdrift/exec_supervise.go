@@ -25,7 +25,12 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (
 		if err != nil {
 			return statusExec, err
 		}
-		defer output.Close()
+		defer func() {
+			output.Close()
+			if f.byAgent && output.Masked() {
+				c.say("envdrift: a coding agent runs this, so values in the output are %s; --no-mask would show them", runner.Masked)
+			}
+		}()
 		messages.Stderr = output.Messages()
 		prepare = func(env environ.Environ) (runner.Command, error) {
 			command := f.command(env)

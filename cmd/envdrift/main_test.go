@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/servertest"
 	"github.com/envdrift/envdrift/vault"
@@ -30,13 +31,21 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	commands := map[string]func(){
 		"envdrift":                 witnessed,
 		"envdrift-vault-aws":       func() { os.Exit(helper.Main(settings.AWS(), vault.Opener(aws.Open))) },
 		"envdrift-vault-azure":     func() { os.Exit(helper.Main(settings.Azure(), vault.Opener(azure.Open))) },
 		"envdrift-vault-gcp":       func() { os.Exit(helper.Main(settings.GCP(), vault.Opener(gcp.Open))) },
 		"envdrift-vault-hashicorp": func() { os.Exit(helper.Main(settings.HashiCorp(), vault.Opener(hashicorp.Open))) },
-	})
+	}
+	if commands[strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")] == nil {
+		for _, name := range agent.Variables() { // a coding agent may run the tests
+			if err := os.Unsetenv(name); err != nil {
+				panic(err)
+			}
+		}
+	}
+	testscript.Main(m, commands)
 }
 
 func TestScript(t *testing.T) {

@@ -3,11 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/envdrift/envdrift/internal/agent"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/workspace"
+	"github.com/envdrift/envdrift/runner/terminal"
 	"github.com/envdrift/envdrift/vault/all"
 )
 
@@ -34,6 +38,43 @@ func (c *cli) workspaceOptions() workspace.Options {
 // canAsk reports whether the user can be asked a question that is not about
 // trust.
 func (c *cli) canAsk() bool { return c.tty && !c.ci && !c.format.Alone }
+
+// agent returns the coding agent that runs this command and may not read values:
+// the zero Agent if there is none, or if the user allows it.
+func (c *cli) agent() (agent.Agent, error) {
+	found := agent.Detect(c.getenv)
+	if found.Name == "" {
+		return found, nil
+	}
+	if user, err := config.LoadUser(c.getenv); err != nil || user.AllowAgents {
+		return agent.Agent{}, err
+	}
+	return found, nil
+}
+
+// mayShow returns an [*agent.Error] if a command would show values to a coding agent,
+// unless the user said yes.
+func (c *cli) mayShow(yes bool) error {
+	if yes {
+		return nil
+	}
+	found, err := c.agent()
+	if err == nil && found.Name != "" {
+		err = &agent.Error{Agent: found}
+	}
+	return err
+}
+
+// mayPrint is mayShow for what is printed and is not for a terminal either.
+func (c *cli) mayPrint(yes bool) error {
+	if err := c.mayShow(yes); err != nil {
+		return err
+	}
+	if terminal.IsTerminal(c.stdout) && !yes {
+		return &usageError{err: errors.New("this would show secrets on the terminal: redirect the output, or pass --yes"), command: c.name}
+	}
+	return nil
+}
 
 // A screen is the user at the terminal. It is a [workspace.UI].
 type screen struct {
