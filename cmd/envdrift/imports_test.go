@@ -17,7 +17,7 @@ var layers = layersOf(
 	"internal/lazy internal/agent internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
-	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust hooks",
+	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust internal/audit hooks",
 	"vault/helper vault/conformance vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",

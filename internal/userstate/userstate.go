@@ -59,12 +59,8 @@ func Read(file string, into any) error {
 	return nil
 }
 
-// Change rewrites a file with what altered returns, one process at a time.
-func Change(ctx context.Context, file string, altered func() (any, error)) error {
-	dir := filepath.Dir(file)
-	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
+// Locked calls do while no other process has the lock of file, whose folder exists.
+func Locked(ctx context.Context, file string, do func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	lock := flock.New(file + ".lock")
@@ -72,17 +68,28 @@ func Change(ctx context.Context, file string, altered func() (any, error)) error
 		return fmt.Errorf("lock %s: %w", file, err)
 	}
 	defer func() { _ = lock.Close() }()
-	c, err := altered()
-	if err != nil {
+	return do()
+}
+
+// Change rewrites a file with what altered returns, one process at a time.
+func Change(ctx context.Context, file string, altered func() (any, error)) error {
+	dir := filepath.Dir(file)
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(atomicfile.Write(root, filepath.Base(file), append(data, '\n'), 0o600, true), root.Close())
+	return Locked(ctx, file, func() error {
+		c, err := altered()
+		if err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(c, "", "  ")
+		if err != nil {
+			return err
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return err
+		}
+		return errors.Join(atomicfile.Write(root, filepath.Base(file), append(data, '\n'), 0o600, true), root.Close())
+	})
 }
