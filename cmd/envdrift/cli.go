@@ -24,6 +24,7 @@ type cli struct {
 	*system
 	app  *kingpin.Application
 	name string // of the command that runs
+	hook string // "hook pre-commit" and the like, if git runs it
 
 	configFile string
 	directory  string

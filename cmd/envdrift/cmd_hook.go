@@ -82,7 +82,10 @@ Example:  envdrift hook run pre-commit`)
 	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
 	run.Flag("everywhere", "The user's global git configuration calls this.").Hidden().BoolVar(&everywhere)
-	commands[run.FullCommand()] = func(ctx context.Context) error { return c.runHook(ctx, *name, *args, *asked, everywhere) }
+	commands[run.FullCommand()] = func(ctx context.Context) error {
+		c.hook = "hook " + *name
+		return c.runHook(ctx, *name, *args, *asked, everywhere)
+	}
 }
 
 func inspectHooks(_ context.Context, l hooks.Location) ([]hooks.Hook, error) { return hooks.Inspect(l) }

@@ -79,7 +79,7 @@ func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
 	for i, t := range targets {
 		err := keys[i].Err
 		if err == nil && t.Doc != nil {
-			err = drift.Check(t.Doc, nil, keys[i].Keys).KeyErr()
+			err = c.work.RecordProof(t, keys[i].Keys, drift.Check(t.Doc, nil, keys[i].Keys).KeyErr())
 		}
 		if err != nil {
 			c.add(report.Row{Status: statusFor(err), File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})

@@ -104,7 +104,7 @@ func (c *cli) checkKey(ch *drift.Change, t mapping.Target, key keyring.Answer, c
 	}
 	if check {
 		verdict := drift.Check(t.Doc, nil, key.Keys)
-		if err := verdict.Err(); err != nil {
+		if err := c.work.RecordProof(t, key.Keys, verdict.Err()); err != nil {
 			ch.Action, ch.Err = drift.Failed, fmt.Errorf("%s: %w", c.relPath(t.File), err)
 			return
 		}

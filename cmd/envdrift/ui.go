@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (c *cli) open() (err error) {
 
 func (c *cli) workspaceOptions() workspace.Options {
 	o := workspace.Options{
-		Dir: c.dir, ConfigFile: c.configFile, Profile: c.profile, Holder: "envdrift " + c.name,
+		Dir: c.dir, ConfigFile: c.configFile, Profile: c.profile, Command: cmp.Or(c.hook, c.name),
 		Overrides: c.overrides, Env: c.env, OpenVault: all.Open, UI: screen{c, c.printer()}, Busy: &c.busy, Store: c.store,
 	}
 	switch {

@@ -19,6 +19,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/ecies"
+	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -51,15 +52,20 @@ func isDir(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-// localKeys returns the local keys for versions of a file, the nearest first.
-func localKeys(ctx context.Context, w *workspace.Workspace, file string, versions []*dotenv.Document) ecies.Keys {
-	ring := w.AllLocalKeys(ctx, file)
+// localKeys returns the local keys for versions of a file, the nearest first: none if
+// their use cannot be logged.
+func localKeys(ctx context.Context, w *workspace.Workspace, t mapping.Target, versions []*dotenv.Document) ecies.Keys {
+	ring := w.AllLocalKeys(ctx, t.File)
 	for _, doc := range versions {
 		if doc != nil {
 			ring.Declared(doc) // those that are further away
 		}
 	}
-	return ring.Keys()
+	keys := ring.Keys()
+	if w.RecordLocal(keyring.Request{Target: t}, ring, keys, nil) != nil {
+		return nil
+	}
+	return keys
 }
 
 // vaultKeys returns the keys that the age vault of the repository holds for a

@@ -185,7 +185,8 @@ func (r *ring) keys(ctx context.Context) ecies.Keys {
 		return r.found
 	}
 	r.done = true
-	if _, ok := r.target(); !ok {
+	t, ok := r.target()
+	if !ok {
 		return nil
 	}
 	revs := []string{"HEAD"}
@@ -193,7 +194,7 @@ func (r *ring) keys(ctx context.Context) ecies.Keys {
 		revs = mergedRevisions(repo, r.w.Env())
 	}
 	r.vault = vaultKeys(ctx, r.w, r.file, revs)
-	r.found = append(localKeys(ctx, r.w, r.file, r.sides), slices.Concat(r.vault...)...)
+	r.found = append(localKeys(ctx, r.w, t, r.sides), slices.Concat(r.vault...)...)
 	return r.found
 }
 

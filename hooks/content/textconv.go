@@ -86,11 +86,18 @@ func (t *tagger) reveal(ctx context.Context, open Opener, file string) {
 func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) ecies.Keys {
 	headers, _ := t.doc.PublicKeys()
 	var all *keyring.Ring
+	local := func(keys ecies.Keys) ecies.Keys { // none if their use cannot be logged
+		q := keyring.Request{Target: mapping.Target{File: base, Doc: t.doc}}
+		if w.RecordLocal(q, all, keys, nil) != nil {
+			return nil
+		}
+		return keys
+	}
 	for _, find := range []func(context.Context, string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} { // there may be a thousand keys files
 		all = find(ctx, base)
 		keys := all.Declared(t.doc)
 		if len(keys) > 0 || len(headers) == 0 && len(all.Held) > 0 {
-			return append(keys, without(all, keys)...)
+			return local(append(keys, without(all, keys)...))
 		}
 	}
 	for _, target := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
@@ -104,7 +111,7 @@ func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) 
 			}
 		}
 	}
-	return all.Keys()
+	return local(all.Keys())
 }
 
 func without(ring *keyring.Ring, keys ecies.Keys) (rest ecies.Keys) {

@@ -220,7 +220,11 @@ func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]eci
 	var ask []mapping.Target
 	var asked []int
 	for i, t := range targets {
-		local, askVault, err := u.w.LocalKeys(ctx, t.File).ForDecryption(keyring.Request{Target: t}, keyring.Auto)
+		q, ring := keyring.Request{Target: t}, u.w.LocalKeys(ctx, t.File)
+		local, askVault, err := ring.ForDecryption(q, keyring.Auto)
+		if err == nil {
+			err = u.w.RecordLocal(q, ring, local, nil)
+		}
 		if err != nil {
 			return nil, err
 		}

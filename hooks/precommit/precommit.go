@@ -209,9 +209,11 @@ func (c *Check) plan(ctx context.Context, f *StagedFile) {
 	if len(merged) > 0 {
 		held = append(held, c.vaultKeys(ctx, f, append(merged, "HEAD")...)...)
 	}
-	r.Repair, r.Err = drift.Drifted{
-		File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys, Held: held,
-	}.Repair()
+	if r.Err = f.Workspace.RecordLocal(f.Request(), ring, held, nil); r.Err == nil {
+		r.Repair, r.Err = drift.Drifted{
+			File: path.Base(f.Change.Path), Doc: f.Doc, Head: f.before(), Right: f.Keys, Held: held,
+		}.Repair()
+	}
 	if r.Err == nil && r.Action == drift.Restored && f.Theirs != nil && (f.Head == nil || !bytes.Equal(f.Theirs.Bytes(), f.Head.Bytes())) {
 		r.Err = ErrMerge
 	}
@@ -321,6 +323,9 @@ func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {
 // two.
 func (c *Check) owners(ctx context.Context, f *StagedFile) []string {
 	ring := f.Workspace.AllLocalKeys(ctx, f.Change.Path)
+	if f.Workspace.RecordLocal(f.Request(), ring, ring.Keys(), nil) != nil {
+		return nil
+	}
 	var known []drift.Known
 	for _, held := range ring.Held {
 		known = append(known, drift.Known{Key: held.Key.PublicKey(), Owner: held.Name + " (" + held.Origin + ")"})

@@ -41,6 +41,7 @@ const (
 	Environment Source = "environment"
 	KeysFile    Source = "keys file"
 	Worktree    Source = "worktree" // the keys file of another working tree
+	Store       Source = "store"    // the operating system's
 	Vault       Source = "vault"
 )
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -216,6 +217,11 @@ func Diff(ctx context.Context, from, to Version) ([]Difference, error) {
 	}
 	old, oldErr := from.values(ctx)
 	now, nowErr := to.values(ctx)
+	for _, err := range []error{oldErr, nowErr} {
+		if errors.As(err, new(*audit.Error)) {
+			return nil, err
+		}
+	}
 	var list []Difference
 	for _, name := range names {
 		_, was := from.Doc.Get(name)

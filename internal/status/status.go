@@ -81,7 +81,7 @@ func ofTarget(ctx context.Context, w *workspace.Workspace, t mapping.Target, key
 		if t.Doc == nil {
 			break
 		}
-		if err := drift.Check(t.Doc, nil, key.Keys).KeyErr(); drift.IsDrift(err) {
+		if err := w.RecordProof(t, key.Keys, drift.Check(t.Doc, nil, key.Keys).KeyErr()); drift.IsDrift(err) {
 			m.Vault, m.Err = "DRIFT", err
 		} else if err != nil {
 			m.Err = err

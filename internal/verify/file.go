@@ -261,8 +261,11 @@ func (f *File) legible() error {
 // checkAlone checks an encrypted file that no mapping names: a local key may
 // prove it.
 func (f *File) checkAlone(ctx context.Context) {
-	if f.Keys = f.Workspace.LocalKeys(ctx, f.File).ForProof(f.Request(), f.Theirs); f.Keys != nil {
-		f.prove()
+	ring := f.Workspace.LocalKeys(ctx, f.File)
+	if f.Keys = ring.ForProof(f.Request(), f.Theirs); f.Keys != nil {
+		if f.Err = f.Workspace.RecordLocal(f.Request(), ring, f.Keys, nil); f.Err == nil {
+			f.prove()
+		}
 		return
 	}
 	if f.Err = drift.SelfCheck(f.Doc); f.Err != nil {
@@ -322,9 +325,10 @@ func (f *File) excuse(ctx context.Context) {
 	if err == nil || !CannotBeAsked(err) {
 		return
 	}
-	keys := f.Workspace.LocalKeys(ctx, f.File).ForProof(f.Request(), f.Theirs)
+	ring := f.Workspace.LocalKeys(ctx, f.File)
+	keys := ring.ForProof(f.Request(), f.Theirs)
 	switch {
-	case keys != nil && drift.Check(f.Doc, f.Head, keys).Err() == nil:
+	case keys != nil && f.Workspace.RecordLocal(f.Request(), ring, keys, nil) == nil && drift.Check(f.Doc, f.Head, keys).Err() == nil:
 		f.Unproven, f.Err = &NotAskedError{err}, nil
 	case isUnreachable(err) && f.hooks.OnUnreachable == config.Warn:
 		f.Unproven, f.Err = err, nil
@@ -343,7 +347,11 @@ func CannotBeAsked(err error) bool {
 
 // proveLocally reports whether a local key proves the file.
 func (f *File) proveLocally(ctx context.Context) bool {
-	keys, _, err := f.Workspace.LocalKeys(ctx, f.File).ForDecryption(f.Request(), keyring.Auto)
+	ring := f.Workspace.LocalKeys(ctx, f.File)
+	keys, _, err := ring.ForDecryption(f.Request(), keyring.Auto)
+	if err == nil {
+		err = f.Workspace.RecordLocal(f.Request(), ring, keys, nil)
+	}
 	f.Verified = err == nil && len(keys) > 0 && drift.Check(f.Doc, f.Head, keys).Err() == nil
 	return f.Verified
 }
@@ -351,7 +359,7 @@ func (f *File) proveLocally(ctx context.Context) bool {
 // prove proves the file with Keys.
 func (f *File) prove() {
 	f.Verdict = drift.Check(f.Doc, f.Head, f.Keys)
-	f.Err = f.Verdict.Err()
+	f.Err = f.Workspace.RecordProof(f.Target, f.Keys, f.Verdict.Err())
 	f.Verified = f.Err == nil
 	f.Warnings = append(f.Warnings, f.Verdict.Warnings...)
 	if broad := f.Mapping.BroadPlain(); len(broad) > 0 {

@@ -137,7 +137,7 @@ func (w *Workspace) Lock(ctx context.Context) (unlock func() error, err error) {
 		return w.busy(func() error { return nil }), nil // no clone: each file is atomic on its own
 	}
 	waited := w.options.UI.Progress("waiting for another envdrift")
-	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", w.options.Holder, os.Getpid()))
+	unlock, err = repo.Lock(ctx, fmt.Sprintf("envdrift %s, process %d", w.options.Command, os.Getpid()))
 	waited()
 	if err != nil {
 		return nil, err

@@ -205,7 +205,7 @@ func TestLock(t *testing.T) {
 	t.Parallel()
 	p := newClone(t)
 	p.write("a/.env", "A=1\n")
-	unlock, err := p.open(func(o *workspace.Options) { o.Holder = "sync" }).Lock(t.Context())
+	unlock, err := p.open(func(o *workspace.Options) { o.Command = "sync" }).Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,13 @@ type rule func(*keyring.Ring, keyring.Request, keyring.Policy) (ecies.Keys, bool
 func (w *Workspace) keys(ctx context.Context, qs []keyring.Request, p keyring.Policy, local rule) []keyring.Answer {
 	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
 	for i, q := range qs {
-		a := &answers[i]
-		a.Keys, ask[i], a.Err = local(w.LocalKeys(ctx, q.File), q, p)
+		a, ring := &answers[i], w.LocalKeys(ctx, q.File)
+		a.Keys, ask[i], a.Err = local(ring, q, p)
+		if !ask[i] {
+			if a.Err = w.RecordLocal(q, ring, a.Keys, a.Err); a.Err != nil {
+				a.Keys = nil
+			}
+		}
 		if len(a.Keys) > 0 && q.Doc.State().HasCiphertext() {
 			w.Debug("key: a local one for %s", w.RelPath(q.File))
 		}
@@ -82,9 +87,11 @@ type EncryptionKey struct {
 func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, compare bool) []EncryptionKey {
 	pairs := make([]EncryptionKey, len(qs))
 	answers, ask := make([]keyring.Answer, len(qs)), make([]bool, len(qs))
+	rings := make([]*keyring.Ring, len(qs))
 	for i, q := range qs {
 		p := &pairs[i]
-		p.Pair, ask[i], p.Err = w.LocalKeys(ctx, q.File).ForEncryption(q, nil)
+		rings[i] = w.LocalKeys(ctx, q.File)
+		p.Pair, ask[i], p.Err = rings[i].ForEncryption(q, nil)
 		ask[i] = ask[i] || compare && q.Mapped() && p.Err == nil && len(p.Keys) == 0
 	}
 	w.fill(ctx, answers, func(i int) (mapping.Target, bool) { return qs[i].Target, ask[i] })
@@ -93,11 +100,14 @@ func (w *Workspace) EncryptionKeys(ctx context.Context, qs []keyring.Request, co
 		switch {
 		case !ask[i]:
 		case !p.Declared:
-			p.Pair, _, p.Err = w.LocalKeys(ctx, q.File).ForEncryption(q, &answers[i])
+			p.Pair, _, p.Err = rings[i].ForEncryption(q, &answers[i])
 		case q.Mapping.Ephemeral:
 			p.Keys, p.Err = answers[i].Keys, answers[i].Err
 		default:
 			p.Keys, p.Unkept = answers[i].Keys, answers[i].Err
+		}
+		if p.Err == nil && (!ask[i] || p.FromFile) {
+			p.Err = w.RecordLocal(q, rings[i], p.Keys, nil)
 		}
 		if p.Err == nil && p.FromFile {
 			p.Err = w.ownKeys(ctx, path.Dir(q.File))
@@ -263,7 +273,7 @@ func (w *Workspace) PlanRepairs(ctx context.Context, targets []mapping.Target) (
 		t := targets[i]
 		ch := drift.Change{File: t.File, Action: drift.Failed, Err: key.Err}
 		if key.Err == nil {
-			if !drift.IsDrift(drift.Check(t.Doc, nil, key.Keys).Err()) {
+			if !drift.IsDrift(w.RecordProof(t, key.Keys, drift.Check(t.Doc, nil, key.Keys).Err())) {
 				continue
 			}
 			ch = w.PlanRepair(ctx, t.File, t.Doc, key.Keys)
@@ -281,6 +291,9 @@ func (w *Workspace) PlanRepair(ctx context.Context, file string, doc *dotenv.Doc
 	ring := w.AllLocalKeys(ctx, file)
 	ring.Declared(doc) // looks for the key that drifted values may have
 	head, err := w.Previous(ctx, file)
+	if err == nil {
+		err = w.RecordLocal(w.Request(file, doc), ring, ring.Keys(), nil)
+	}
 	if err != nil {
 		ch.Err = err
 		return ch

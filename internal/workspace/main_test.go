@@ -148,7 +148,7 @@ func (p *place) breakGit(pattern string) {
 
 func (p *place) options() workspace.Options {
 	return workspace.Options{
-		Dir: p.dir, Holder: "test", Env: p.env, UI: p.user,
+		Dir: p.dir, Command: "test", Env: p.env, UI: p.user,
 		Overrides: config.Overrides{Providers: providers}, OpenVault: p.vaults.open,
 	}
 }

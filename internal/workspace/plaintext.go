@@ -39,7 +39,9 @@ func (w *Workspace) Plaintext(ctx context.Context, name string, sel dotenv.Selec
 	q := w.Request(file, doc)
 	var keys keyring.Answer
 	if localOnly {
-		keys.Keys, _, keys.Err = w.AllLocalKeys(ctx, file).ForDecryption(q, keyring.LocalOnly)
+		ring := w.AllLocalKeys(ctx, file)
+		keys.Keys, _, keys.Err = ring.ForDecryption(q, keyring.LocalOnly)
+		keys.Err = w.RecordLocal(q, ring, keys.Keys, keys.Err)
 	} else {
 		keys = w.Keys(ctx, []keyring.Request{q}, keyring.Auto)[0]
 	}

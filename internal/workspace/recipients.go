@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/vault"
@@ -237,6 +238,11 @@ func (w *Workspace) ChangeReaders(ctx context.Context, store *age.Store, change 
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	defer w.options.UI.Progress("re-encrypting " + store.String())()
+	if err := w.record(1, func(int) audit.Use {
+		return audit.Use{Source: audit.Vault, Vault: store.String(), Outcome: audit.OK}
+	}); err != nil {
+		return c, err
+	}
 	return change(ctx, store)
 }
 

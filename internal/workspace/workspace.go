@@ -33,7 +33,7 @@ type Options struct {
 	Cwd        string // likewise: what messages and local keys are relative to; "" for Dir
 	ConfigFile string // "" for the nearest one in Dir or above
 	Profile    string // whose mappings count too
-	Holder     string // names this run to another that waits for its lock
+	Command    string // the words of the command: names this run to another that waits for its lock
 	Overrides  config.Overrides
 	Env        map[string]string
 	Consent    Consent
@@ -613,7 +613,7 @@ func (w *Workspace) Fetch(ctx context.Context, targets []mapping.Target) []keyri
 			ask, asked = append(ask, t), append(asked, i)
 		}
 	}
-	for n, answer := range w.FetchToCheck(ctx, ask) {
+	for n, answer := range w.fetch(ctx, ask) {
 		if answer.Err == nil {
 			if err := w.mayUseKeys(ctx, ask[n], answer.Keys); err != nil {
 				answer = keyring.Answer{Vault: answer.Vault, Err: err}
@@ -621,6 +621,7 @@ func (w *Workspace) Fetch(ctx context.Context, targets []mapping.Target) []keyri
 		}
 		answers[asked[n]] = answer
 	}
+	w.recordVault(targets, answers)
 	w.firstUses(ctx, targets, answers)
 	return answers
 }
@@ -628,6 +629,12 @@ func (w *Workspace) Fetch(ctx context.Context, targets []mapping.Target) []keyri
 // FetchToCheck is Fetch for keys that nothing is decrypted or encrypted with,
 // as in a proof: they need no agreement.
 func (w *Workspace) FetchToCheck(ctx context.Context, targets []mapping.Target) []keyring.Answer {
+	answers := w.fetch(ctx, targets)
+	w.recordVault(targets, answers)
+	return answers
+}
+
+func (w *Workspace) fetch(ctx context.Context, targets []mapping.Target) []keyring.Answer {
 	// Opened before anything is shown: that may ask for trust. What went wrong
 	// is remembered, and told by the fetch.
 	for _, t := range targets {
