@@ -11,6 +11,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/agent"
+	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -81,6 +82,12 @@ func (c *cli) advice(err error) []string {
 			c.commandLine("exec -- PROGRAM") + "   gives the values to a program; " + c.commandLine("ls") + "   names them",
 			"if the user agrees: --yes; for good, the user sets allow = true in [agents] of " + c.userFile(),
 		}
+	}
+	if errors.Is(err, errLogOff) {
+		return []string{c.logHint()}
+	}
+	if e := (*audit.Error)(nil); errors.As(err, &e) {
+		return []string{"make it writable, or turn the log off: enabled = false in [audit] of " + c.userFile()}
 	}
 	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("sync --force") + " replaces it; the old file is kept as a backup"}

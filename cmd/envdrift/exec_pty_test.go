@@ -165,6 +165,16 @@ func TestExecMaskOnTerminal(t *testing.T) {
 	}
 }
 
+// Agents give programs terminals of their own, and read what is on them.
+func TestExecMaskOnAgentsTerminal(t *testing.T) {
+	t.Parallel()
+	c := onConsole(t, "env", "CODEX_CI=1", "envdrift", "exec", "--", "sh", "-c", `test -t 0 && test -t 1 && test -t 2 && echo "terminal $KEY"; exit 7`)
+	c.read("terminal [masked]")
+	if rest, status := c.end(); status != 7 || !strings.Contains(rest, "a coding agent runs this") {
+		t.Errorf("status %d, %q", status, rest)
+	}
+}
+
 // A prompt is seen before the line that answers it, although it could begin a
 // secret.
 func TestExecMaskShowsPrompts(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -74,6 +75,9 @@ func File(getenv func(string) string) (string, error) { return userstate.File(ge
 // older returns the path of the log before this one.
 func older(file string) string { return file + ".1" }
 
+// writing spares the goroutines of a process the wait for their own lock.
+var writing sync.Mutex
+
 // Append adds uses to a log, all or none of them. An error is an [*Error].
 func Append(file string, uses []Use) error {
 	var lines bytes.Buffer
@@ -84,6 +88,8 @@ func Append(file string, uses []Use) error {
 		}
 		lines.Write(append(line, '\n'))
 	}
+	writing.Lock()
+	defer writing.Unlock()
 	err := atomicfile.MkdirAll(filepath.Dir(file), 0o700)
 	if err == nil {
 		err = userstate.Locked(context.Background(), file, func() error { return add(file, lines.Bytes()) })
