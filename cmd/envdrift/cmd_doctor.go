@@ -16,6 +16,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/agent"
+	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/compare"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -53,7 +54,7 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 	}
 	var found []diagnosis
 	for _, examine := range []func(context.Context) []diagnosis{
-		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineStore, c.examineFiles, c.examineLoaders, c.examineTrust, c.examineAgent,
+		c.examineConfig, c.examineGit, c.examineHooks, c.examineDrivers, c.examineKeys, c.examineStore, c.examineFiles, c.examineLoaders, c.examineTrust, c.examineAgent, c.examineAudit,
 	} {
 		found = append(found, examine(ctx)...)
 	}
@@ -301,16 +302,24 @@ func (c *cli) examineAgent(context.Context) []diagnosis {
 	if found.Name == "" {
 		return nil
 	}
-	d := diagnosis{what: "coding agent", detail: found.Name + ", as " + found.Variable + " is set"}
-	switch restricted, err := c.agent(); {
-	case err != nil:
-		d.err = err
-	case restricted.Name == "":
-		d.detail += ": you allow it to read values"
-	default:
-		d.detail += ": it is not shown values without --yes"
+	d := diagnosis{what: "coding agent", detail: found.Name + ", as " + found.Variable + " is set: it is not shown values without --yes"}
+	if user, err := c.work.User(); err == nil && user.AllowAgents {
+		d.detail = found.Name + ", as " + found.Variable + " is set: you allow it to read values"
 	}
 	return []diagnosis{d}
+}
+
+// examineAudit says whether uses of keys are logged, and whether they can be.
+func (c *cli) examineAudit(context.Context) []diagnosis {
+	user, err := c.work.User()
+	if err != nil || !user.Audit { // examineStore reports the error
+		return nil
+	}
+	file, err := audit.File(c.getenv)
+	if err == nil {
+		err = audit.Append(file, nil)
+	}
+	return []diagnosis{{what: "audit log", detail: file, err: err, hints: c.advice(err)}}
 }
 
 // examineTrust reports which vaults hooks may not contact yet.
