@@ -216,11 +216,18 @@ func (u *Update) targets(changed map[string]bool) []mapping.Target {
 // returns for each target what decrypts it. Where a local key fits, no vault is
 // asked.
 func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]ecies.Keys, error) {
+	user, err := u.w.User()
+	if err != nil {
+		return nil, err
+	}
 	found := make([]ecies.Keys, len(targets))
 	var ask []mapping.Target
 	var asked []int
 	for i, t := range targets {
 		q, ring := keyring.Request{Target: t}, u.w.LocalKeys(ctx, t.File)
+		if user.Store == config.StoreFile {
+			ring.More = nil // what is elsewhere is not in the keys file
+		}
 		local, askVault, err := ring.ForDecryption(q, keyring.Auto)
 		if err == nil {
 			err = u.w.RecordLocal(q, ring, local, nil)
