@@ -15,6 +15,8 @@ import (
 type Format struct {
 	Name  string
 	Alone bool // nothing is printed for the user beside it
+
+	shown bool // a CI system shows its failures at the files
 	write func(io.Writer, *Printer, Report) error
 }
 
@@ -25,7 +27,7 @@ var Text = Format{Name: "text"}
 var JSON = Format{Name: "json", Alone: true, write: writeJSON}
 
 // formats are all of them.
-var formats = [...]Format{Text, JSON, {Name: "junit", write: writeJUnit}, {Name: "sarif", write: writeSARIF}, {Name: "markdown", write: writeMarkdown}}
+var formats = [...]Format{Text, JSON, {Name: "junit", shown: true, write: writeJUnit}, {Name: "sarif", shown: true, write: writeSARIF}, {Name: "markdown", write: writeMarkdown}}
 
 // Formats lists the names of the formats.
 func Formats() []string {
@@ -218,8 +220,8 @@ func writeMarkdown(w io.Writer, p *Printer, r Report) error {
 	return err
 }
 
-// markdown escapes what Markdown would take for markup.
-var markdown = strings.NewReplacer("\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "<", "\\<", "|", "\\|", "#", "\\#", "\n", " ")
+// markdown escapes what Markdown would take for markup, GitHub's formulas included.
+var markdown = strings.NewReplacer("\\", "\\\\", "$", "\\$", "~", "\\~", "&", "&amp;", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "<", "\\<", "|", "\\|", "#", "\\#", "\n", " ")
 
 // annotate prints each failure as GitHub Actions shows it at the file.
 func annotate(to io.Writer, rows []Row) {

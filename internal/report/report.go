@@ -123,7 +123,7 @@ func (p *Printer) Print(r Report) error {
 		return err
 	}
 	var text strings.Builder
-	if p.Annotations && p.Format.write == nil {
+	if p.Annotations && !p.Format.shown {
 		annotate(&text, r.Rows)
 	}
 	p.printRows(&text, r.Rows, colour)

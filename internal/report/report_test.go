@@ -277,6 +277,27 @@ func TestSARIF(t *testing.T) {
 	}
 }
 
+// Names and messages are text in a summary, whatever they contain.
+func TestMarkdown(t *testing.T) {
+	t.Parallel()
+	format, err := report.FormatNamed("markdown")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Report{Command: "verify", Summary: "0 of 1", Rows: []report.Row{{
+		Status: report.Drift, File: "a`<b>`\n# x/.env", Names: []string{"A_B", "$x$", "~~y~~"},
+		Error: "<img src=x> [a](b) &lt; |\n- [x] verified", Hints: []string{"envdrift lock   *all*"}, Err: errBroken,
+	}}}
+	const want = "## envdrift verify\n\n" +
+		"- [ ] drift `a'<b>'�# x/.env` A\\_B, \\$x\\$, \\~\\~y\\~\\~\n" +
+		"  - \\<img src=x> \\[a\\](b) &amp;lt; \\|�- \\[x\\] verified\n" +
+		"  - `envdrift lock` \\*all\\*\n" +
+		"\n0 of 1\n"
+	if stdout, _ := printed(t, report.Printer{Format: format}, r); stdout != want {
+		t.Errorf("Markdown =\n%s\nwant\n%s", stdout, want)
+	}
+}
+
 func TestAnnotations(t *testing.T) {
 	t.Parallel()
 	r := sample()
@@ -291,6 +312,15 @@ func TestAnnotations(t *testing.T) {
 	if want := "::error file=a%2Cb%3Ac%252C,title=envdrift%3A drift::at 0123456789ab: 50%25%0Abroken: yes%0A1. do this\n" +
 		"::error title=envdrift%3A ok::off\n"; stdout != want {
 		t.Errorf("annotations = %q; want %q", stdout, want)
+	}
+	for name, annotated := range map[string]bool{"markdown": true, "sarif": false, "junit": false} {
+		format, err := report.FormatNamed(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr := printed(t, report.Printer{Annotations: true, Format: format}, r); strings.Contains(stderr, "::error") != annotated {
+			t.Errorf("annotations beside %s: %q; want them: %t", name, stderr, annotated)
+		}
 	}
 	if stdout, _ = printed(t, report.Printer{Annotations: true, Format: report.JSON}, r); strings.Contains(stdout, "::error") {
 		t.Errorf("annotations mix with JSON: %s", stdout)
