@@ -2,6 +2,13 @@ package aws_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -168,6 +175,68 @@ credential_process = echo `+secretKey+`
 		}
 		if strings.Contains(fmt.Sprintf("%+v", err), secretKey) {
 			t.Errorf("profile %q: the error holds a credential", name)
+		}
+	}
+}
+
+// TestLoginSession uses the session that "aws login" leaves in its cache.
+func TestLoginSession(t *testing.T) {
+	f := newFake(t)
+	f.seed("app", "k")
+	const identity = "arn:aws:iam::123456789012:user/ann"
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config")
+	write(t, file, "[profile team]\nregion = ap-south-1\nendpoint_url = "+f.URL+"\nlogin_session = "+identity+"\n")
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": file, "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"), "AWS_LOGIN_CACHE_DIRECTORY": dir,
+	} {
+		t.Setenv(name, value)
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := filepath.Join(dir, fmt.Sprintf("%x.json", sha256.Sum256([]byte(identity))))
+	cached := func(until time.Time) {
+		text, err := json.Marshal(map[string]any{
+			"accessToken": map[string]any{"accessKeyId": full, "secretAccessKey": secretKey, "sessionToken": session, "accountId": "123456789012", "expiresAt": until},
+			"tokenType":   "urn:aws:params:oauth:token-type:access_token_sigv4", "refreshToken": "r3fresh", "clientId": "arn:aws:signin:::devtools/same-device",
+			"dpopKey": string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, cache, string(text))
+	}
+	get := func() (vault.Secret, error) { return open(t, vault.Config{Profile: "team"}).Get(t.Context(), "app") }
+
+	_, err = get()
+	if e := wantKind(t, err, vault.ErrUnauthenticated); e.Remedy != "aws login --profile team" {
+		t.Errorf("without a session: %v, remedy %q", err, e.Remedy)
+	}
+	cached(time.Now().Add(time.Hour))
+	if got, err := get(); err != nil || got.Value.Reveal() != "k" {
+		t.Errorf("with a session, Get = %v", err)
+	}
+	// it has ended, and AWS renews it no more
+	t.Setenv("AWS_ENDPOINT_URL_SIGNIN", f.URL)
+	cached(time.Now().Add(-time.Hour))
+	f.answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"error": "TOKEN_EXPIRED", "message": "no"}`)
+	}
+	_, err = get()
+	if e := wantKind(t, err, vault.ErrUnauthenticated); e.Remedy != "aws login --profile team" || !strings.Contains(e.Detail, "login session has ended") {
+		t.Errorf("with an old session: %v, remedy %q", err, e.Remedy)
+	}
+	for _, text := range []string{secretKey, session, "r3fresh"} {
+		if strings.Contains(fmt.Sprintf("%+v", err), text) {
+			t.Error("the error holds a credential")
 		}
 	}
 }
