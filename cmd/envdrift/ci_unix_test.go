@@ -52,7 +52,7 @@ type release struct {
 
 func (r *release) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	switch q.URL.Path {
-	case "/v0.1.0/checksums.txt":
+	case "/v0.1.0/SHA256SUMS":
 		fmt.Fprint(w, r.checksums)
 	case "/v0.1.0/" + archiveName:
 		w.Write(r.archive)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -68,31 +69,81 @@ func cmdGCP(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Each envdrift command in docs/team.md is in the script that runs them, but for
-// the steps joined by && or |, which it runs from the page.
-func TestTeamCommandsAreTyped(t *testing.T) {
+// Each envdrift command of a page is in the script that types them, but for the steps
+// joined by && or |, which it takes from the page itself.
+func TestCommandsOfPagesAreTyped(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile("../../docs/team.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	script, err := os.ReadFile("testdata/script/guide_team.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	typed := strings.NewReplacer(
-		"https://my-keyvault.vault.azure.net/", "$AZURE_URL", "npm start", "sh -c 'echo $API_KEY'", " > env.xml", "",
-	)
-	lines := regexp.MustCompile(`(?m)^ +(?:- |- run: )?(envdrift [^#\n]*[^# \n])`).FindAllSubmatch(doc, -1)
-	if len(lines) < 15 {
-		t.Fatalf("docs/team.md has %d commands; want at least 15", len(lines))
-	}
-	for _, line := range lines {
-		if strings.HasSuffix(string(line[1]), "&&") || strings.HasSuffix(string(line[1]), "|") {
-			continue
+	azure := []string{"https://my-keyvault.vault.azure.net/", "$AZURE_URL"}
+	for page, c := range map[string]struct {
+		script string
+		least  int // commands
+		typed  []string
+	}{
+		"team.md":          {"guide_team", 15, append([]string{" > env.xml", ""}, azure...)},
+		"start-plain.md":   {"guide_plain", 12, []string{"age1…", "$BEN"}},
+		"start-dotenvx.md": {"guide_dotenvx", 5, nil},
+		"start-earlier.md": {"guide_earlier", 8, azure},
+		"ci.md":            {"guide_ci", 4, nil},
+	} {
+		doc, err := os.ReadFile("../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if command := typed.Replace(string(line[1])); !strings.Contains(string(script), command) {
-			t.Errorf("docs/team.md says %q, which guide_team.txtar does not type", command)
+		script, err := os.ReadFile("testdata/script/" + c.script + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		typed := strings.NewReplacer(append([]string{"npm start", "sh -c 'echo $API_KEY'"}, c.typed...)...)
+		text := regexp.MustCompile(`\\\n +`).ReplaceAll(doc, nil)
+		lines := regexp.MustCompile(`(?m)^ +(?:- |- run: )?(envdrift [^#\n]*[^# \n])`).FindAllSubmatch(text, -1)
+		if len(lines) < c.least {
+			t.Errorf("docs/%s has %d commands; want at least %d", page, len(lines), c.least)
+		}
+		for _, line := range lines {
+			if strings.HasSuffix(string(line[1]), "&&") || strings.HasSuffix(string(line[1]), "|") {
+				continue
+			}
+			if command := typed.Replace(string(line[1])); !strings.Contains(string(script), command+"\n") {
+				t.Errorf("docs/%s says %q, which %s does not type", page, command, c.script)
+			}
+		}
+	}
+}
+
+// The figures of docs/compared.md are those of docs/performance.md, or were in an
+// earlier run of it: a figure may have changed by a third.
+func TestComparedFigures(t *testing.T) {
+	t.Parallel()
+	read := func(name string) string {
+		data, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	measured := map[string]string{} // "task\ttool" → median
+	task := ""
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*) \| ([^|]+) \| ([^|]+) \|`).FindAllStringSubmatch(read("performance.md"), -1) {
+		if name := strings.TrimSpace(row[1]); name != "" {
+			task = name
+		}
+		if key := task + "\t" + row[2]; measured[key] == "" {
+			measured[key] = row[3]
+		}
+	}
+	_, table, _ := strings.Cut(read("compared.md"), "## Time")
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(table, -1)
+	if len(rows) < 5 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		for i, tool := range []string{"envdrift", "dotenvx", "sops"} {
+			said, want := row[i+2], measured[row[1]+"\t"+tool]
+			a, errA := time.ParseDuration(strings.ReplaceAll(said, " ", ""))
+			b, errB := time.ParseDuration(strings.ReplaceAll(want, " ", ""))
+			if said != want && (errA != nil || errB != nil || a < b*3/4 || a > b*4/3) {
+				t.Errorf("%s, %s: docs/compared.md says %q, docs/performance.md %q", row[1], tool, said, want)
+			}
 		}
 	}
 }
