@@ -84,6 +84,7 @@ func TestCommandsOfPagesAreTyped(t *testing.T) {
 		"start-dotenvx.md": {"guide_dotenvx", 5, nil},
 		"start-earlier.md": {"guide_earlier", 8, azure},
 		"ci.md":            {"guide_ci", 4, nil},
+		"../README.md":     {"guide_readme", 8, []string{"age1…", "$BEN"}},
 	} {
 		doc, err := os.ReadFile("../../docs/" + page)
 		if err != nil {
