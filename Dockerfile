@@ -1,13 +1,13 @@
 # envdrift, the vaults' programs and certificates, and nothing else: no shell, not root.
 #
-#     docker build -t envdrift:0.1.0 .
+#     docker build -t envdrift:0.1.0 --build-arg VERSION=0.1.0 .
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /out/ ./cmd/...
+ARG TARGETOS TARGETARCH VERSION
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w -X main.releaseVersion=$VERSION" -o /out/ ./cmd/...
 
 FROM scratch
 LABEL org.opencontainers.image.title="envdrift" \
