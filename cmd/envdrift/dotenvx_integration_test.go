@@ -4,11 +4,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -221,5 +223,48 @@ func compareChild(t *testing.T, got, want map[string]string) {
 		if _, ok := want[name]; !ok {
 			t.Errorf("%s = %q; want none", name, value)
 		}
+	}
+}
+
+// The commands and flags of dotenvx in docs/start-dotenvx.md are those of the real one.
+func TestFlagsOfDotenvx(t *testing.T) {
+	t.Parallel()
+	dotenvx := os.Getenv("DOTENVX_2_38_2")
+	if dotenvx == "" {
+		t.Fatal(`DOTENVX_2_38_2 is not set; run: eval "$(scripts/install-dotenvx DIR)"`)
+	}
+	texts := map[string]string{} // the help of each command
+	help := func(command string) string {
+		if text, ok := texts[command]; ok {
+			return text
+		}
+		out, err := exec.Command(dotenvx, strings.Fields(command+" --help")...).CombinedOutput()
+		if err != nil || strings.HasPrefix(string(out), "Usage: dotenvx run -- yourcommand") && command != "" {
+			texts[command] = ""
+		} else {
+			texts[command] = string(out)
+		}
+		return texts[command]
+	}
+	checked := 0
+	for _, row := range flagRows(t) {
+		for command, flags := range commandsIn(row.dotenvx, func(name string) bool { return !strings.HasPrefix(name, "-") }) {
+			text := help(cmp.Or(command, "run"))
+			if command == "ext" {
+				text = help("ext scan")
+			}
+			if text == "" {
+				t.Errorf("%s: dotenvx has no %s", row.dotenvx, command)
+			}
+			for _, flag := range flags {
+				checked++
+				if !regexp.MustCompile(`(^|[\s,])` + regexp.QuoteMeta(flag) + `([\s,]|$)`).MatchString(text) {
+					t.Errorf("%s: dotenvx %s has no %s", row.dotenvx, command, flag)
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d flags", checked)
 	}
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +147,77 @@ func TestComparedFigures(t *testing.T) {
 			b, errB := time.ParseDuration(strings.ReplaceAll(want, " ", ""))
 			if said != want && (errA != nil || errB != nil || a < b*3/4 || a > b*4/3) {
 				t.Errorf("%s, %s: docs/compared.md says %q, docs/performance.md %q", row[1], tool, said, want)
+			}
+		}
+	}
+}
+
+// flagRow is a row of docs/start-dotenvx.md: commands of dotenvx, and what envdrift has.
+type flagRow struct{ dotenvx, envdrift string }
+
+func flagRows(t *testing.T) (rows []flagRow) {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/start-dotenvx.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) != 2 {
+			t.Fatalf("%q has %d cells", line, len(cells))
+		}
+		rows = append(rows, flagRow{cells[0], cells[1]})
+	}
+	if len(rows) < 25 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	return rows
+}
+
+// commandsIn returns the flags in a cell's code, by the command before them: "" if none is.
+func commandsIn(cell string, isCommand func(string) bool) map[string][]string {
+	found := map[string][]string{}
+	command := ""
+	for _, code := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+		words := strings.Fields(strings.TrimPrefix(code[1], "NAME=value envdrift "))
+		if isCommand(words[0]) {
+			command = words[0]
+		}
+		for _, word := range words {
+			if word == "--" {
+				break
+			}
+			if word != command && strings.HasPrefix(word, "-") && !strings.Contains(word, "…") {
+				found[command] = append(found[command], word)
+			}
+		}
+		if _, ok := found[command]; !ok {
+			found[command] = nil
+		}
+	}
+	return found
+}
+
+// The flags that are ours in the table of dotenvx's are flags of these commands.
+func TestFlagsForDotenvx(t *testing.T) {
+	t.Parallel()
+	app, _ := (&cli{system: &system{stdout: io.Discard, stderr: io.Discard}}).application("")
+	flags := map[string][]string{}
+	for _, cmd := range app.Model().Commands {
+		flags[cmd.Name] = []string{}
+		for _, flag := range cmd.Flags {
+			flags[cmd.Name] = append(flags[cmd.Name], "--"+flag.Name, "-"+string(flag.Short))
+		}
+	}
+	isCommand := func(name string) bool { return flags[name] != nil }
+	for _, row := range flagRows(t) {
+		for command, named := range commandsIn(row.envdrift, isCommand) {
+			for _, flag := range named {
+				if !slices.Contains(flags[cmp.Or(command, "exec")], flag) {
+					t.Errorf("%s: envdrift %s has no %s", row.dotenvx, command, flag)
+				}
 			}
 		}
 	}
