@@ -14,7 +14,7 @@ const module = "github.com/envdrift/envdrift/"
 // layers defines the direction of imports: a package may import only those of
 // lower layers.
 var layers = layersOf(
-	"internal/lazy internal/agent internal/ecies/secp256k1montgomery",
+	"internal/lazy internal/agent internal/finder internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
 	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust internal/audit hooks",
@@ -24,7 +24,7 @@ var layers = layersOf(
 	"internal/drift",
 	"internal/workspace",
 	"internal/verify internal/status internal/environ",
-	"internal/edit internal/rotate internal/leak",
+	"internal/edit internal/rotate internal/leak internal/scan",
 	"internal/compare",
 	"hooks/precommit hooks/postcheckout hooks/content",
 	"internal/report internal/cmdline internal/servertest internal/interop",
@@ -52,7 +52,7 @@ var only = map[string][]string{
 	"filippo.io/":            {"vault/age"},
 	"github.com/decred/":     {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {
-		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "cmd/envdrift",
+		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "internal/scan", "cmd/envdrift",
 	},
 	"github.com/fatih/":      {"internal/report"},
 	"github.com/creack/":     {"runner/terminal"},

@@ -36,7 +36,7 @@ type search struct {
 	present map[string][]secret.Value
 	unread  map[string]bool            // names whose present values cannot be read
 	local   map[string]dotenv.FoundKey // the keys at hand, by their hex digits
-	values  *finder
+	values  *valueFinder
 	portion int64 // how much of a content is in memory
 
 	mapped   map[string]bool // paths of env files and their copies, of all configurations

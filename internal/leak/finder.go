@@ -2,8 +2,8 @@ package leak
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/envdrift/envdrift/internal/finder"
 	"github.com/envdrift/envdrift/internal/secret"
 )
 
@@ -13,47 +13,30 @@ type named struct {
 	value secret.Value
 }
 
-// A finder finds any of some values in a text in one pass.
-type finder struct {
-	begins [1 << 16]bool // by the first two bytes of a value
-	values map[[4]byte][]named
+// A valueFinder finds the values that tell where they come from.
+type valueFinder struct {
+	names  []string
+	values *finder.Finder
 }
 
-func newFinder(values []named) *finder {
-	f := &finder{values: map[[4]byte][]named{}}
+func newFinder(values []named) *valueFinder {
+	f := &valueFinder{}
+	var texts []string
 	for _, v := range values {
-		if text := v.value.Reveal(); isTelling(text) {
-			f.begins[uint16(text[0])<<8|uint16(text[1])] = true
-			at := [4]byte([]byte(text))
-			f.values[at] = append(f.values[at], v)
+		if text := v.value.Reveal(); finder.IsTelling(text) {
+			f.names, texts = append(f.names, v.name), append(texts, text)
 		}
 	}
+	f.values = finder.New(texts)
 	return f
 }
 
 // find adds the names of the values that are in data.
-func (f *finder) find(names []string, data []byte) []string {
-	if len(f.values) == 0 {
-		return names
-	}
-	for i := 0; i+4 <= len(data); i++ {
-		if !f.begins[uint16(data[i])<<8|uint16(data[i+1])] {
-			continue
+func (f *valueFinder) find(names []string, data []byte) []string {
+	f.values.Find(data, func(text, _ int) {
+		if !slices.Contains(names, f.names[text]) {
+			names = append(names, f.names[text])
 		}
-		for _, v := range f.values[[4]byte(data[i:])] {
-			if text := v.value.Reveal(); len(text) <= len(data)-i && string(data[i:i+len(text)]) == text && !slices.Contains(names, v.name) {
-				names = append(names, v.name)
-			}
-		}
-	}
+	})
 	return names
-}
-
-// isTelling reports whether a value that is in another file is there because it was
-// copied: it is long, and neither words nor an address without a password.
-func isTelling(value string) bool {
-	const shortest = 12
-	address := strings.Contains(value, "://") && !strings.Contains(value, "@")
-	return len(value) >= shortest && !address && strings.ContainsAny(value, "0123456789") &&
-		strings.ContainsFunc(value, func(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' })
 }
