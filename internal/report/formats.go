@@ -119,7 +119,7 @@ func writeJUnit(w io.Writer, _ *Printer, r Report) error {
 		switch {
 		case row.Err != nil:
 			fail(tc, row.problem(), row.Hints)
-		case row.Status == NotVerified || row.Status == NotCompared:
+		case row.Status == NotVerified || row.Status == NotCompared || row.Status == NotChecked:
 			tc.Skipped = &skipped{Clean(row.Note)}
 		}
 	}
@@ -151,7 +151,7 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 		switch {
 		case row.Err != nil:
 			text = row.problem()
-		case row.Status == Warning:
+		case row.Status == Warning, row.Status == NotChecked:
 			level, text = "warning", row.Note
 		default:
 			continue
@@ -162,7 +162,7 @@ func writeSARIF(w io.Writer, p *Printer, r Report) error {
 			"message": object{"text": strings.TrimSpace(text + ". " + strings.Join(row.Hints, " "))},
 			"locations": []object{{"physicalLocation": object{
 				"artifactLocation": object{"uri": (&url.URL{Path: row.File}).String()},
-				"region":           object{"startLine": 1},
+				"region":           object{"startLine": max(1, row.Line)},
 			}}},
 		})
 	}
@@ -233,6 +233,9 @@ func annotate(to io.Writer, rows []Row) {
 		}
 		title := "title=" + property.Replace("envdrift: "+string(row.Status))
 		if row.File != "" {
+			if row.Line > 0 {
+				title = fmt.Sprintf("line=%d,%s", row.Line, title)
+			}
 			title = "file=" + property.Replace(row.File) + "," + title
 		}
 		fmt.Fprintf(to, "::error %s::%s\n", title, text.Replace(strings.Join(append([]string{row.problem()}, row.Hints...), "\n")))

@@ -30,6 +30,7 @@ const (
 	Drift       Status = "drift"
 	Plaintext   Status = "plaintext"
 	PrivateKey  Status = "private key"
+	FoundValue  Status = "value" // of an env file, in another file
 	Conflict    Status = "merge conflict"
 	Warning     Status = "warning" // not a failure
 	OK          Status = "ok"
@@ -52,6 +53,7 @@ const ToDo Status = "to do"
 type Row struct {
 	Status      Status   `json:"status"`
 	File        string   `json:"file,omitempty"` // relative to the top
+	Line        int      `json:"line,omitempty"` // in File; 0 if it is about all of it
 	What        string   `json:"what,omitempty"` // where it is no file: a hook, a setting
 	Secret      string   `json:"secret,omitempty"`
 	Environment string   `json:"environment,omitempty"`
@@ -209,15 +211,23 @@ func (p *Printer) subject(r Row) string {
 	if r.What != "" {
 		return Clean(r.What)
 	}
-	return Clean(p.RelPath(r.File))
+	if name := Clean(p.RelPath(r.File)); r.Line == 0 {
+		return name
+	} else {
+		return fmt.Sprintf("%s:%d", name, r.Line)
+	}
 }
 
 // problem is why the row is a failure, for a format that shows no other column.
 func (r Row) problem() string {
-	if r.Commit != "" {
-		return "at " + r.Commit + ": " + r.Error
+	text := r.Error
+	if r.Line > 0 {
+		text = fmt.Sprintf("line %d: %s", r.Line, text)
 	}
-	return r.Error
+	if r.Commit != "" {
+		text = "at " + r.Commit + ": " + text
+	}
+	return text
 }
 
 func (r Row) detail() string {
