@@ -129,6 +129,7 @@ type Hooks struct {
 	OnUnmapped    string
 	OnPlaintext   string
 	OnUnreachable string
+	OnValue       string // a value of an env file in what is staged
 	PostCheckout  string
 	Timeout       time.Duration // all vault work of one hook
 }
@@ -153,6 +154,7 @@ func (h Hooks) Stricter(other Hooks) Hooks {
 	h.OnUnmapped = stricter(h.OnUnmapped, other.OnUnmapped)
 	h.OnPlaintext = stricter(h.OnPlaintext, other.OnPlaintext)
 	h.OnUnreachable = stricter(h.OnUnreachable, other.OnUnreachable)
+	h.OnValue = stricter(h.OnValue, other.OnValue)
 	return h
 }
 
@@ -273,7 +275,7 @@ func defaults(dir string, o Overrides) *Config {
 		Dir:      dir,
 		Named:    map[string]vault.Config{},
 		Sync:     SyncOptions{EnvKeysFilename: ".env.keys"},
-		Hooks:    Hooks{OnDrift: Repair, OnUnmapped: Warn, OnPlaintext: Block, OnUnreachable: Block, PostCheckout: Pull, Timeout: 5 * time.Second},
+		Hooks:    Hooks{OnDrift: Repair, OnUnmapped: Warn, OnPlaintext: Block, OnUnreachable: Block, OnValue: Off, PostCheckout: Pull, Timeout: 5 * time.Second},
 		override: o,
 	}
 }

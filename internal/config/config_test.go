@@ -111,6 +111,7 @@ on_drift = "block"
 on_unmapped = "block"
 on_plaintext = "warn"
 on_unreachable = "warn"
+on_value = "block"
 post_checkout = "sync"
 timeout = "2s"
 
@@ -136,7 +137,7 @@ func TestParseEverything(t *testing.T) {
 			{SecretName: "team/local-key", Folder: ".", Environment: "development", EnvFile: "config/postgresql.env",
 				VaultName: "production-vault", Profile: "local", ActivateTo: ".env", Loader: "compose", Plain: []string{"LOG_LEVEL", "NEXT_PUBLIC_*"}, Line: 53},
 		},
-		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", PostCheckout: "sync", Timeout: 2 * time.Second},
+		Hooks: config.Hooks{OnDrift: "block", OnUnmapped: "block", OnPlaintext: "warn", OnUnreachable: "warn", OnValue: "block", PostCheckout: "sync", Timeout: 2 * time.Second},
 		Check: config.Check{Only: []string{"DB_*", "API_*"}, Optional: []string{"DB_DEBUG"}, Loaders: []string{"node"}},
 	}
 	if !same(got, want) {
@@ -186,7 +187,7 @@ func TestParseDefaults(t *testing.T) {
 	if want := (vault.Config{Provider: "age", Dir: "/repo"}); !reflect.DeepEqual(c.Vault, want) {
 		t.Errorf("Vault = %+v; want %+v", c.Vault, want)
 	}
-	if want := (config.Hooks{OnDrift: "repair", OnUnmapped: "warn", OnPlaintext: "block", OnUnreachable: "block", PostCheckout: "pull", Timeout: 5 * time.Second}); c.Hooks != want {
+	if want := (config.Hooks{OnDrift: "repair", OnUnmapped: "warn", OnPlaintext: "block", OnUnreachable: "block", OnValue: "off", PostCheckout: "pull", Timeout: 5 * time.Second}); c.Hooks != want {
 		t.Errorf("Hooks = %+v; want %+v", c.Hooks, want)
 	}
 	if want := (config.SyncOptions{EnvKeysFilename: ".env.keys"}); !reflect.DeepEqual(c.Sync, want) {

@@ -157,6 +157,7 @@ func (c *Config) parseTop(t *table) {
 		c.Hooks.OnUnmapped = h.oneOf("on_unmapped", c.Hooks.OnUnmapped, Warn, Block)
 		c.Hooks.OnPlaintext = h.oneOf("on_plaintext", c.Hooks.OnPlaintext, Block, Warn, Off)
 		c.Hooks.OnUnreachable = h.oneOf("on_unreachable", c.Hooks.OnUnreachable, Block, Warn)
+		c.Hooks.OnValue = h.oneOf("on_value", c.Hooks.OnValue, Off, Warn, Block)
 		c.Hooks.PostCheckout = h.oneOf("post_checkout", c.Hooks.PostCheckout, Pull, Sync, Off)
 		c.Hooks.Timeout = h.duration("timeout", c.Hooks.Timeout)
 		h.rest()

@@ -84,6 +84,7 @@ const hooksTemplate = `
 # on_unmapped = "warn"      # or "block": an encrypted file that no mapping names
 # on_plaintext = "block"    # or "warn", "off": an env file in plaintext that no mapping names
 # on_unreachable = "block"  # or "warn": what the vault could not be asked about
+# on_value = "off"          # or "warn", "block": a value of an env file in another file that is staged
 # post_checkout = "pull"    # or "sync": private keys only; or "off"
 # timeout = "5s"            # all vault work of one hook
 `
