@@ -38,6 +38,7 @@ type Changes struct {
 	names      map[string]bool                 // base names of env files that mappings name
 	keysNames  []string                        // of keys files, in lower case
 	recipients map[string]bool                 // base names of the recipients files of age vaults
+	onValue    bool                            // a configuration wants values to be searched for
 	localKeys  map[string]bool                 // in lower-case hex, once they were needed
 	deleted    [][]byte                        // encrypted files that the commit takes away
 	old        map[string][]byte               // configurations that the commit changes, as they were
@@ -138,6 +139,32 @@ func newChanges(w *workspace.Workspace, repo *gitops.Repo) *Changes {
 		now: map[string]*workspace.Workspace{}, before: map[string]*workspace.Workspace{},
 		targets: map[*workspace.Workspace][]mapping.Target{}, parsed: map[string]parsed{},
 	}
+}
+
+// OnValue returns what is staged in which values of env files are searched for, and the
+// strictest of what the configurations there, as they are and as they were, want to be
+// done about one.
+func (c *Changes) OnValue() (policy string, changes []gitops.Change) {
+	hooks := config.Hooks{OnValue: config.Off}
+	if !c.onValue {
+		return config.Off, nil
+	}
+	for _, ch := range c.staged {
+		file := config.Hooks{OnValue: config.Off}
+		for _, side := range []struct {
+			known map[string]*workspace.Workspace
+			old   map[string][]byte
+		}{{c.now, nil}, {c.before, c.old}} {
+			// One that does not parse is reported where it matters.
+			if nearest, err := c.configs(ch.Path, side.known, side.old); err == nil && len(nearest) > 0 {
+				file = file.Stricter(nearest[0].Config.Hooks)
+			}
+		}
+		if file.OnValue != config.Off {
+			hooks, changes = hooks.Stricter(file), append(changes, ch)
+		}
+	}
+	return hooks.OnValue, changes
 }
 
 // Restaged collects what is staged now, if that is not what it was: nil stands for no
@@ -275,16 +302,20 @@ func (c *Changes) open(ctx context.Context) (err error) {
 }
 
 // Merged returns the commits that are being merged, if what is staged is a merge.
-// In pre-merge-commit there is no MERGE_HEAD yet: git merge names them in its
-// environment, as GITHEAD_<commit>.
-func (c *Changes) Merged() (revs []string) {
-	switch {
-	case c.rev != "":
+func (c *Changes) Merged() []string {
+	if c.rev != "" {
 		return nil
-	case c.repo.Merging():
+	}
+	return Merging(c.work, c.repo)
+}
+
+// Merging returns the commits that are being merged. In pre-merge-commit there is no
+// MERGE_HEAD yet: git merge names them in its environment, as GITHEAD_<commit>.
+func Merging(w *workspace.Workspace, repo *gitops.Repo) (revs []string) {
+	if repo.Merging() {
 		return []string{"MERGE_HEAD"}
 	}
-	for name := range c.work.Env() {
+	for name := range w.Env() {
 		if oid, ok := strings.CutPrefix(name, "GITHEAD_"); ok && len(oid) >= 40 {
 			revs = append(revs, oid)
 		}

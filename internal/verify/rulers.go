@@ -107,6 +107,7 @@ func (c *Changes) parse(file string, data []byte) (*config.Config, error) {
 func (c *Changes) learn(cfg *config.Config) {
 	c.keysNames = append(c.keysNames, strings.ToLower(cfg.Sync.EnvKeysFilename))
 	c.recipients[path.Base(cfg.Vault.Recipients)] = true
+	c.onValue = c.onValue || cfg.Hooks.OnValue != config.Off
 	for _, named := range cfg.Named {
 		c.recipients[path.Base(named.Recipients)] = true
 	}

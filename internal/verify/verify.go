@@ -166,7 +166,7 @@ func (r *run) commitRange(ctx context.Context) error {
 	if start == "" || end == "" {
 		return ErrNoRevision
 	}
-	commits, err := r.commits(ctx, revisions)
+	commits, err := Commits(ctx, r.repo, revisions)
 	if err != nil {
 		return err
 	}
@@ -229,13 +229,14 @@ func noteTheirs(changes []gitops.Change, theirs map[string]gitops.OID) {
 	}
 }
 
-// commits lists those of a range, the newest first.
-func (r *run) commits(ctx context.Context, revisions string) ([]gitops.Commit, error) {
-	shallow, err := r.repo.ShallowCommits()
+// Commits lists those of a range A..B, the newest first. What cannot be checked is a
+// [*ShallowError] or [ErrNoCommits].
+func Commits(ctx context.Context, repo *gitops.Repo, revisions string) ([]gitops.Commit, error) {
+	shallow, err := repo.ShallowCommits()
 	if err != nil {
 		return nil, err
 	}
-	commits, err := r.repo.Commits(ctx, revisions)
+	commits, err := repo.Commits(ctx, revisions)
 	if errors.As(err, new(*gitops.RevisionError)) && len(shallow) > 0 {
 		return nil, &ShallowError{revisions}
 	}

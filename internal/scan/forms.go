@@ -1,0 +1,317 @@
+package scan
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/envdrift/envdrift/internal/finder"
+)
+
+// A Form says how a value is written where it was found; "" is as it is.
+type Form string
+
+// The forms. A value in several of them, such as base64 in a URL, has the inner one.
+const (
+	AsIs    Form = ""
+	Base64  Form = "base64"
+	Hex     Form = "hex"
+	UTF16   Form = "UTF-16"
+	Quoted  Form = "quoted"      // in a shell, SQL, YAML or CSV: with its quotes doubled
+	Escaped Form = "escaped"     // with backslashes, as in JSON and in source code
+	URL     Form = "URL-encoded" // with %XX, and perhaps + for a blank
+	XML     Form = "with XML entities"
+)
+
+const (
+	shortest = 8       // characters of a value that is searched for
+	longest  = 4 << 10 // what begins like a longer one is one
+	longLine = 20      // a line of a value is searched for by itself from this length
+)
+
+// encodings returns the texts that say what text does: without what surrounds them
+// they need no decoding. Whatever precedes it, base64 has one of three alignments; the
+// digits at both ends that also depend on a neighbour are left out.
+func encodings(text string) map[string]Form {
+	forms := map[string]Form{}
+	for before, skip := range []int{0, 2, 3} {
+		padded := append(make([]byte, before), text...)
+		for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			forms[alphabet.EncodeToString(padded)[skip:len(padded)*8/6]] = Base64
+		}
+	}
+	digits := hex.EncodeToString([]byte(text))
+	forms[digits], forms[strings.ToUpper(digits)] = Hex, Hex
+	return forms
+}
+
+// spellings returns the texts that are text for some reader, without decoding.
+func spellings(text string) map[string]Form {
+	forms := map[string]Form{}
+	var little, big []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		little, big = append(little, byte(unit), byte(unit>>8)), append(big, byte(unit>>8), byte(unit))
+	}
+	forms[string(little)], forms[string(big)] = UTF16, UTF16
+	for quote, escapes := range map[string][]string{"'": {"''", `'\''`, `'"'"'`}, `"`: {`""`}} {
+		for _, escape := range escapes {
+			if strings.Contains(text, quote) {
+				forms[strings.ReplaceAll(text, quote, escape)] = Quoted
+			}
+		}
+	}
+	forms[text] = AsIs
+	return forms
+}
+
+// telling returns the lines of a text that are searched for by themselves: they may be
+// indented, or only a part of the text may be there. What frames a key in PEM is in
+// every such file.
+func telling(text string) (lines []string) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); len(line) >= longLine && finder.IsTelling(line) && !strings.HasPrefix(line, "-----") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// A view is the data as somebody reads it who undoes one way of writing.
+type view struct {
+	form   Form
+	begins string // what an escape begins with
+	// decode appends what an escape at the beginning of data stands for, and returns
+	// its length: 0 if it is none.
+	decode func(out, data []byte) ([]byte, int)
+}
+
+// joined is the data without line ends and what indents the next line: base64 is
+// wrapped at any column, and a text of several lines is indented in YAML.
+var joined = view{AsIs, "\n", func(out, data []byte) ([]byte, int) {
+	return bytes.TrimSuffix(out, []byte("\r")), len(data) - len(bytes.TrimLeft(data[1:], " \t"))
+}}
+
+var views = [...]view{{Escaped, `\`, unescape}, {URL, "%", unpercent}, {URL, "%+", unpercent}, {XML, "&", unentity}}
+
+// A decoded is what a view makes of some data.
+type decoded struct {
+	text  []byte
+	marks []mark // behind each escape
+}
+
+// A mark says that what is at an offset of the text comes from one of the data.
+type mark struct{ text, data int }
+
+func (v view) of(data []byte) (d decoded) {
+	next := func(from int) int {
+		at := -1
+		if len(v.begins) == 1 { // which the processor has an instruction for
+			at = bytes.IndexByte(data[from:], v.begins[0])
+		} else {
+			at = bytes.IndexAny(data[from:], v.begins)
+		}
+		if at < 0 {
+			return len(data)
+		}
+		return from + at
+	}
+	at := next(0)
+	if at == len(data) {
+		return d
+	}
+	d.text = append(make([]byte, 0, len(data)), data[:at]...)
+	for at < len(data) {
+		n := 0
+		if d.text, n = v.decode(d.text, data[at:]); n > 0 {
+			d.marks = append(d.marks, mark{len(d.text), at + n})
+		} else {
+			d.text, n = append(d.text, data[at]), 1
+		}
+		from := at + n
+		at = next(from)
+		d.text = append(d.text, data[from:at]...)
+	}
+	return d
+}
+
+// source returns the offset in the data of what is at an offset of the text.
+func (d decoded) source(at int) int {
+	i := sort.Search(len(d.marks), func(i int) bool { return d.marks[i].text > at })
+	if i == 0 {
+		return at
+	}
+	return d.marks[i-1].data + at - d.marks[i-1].text
+}
+
+// unescape undoes a backslash as JSON, most languages, shells and .properties have it.
+func unescape(out, data []byte) ([]byte, int) {
+	if len(data) < 2 {
+		return out, 0
+	}
+	c := data[1]
+	if i := strings.IndexByte("nrtbf", c); i >= 0 {
+		return append(out, "\n\r\t\b\f"[i]), 2
+	}
+	switch {
+	case c == 'u':
+		r, ok := hexAt(data, 2, 4)
+		if !ok {
+			return out, 0
+		}
+		if low, ok := hexAt(data, 8, 4); ok && utf16.IsSurrogate(rune(r)) && data[6] == '\\' && data[7] == 'u' {
+			return utf8.AppendRune(out, utf16.DecodeRune(rune(r), rune(low))), 12
+		}
+		return utf8.AppendRune(out, rune(r)), 6
+	case c == 'x':
+		if b, ok := hexAt(data, 2, 2); ok {
+			return append(out, byte(b)), 4
+		}
+		return out, 0
+	case c == '\n': // the line goes on
+		return out, 2
+	case c == '\r' && len(data) > 2 && data[2] == '\n':
+		return out, 3
+	case ' ' <= c && c <= '~' && !isWord(c):
+		return append(out, c), 2
+	}
+	return out, 0
+}
+
+func isWord(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// hexAt returns the number that digits at an offset stand for.
+func hexAt(data []byte, at, digits int) (uint64, bool) {
+	if len(data) < at+digits {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(data[at:at+digits]), 16, 32)
+	return n, err == nil
+}
+
+func unpercent(out, data []byte) ([]byte, int) {
+	if data[0] == '+' {
+		return append(out, ' '), 1
+	}
+	if b, ok := hexAt(data, 1, 2); ok {
+		return append(out, byte(b)), 3
+	}
+	return out, 0
+}
+
+var entities = map[string]byte{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}
+
+func unentity(out, data []byte) ([]byte, int) {
+	const longestName = 8
+	end := bytes.IndexByte(data[:min(len(data), longestName+2)], ';')
+	if end < 0 {
+		return out, 0
+	}
+	name := string(data[1:end])
+	if c, ok := entities[name]; ok {
+		return append(out, c), end + 1
+	}
+	number, ok := strings.CutPrefix(strings.ToLower(name), "#")
+	if !ok {
+		return out, 0
+	}
+	base := 10
+	if digits, isHex := strings.CutPrefix(number, "x"); isHex {
+		number, base = digits, 16
+	}
+	if r, err := strconv.ParseUint(number, base, 21); err == nil {
+		return utf8.AppendRune(out, rune(r)), end + 1
+	}
+	return out, 0
+}
+
+// A matcher knows the texts of values.
+type matcher struct {
+	plain, joined *finder.Finder
+	ofPlain       []meaning // of the texts of plain
+	ofJoined      []meaning
+	ofLines       map[int]bool // values that have several
+	reach         int          // an occurrence has at most so many bytes
+	portion       int          // of a content, in memory
+}
+
+// A meaning is what a text stands for.
+type meaning struct {
+	value int
+	form  Form
+}
+
+func newMatcher(values []value) *matcher {
+	m := &matcher{ofLines: map[int]bool{}, portion: usual}
+	var plain, wrapped []string
+	for i, v := range values {
+		text := v.text.Reveal()
+		text = text[:min(len(text), longest)]
+		for _, text := range slices.Compact([]string{text, strings.ReplaceAll(text, `\n`, "\n")}) {
+			add := func(forms map[string]Form, texts *[]string, of *[]meaning) {
+				for text, form := range forms {
+					*texts, *of = append(*texts, text), append(*of, meaning{i, form})
+				}
+			}
+			encoded := encodings(text)
+			add(encoded, &plain, &m.ofPlain)
+			add(spellings(text), &plain, &m.ofPlain)
+			add(encoded, &wrapped, &m.ofJoined)
+			if strings.Contains(text, "\n") {
+				m.ofLines[i] = true
+				add(map[string]Form{string(joined.of([]byte(text)).text): AsIs}, &wrapped, &m.ofJoined)
+				for _, line := range telling(text) {
+					add(map[string]Form{line: AsIs}, &plain, &m.ofPlain)
+				}
+			}
+		}
+	}
+	m.plain, m.joined = finder.New(plain), finder.New(wrapped)
+	const widest = 6 // \u0041
+	m.reach = widest * max(m.plain.Longest(), m.joined.Longest())
+	return m
+}
+
+// find calls found for the occurrences of values in data, some of them more than once.
+func (m *matcher) find(data []byte, found func(value int, form Form, from, to int)) {
+	in(m.plain, m.ofPlain, data, found)
+	if d := joined.of(data); len(d.marks) > 0 {
+		in(m.joined, m.ofJoined, d.text, d.found(AsIs, found))
+	}
+	for _, v := range views {
+		m.decode(v, data, 2, found)
+	}
+}
+
+// decode finds values in what a view makes of data, and in what it makes of that: JSON
+// is put into JSON.
+func (m *matcher) decode(v view, data []byte, times int, found func(value int, form Form, from, to int)) {
+	d := v.of(data)
+	if len(d.marks) == 0 {
+		return
+	}
+	found = d.found(v.form, found)
+	in(m.plain, m.ofPlain, d.text, found)
+	if times > 1 {
+		m.decode(v, d.text, times-1, found)
+	}
+}
+
+// found tells where in the data something in the text is, and its form.
+func (d decoded) found(form Form, found func(value int, form Form, from, to int)) func(int, Form, int, int) {
+	return func(value int, inner Form, from, to int) {
+		found(value, cmp.Or(inner, form), d.source(from), d.source(to-1)+1)
+	}
+}
+
+func in(f *finder.Finder, of []meaning, data []byte, found func(value int, form Form, from, to int)) {
+	f.Find(data, func(text, at int) { found(of[text].value, of[text].form, at, at+f.Len(text)) })
+}

@@ -1,0 +1,325 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/atomicfile"
+	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/verify"
+	"github.com/envdrift/envdrift/internal/workspace"
+)
+
+// list lists what is to be searched, and the env files whose values count: those of
+// the working tree, and of what is searched.
+func (s *search) list(ctx context.Context) error {
+	switch {
+	case s.scope.Staged:
+		changes, err := s.repo.Staged(ctx)
+		if err != nil {
+			return err
+		}
+		return s.orNone(ErrNotStaged, s.listStaged(ctx, changes))
+	case strings.Contains(s.scope.Rev, ".."):
+		return s.orNone(nil, s.listRange(ctx)) // its commits may take away alone
+	case s.scope.Rev != "":
+		return s.orNone(ErrNoFiles, s.listCommit(ctx))
+	}
+	return s.orNone(ErrNoFiles, s.listTree(ctx))
+}
+
+// orNone returns err, or instead if there is nothing to search.
+func (s *search) orNone(instead, err error) error {
+	if err == nil && len(s.items) == 0 {
+		return instead
+	}
+	return err
+}
+
+// isAsked reports whether a file is one that was asked for, or below one.
+func (s *search) isAsked(file string) bool {
+	return len(s.scope.Files) == 0 || slices.ContainsFunc(s.scope.Files, func(asked string) bool {
+		return asked == "." || asked == file || strings.HasPrefix(file, asked+"/")
+	})
+}
+
+// addItem adds a content, unless nobody asked for it. A symbolic link has its target's
+// name for one.
+func (s *search) addItem(mode gitops.Mode, i item) {
+	switch {
+	case !s.isAsked(i.path):
+	case mode == gitops.Submodule:
+		s.result.Skipped++
+	default:
+		s.items = append(s.items, i)
+	}
+}
+
+// listTree lists the files of the working tree that git tracks, and those that were
+// asked for by name.
+func (s *search) listTree(ctx context.Context) error {
+	var tracked []string
+	if s.repo != nil {
+		files, err := s.repo.IndexFiles(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			tracked = append(tracked, f.Path)
+			s.addItem(f.Mode, item{path: f.Path})
+		}
+	}
+	for _, file := range s.scope.Files {
+		if slices.ContainsFunc(s.items, func(i item) bool { return i.path == file || file == "." || strings.HasPrefix(i.path, file+"/") }) {
+			continue
+		}
+		if _, err := fs.Lstat(s.work.Files(), file); err != nil {
+			return atomicfile.ReadError(file, err)
+		}
+		s.items = append(s.items, item{path: file})
+	}
+	for _, file := range tracked {
+		if config.IsTemplate(path.Base(file)) {
+			if data, err := atomicfile.ReadFile(s.work.Files(), file); err == nil {
+				s.addShown(data)
+			}
+		}
+	}
+	return s.addTree(ctx, nil, tracked)
+}
+
+// searchTree searches files of the working tree.
+func (s *search) searchTree(ctx context.Context, hits [][]hit) error {
+	g, ctx := workers(ctx)
+	gone := make([]bool, len(s.items))
+	for i, item := range s.items {
+		g.Go(func() (err error) {
+			hits[i], err = s.searchFile(ctx, item.path)
+			if gone[i] = errors.Is(err, fs.ErrNotExist); gone[i] { // git tracks it still
+				return nil
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	for i := len(s.items) - 1; i >= 0; i-- {
+		if gone[i] {
+			s.items = slices.Delete(s.items, i, i+1)
+			copy(hits[i:], hits[i+1:])
+		}
+	}
+	return err
+}
+
+func (s *search) searchFile(ctx context.Context, file string) ([]hit, error) {
+	info, err := s.work.Root().Lstat(file)
+	if err != nil {
+		return nil, atomicfile.ReadError(file, err)
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		target, err := s.work.Root().Readlink(file)
+		if err != nil {
+			return nil, atomicfile.ReadError(file, err)
+		}
+		return s.match.search(ctx, strings.NewReader(target), int64(len(target)))
+	}
+	if !info.Mode().IsRegular() { // opening a FIFO waits for a writer
+		return nil, &fs.PathError{Op: "read", Path: file, Err: atomicfile.ErrNotRegular}
+	}
+	f, err := s.work.Root().Open(file)
+	if err != nil {
+		return nil, atomicfile.ReadError(file, err)
+	}
+	defer func() { _ = f.Close() }()
+	return s.match.search(ctx, f, info.Size())
+}
+
+// listStaged lists what is staged. What HEAD has in a line, or another side of a
+// merge, is not new.
+func (s *search) listStaged(ctx context.Context, changes []gitops.Change) error {
+	s.addChanges("", changes)
+	for _, rev := range verify.Merging(s.work, s.repo) {
+		var paths []string
+		for _, i := range s.items {
+			paths = append(paths, i.path)
+		}
+		if len(paths) == 0 {
+			break
+		}
+		theirs, err := s.repo.TreeFiles(ctx, rev, paths...)
+		if err != nil {
+			return err
+		}
+		s.subtract(theirs)
+	}
+	if len(s.items) == 0 {
+		return nil
+	}
+	tree, err := s.repo.IndexTree(ctx, workspace.MaxFile)
+	if err != nil {
+		return err
+	}
+	before := map[string]gitops.OID{}
+	for _, ch := range changes {
+		before[ch.Path] = ch.OldOID
+	}
+	var templates []gitops.OID
+	for _, f := range tree.Files() {
+		if oid, changed := before[f.Path]; config.IsTemplate(path.Base(f.Path)) {
+			if !changed {
+				oid = f.OID
+			}
+			templates = append(templates, oid)
+		}
+	}
+	return errors.Join(s.addTemplates(ctx, templates), s.addTrees(ctx, tree))
+}
+
+// addChanges adds what changes bring. What was moved is not new.
+func (s *search) addChanges(commit string, changes []gitops.Change) {
+	old := map[gitops.OID]bool{}
+	for _, ch := range changes {
+		if ch.Status == gitops.Deleted {
+			old[ch.OldOID] = true
+		}
+	}
+	for _, ch := range changes {
+		if ch.Status == gitops.Deleted || ch.OID == "" || ch.OID.IsNull() || old[ch.OID] {
+			continue
+		}
+		i := item{path: ch.Path, commit: commit, oid: ch.OID}
+		if ch.OldMode.IsFile() {
+			i.earlier = []gitops.OID{ch.OldOID}
+		}
+		s.addItem(ch.Mode, i)
+	}
+}
+
+// subtract removes the items that another side of a merge has as they are, and notes
+// what that has of the others.
+func (s *search) subtract(theirs []gitops.File) {
+	have := map[string]gitops.OID{}
+	for _, f := range theirs {
+		have[f.Path] = f.OID
+	}
+	s.items = slices.DeleteFunc(s.items, func(i item) bool { return have[i.path] == i.oid })
+	for n, i := range s.items {
+		if oid, there := have[i.path]; there {
+			s.items[n].earlier = append(i.earlier, oid)
+		}
+	}
+}
+
+// listRange lists what the commits of a range add, the oldest first. A merge adds what
+// no side has.
+func (s *search) listRange(ctx context.Context) error {
+	start, end, _ := strings.Cut(s.scope.Rev, "..")
+	if end = strings.TrimPrefix(end, "."); start == "" || end == "" {
+		return ErrNoRevision
+	}
+	commits, err := verify.Commits(ctx, s.repo, s.scope.Rev)
+	if err != nil {
+		return err
+	}
+	s.result.Commits = len(commits)
+	changed, err := s.repo.ChangedIn(ctx, commits)
+	if err != nil {
+		return err
+	}
+	var items []item
+	for _, c := range slices.Backward(commits) {
+		s.items = nil
+		s.addChanges(string(c.OID[:min(12, len(c.OID))]), changed[c.OID])
+		for _, other := range c.Others {
+			theirs, err := s.repo.TreeFiles(ctx, string(other))
+			if err != nil {
+				return err
+			}
+			s.subtract(theirs)
+		}
+		items = append(items, s.items...)
+	}
+	s.items = firstOf(items)
+	files, err := s.repo.TreeFiles(ctx, start)
+	if err != nil {
+		return err
+	}
+	if err := s.addTemplates(ctx, templatesOf(files)); err != nil {
+		return err
+	}
+	return s.addCommit(ctx, end)
+}
+
+// firstOf returns the items without those of which an earlier one has path and content.
+func firstOf(items []item) []item {
+	seen := map[[2]string]bool{}
+	return slices.DeleteFunc(items, func(i item) bool {
+		id := [2]string{i.path, string(i.oid)}
+		defer func() { seen[id] = true }()
+		return seen[id]
+	})
+}
+
+// listCommit lists the files of a commit.
+func (s *search) listCommit(ctx context.Context) error {
+	oid, err := s.repo.Resolve(ctx, s.scope.Rev)
+	if err != nil {
+		return err
+	}
+	files, err := s.repo.TreeFiles(ctx, string(oid))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		s.addItem(f.Mode, item{path: f.Path, commit: string(oid[:min(12, len(oid))]), oid: f.OID})
+	}
+	if err := s.addTemplates(ctx, templatesOf(files)); err != nil {
+		return err
+	}
+	return s.addCommit(ctx, string(oid))
+}
+
+func templatesOf(files []gitops.File) (oids []gitops.OID) {
+	for _, f := range files {
+		if config.IsTemplate(path.Base(f.Path)) {
+			oids = append(oids, f.OID)
+		}
+	}
+	return oids
+}
+
+// addTemplates learns what templates show, as they were before what is searched: a
+// value that comes into one is found.
+func (s *search) addTemplates(ctx context.Context, oids []gitops.OID) error {
+	return s.repo.Read(ctx, oids, func(_ int, content io.Reader, size int64) error {
+		if content == nil || size > workspace.MaxFile {
+			return nil
+		}
+		data, err := io.ReadAll(content)
+		s.addShown(data)
+		return err
+	})
+}
+
+func (s *search) addCommit(ctx context.Context, rev string) error {
+	tree, err := s.repo.Tree(ctx, rev, workspace.MaxFile)
+	if err != nil {
+		return err
+	}
+	return s.addTrees(ctx, tree)
+}
+
+// addTrees adds the env files of a tree, and of the working tree. It closes the tree.
+func (s *search) addTrees(ctx context.Context, tree *gitops.Tree) error {
+	var files []string
+	for _, f := range tree.Files() {
+		files = append(files, f.Path)
+	}
+	return errors.Join(s.addTree(ctx, tree, files), tree.Close(), s.addTree(ctx, nil, files))
+}
