@@ -19,6 +19,7 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/scan"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -77,6 +78,32 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 		return c, err
 	}
 	return c, c.repair(ctx)
+}
+
+// Values are values of env files in what is staged.
+type Values struct {
+	*scan.Result
+	Policy string // warn or block
+	Err    error  // why not all was searched
+}
+
+// Values searches what is staged for values of env files, as long as the vaults may take
+// for their answers. It returns nil where the configuration does not want that.
+func (c *Check) Values(ctx context.Context) *Values {
+	if c.changes == nil {
+		return nil
+	}
+	policy, changes := c.changes.OnValue()
+	if policy == config.Off || len(changes) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.w.Config.Hooks.Timeout)
+	defer cancel()
+	result, err := scan.Staged(ctx, c.w, changes)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("it took longer than hooks.timeout, %v", c.w.Config.Hooks.Timeout)
+	}
+	return &Values{result, policy, err}
 }
 
 // ErrStagedLate reports a version that the check did not see.
