@@ -95,7 +95,7 @@ var builders = []struct {
 	{"exec", single((*cli).addExec)}, {"env", single((*cli).addEnv)}, {"pull", single((*cli).addPull)}, {"lock", single((*cli).addLock)},
 	{"encrypt", single((*cli).addEncrypt)}, {"decrypt", single((*cli).addDecrypt)},
 	{"verify", single((*cli).addVerify)}, {"check", single((*cli).addCheck)}, {"diff", single((*cli).addDiff)}, {"status", single((*cli).addStatus)},
-	{"doctor", single((*cli).addDoctor)}, {"repair", single((*cli).addRepair)}, {"resolve", single((*cli).addResolve)}, {"leak", single((*cli).addLeak)}, {"log", single((*cli).addLog)},
+	{"doctor", single((*cli).addDoctor)}, {"repair", single((*cli).addRepair)}, {"resolve", single((*cli).addResolve)}, {"leak", single((*cli).addLeak)}, {"scan", single((*cli).addScan)}, {"log", single((*cli).addLog)},
 	{"sync", single((*cli).addSync)}, {"vault-push", single((*cli).addVaultPush)}, {"vault-pull", single((*cli).addVaultPull)},
 	{"rotate", single((*cli).addRotate)}, {"recipient", (*cli).addRecipient}, {"trust", single((*cli).addTrust)}, {"keys", (*cli).addKeys}, {"vault", (*cli).addVault},
 	{"completion", single((*cli).addCompletion)}, {"man", single((*cli).addMan)}, {"version", single((*cli).addVersion)},

@@ -379,7 +379,9 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options, event hooks.Ev
 		return err
 	}
 	defer func() { _ = check.Close() }()
+	values := check.Values(ctx)
 	c.reportStaged(ctx, check, event)
+	c.reportValues(values, event)
 	return err
 }
 

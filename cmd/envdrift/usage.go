@@ -15,7 +15,7 @@ import (
 var commandGroups = [...]struct{ Title, Commands string }{
 	{"Start", "init add hook"},
 	{"Daily", "set unset edit ls get exec env pull lock encrypt decrypt"},
-	{"Check", "verify check diff status doctor repair resolve leak log"},
+	{"Check", "verify check diff status doctor repair resolve leak scan log"},
 	{"Team", "sync vault-push vault-pull rotate keys recipient trust vault"},
 	{"CI and shell", "completion man version help"},
 }
