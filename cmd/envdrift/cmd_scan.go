@@ -122,7 +122,7 @@ func (c *cli) addPlaces(r *scan.Result, policy string, most int) {
 			row.Err, last = fmt.Errorf("%s more, which -v shows", report.Plural(len(r.Findings)-most, "place")), true
 		}
 		if last {
-			row.Hints = []string{"take it out; change the value where it is issued if others may have seen it; " + scan.Allow + " in a comment allows a line"}
+			row.Hints = []string{"take it out, and change the value where it is issued if others may have seen it; if it is no secret: plain = [\"NAME\"] in the mapping, or the comment " + scan.Allow + " in the line"}
 		}
 		if policy == config.Warn {
 			row.Status, row.Note, row.Err = report.Warning, row.Err.Error(), nil
@@ -176,6 +176,9 @@ func (c *cli) addUnchecked(r *scan.Result, all bool) {
 			note = report.Plural(u.Names, "name") + ": " + why
 		}
 		row := report.Row{Status: report.NotChecked, File: u.File, Note: note}
+		if u.File == "" {
+			row.What = "contents"
+		}
 		if e := (*keyring.NoKeyError)(nil); errors.As(u.Err, &e) && e.Mapped {
 			row.Hints = []string{c.commandLine("sync") + "   fetches the key"}
 		} else if e != nil {

@@ -12,7 +12,7 @@ import (
 // command.
 var legacy = [...]struct{ command, flags, instead string }{
 	{"agent", "", `nothing runs in the background: "envdrift hook install" lets git call envdrift when it matters`},
-	{"guard", "", `"envdrift verify --staged" checks env files before a commit; for secrets in other files use a scanner such as gitleaks`},
+	{"guard", "", `"envdrift verify --staged" checks env files before a commit, and "envdrift scan --staged" finds their values in other files; for secrets that are in no env file use a scanner such as gitleaks`},
 	{"install", "", `there is nothing else to install, and "envdrift hook install" sets up git`},
 	{"pull-partial", "", `one file holds all: "envdrift pull" decrypts it`},
 	{"push", "", `one file holds all: "envdrift lock" encrypts it, but for names that end in _PLAIN; a key is stored by "envdrift vault-push"`},

@@ -104,7 +104,11 @@ func (c *content) look(data []byte, first, end int) {
 		}
 		text := data[max(start, from-around):min(stop, to+around)]
 		h.allowed, h.around = bytes.Contains(text, []byte(Allow)), maphash.Bytes(seed, text)
-		c.note(h, first+until)
+		last := first + until
+		if c.binary { // without lines the value is there, or not
+			h.line, h.around, last = 0, 0, 0
+		}
+		c.note(h, last)
 	})
 }
 
@@ -124,9 +128,6 @@ func (c *content) note(h hit, last int) {
 	}
 	for line := h.line; line <= last; line++ {
 		c.seen[[2]int{h.value, line}] = len(c.hits)
-	}
-	if c.binary {
-		h.line = 0
 	}
 	c.hits = append(c.hits, h)
 }

@@ -218,7 +218,7 @@ func TestAllowed(t *testing.T) {
 		{"b = s3cr3t-value\n# envdrift:allow", "1 false"},
 		{text + " # envdrift:allow\n", "1 true"},
 		{"s3cr3t-value s3cr3t-value\ns3cr3t-value\n", "1 false, 2 false"},
-		{"\x00 s3cr3t-value", "0 false"},
+		{"\x00 s3cr3t-value\ns3cr3t-value", "0 false"},
 	}
 	for _, tt := range tests {
 		hits, err := m.search(t.Context(), strings.NewReader(tt.data), int64(len(tt.data)))
@@ -318,4 +318,19 @@ func BenchmarkNewMatcher(b *testing.B) {
 	for b.Loop() {
 		newMatcher(valuesOf(texts...))
 	}
+}
+
+// Whatever the data is, what is found is in it.
+func FuzzFind(f *testing.F) {
+	m := newMatcher(valuesOf("s3cr3t-value", "a+b/c d\"e'f<g>", "line one is 1 long line\nline two\n"))
+	for _, data := range []string{"s3cr3t\\u002dvalue", "a%2Bb%2fc+d%22e%27f%3Cg%3e", "\\", "%", "&#x41;&;", "\\ud834\\udd1e", "line one is 1 long line\r\n\tline two\n\\"} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m.find(data, func(value int, form Form, from, to int) {
+			if from < 0 || to <= from || to > len(data) {
+				t.Errorf("value %d (%s) is said to be at %d to %d of %d bytes", value, form, from, to, len(data))
+			}
+		})
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"runtime"
 	"slices"
@@ -32,7 +33,7 @@ type Scope struct {
 
 // A Finding is a place that has a value.
 type Finding struct {
-	File   string  `json:"file"`           // relative to the top; what a value is in has Masked instead
+	File   string  `json:"file"`           // relative to the top, [leak.Message] for a commit's; what a value is in has Masked instead
 	Line   int     `json:"line,omitempty"` // 0 where there are no lines
 	Commit string  `json:"commit,omitempty"`
 	Values []Owner `json:"values"` // whose value it is: the same one, unless the file is an env file in plaintext
@@ -121,6 +122,8 @@ type item struct {
 	commit  string // "" in the working tree and in the index
 	oid     gitops.OID
 	earlier []gitops.OID // what is in these is not new
+	message bool         // it is a commit, for its message
+	unread  bool
 }
 
 // Search searches what scope says. With an error the result is what was found
@@ -172,8 +175,11 @@ func (s *search) run(ctx context.Context) (*Result, error) {
 	s.match = newMatcher(s.values)
 	hits, err := s.searchAll(ctx)
 	for i, item := range s.items {
-		s.report(item, hits[i])
+		if !item.unread {
+			s.report(item, hits[i])
+		}
 	}
+	s.maskUnchecked()
 	if err == nil && r.Checked == 0 && r.Unknown() > 0 {
 		err = ErrNoKeys
 	}
@@ -220,15 +226,15 @@ func (s *search) searchObjects(ctx context.Context, oids []gitops.OID, known map
 	}
 	hits := make([][]hit, len(todo))
 	missing := &leak.MissingError{}
-	g, ctx := workers(ctx)
-	err := s.repo.Read(ctx, todo, func(i int, content io.Reader, size int64) error {
+	g, working := workers(ctx)
+	err := s.repo.Read(working, todo, func(i int, content io.Reader, size int64) error {
 		if content == nil {
 			missing.Contents++
 			return nil
 		}
 		if size >= usual {
 			var err error
-			hits[i], err = s.match.search(ctx, content, size)
+			hits[i], err = s.match.search(working, content, size)
 			return err
 		}
 		data := make([]byte, size)
@@ -236,10 +242,10 @@ func (s *search) searchObjects(ctx context.Context, oids []gitops.OID, known map
 			return err
 		}
 		g.Go(func() (err error) {
-			hits[i], err = s.match.search(ctx, bytes.NewReader(data), size)
+			hits[i], err = s.match.search(working, bytes.NewReader(data), size)
 			return err
 		})
-		return ctx.Err()
+		return working.Err()
 	})
 	err = cmp.Or(g.Wait(), err)
 	for i, oid := range todo {
@@ -260,7 +266,9 @@ func workers(ctx context.Context) (*errgroup.Group, context.Context) {
 
 // report adds the findings of one content, and of its name.
 func (s *search) report(item item, hits []hit) {
-	s.result.Contents++
+	if !item.message {
+		s.result.Contents++
+	}
 	file, named := s.masked(item.path)
 	own := Finding{File: file, Commit: item.commit, Kind: Plaintext}
 	committed := s.scope.Staged || s.scope.Rev != "" // or is about to be
@@ -268,6 +276,9 @@ func (s *search) report(item item, hits []hit) {
 		s.result.Findings = append(s.result.Findings, Finding{File: file, Commit: item.commit, Values: s.owners(v), Kind: FileName})
 	}
 	for _, h := range hits {
+		if item.message {
+			h.line = 0 // that of what git stores
+		}
 		switch owner := s.values[h.value].in(item.path); {
 		case h.allowed:
 			s.result.Allowed++
@@ -285,6 +296,20 @@ func (s *search) report(item item, hits []hit) {
 		s.result.Findings = append(s.result.Findings, own)
 	default:
 		s.result.Pulled = append(s.result.Pulled, file)
+	}
+}
+
+// maskUnchecked masks the paths of what was not checked.
+func (s *search) maskUnchecked() {
+	for i, u := range s.result.Unchecked {
+		shown, values := s.masked(u.File)
+		if e := (*fs.PathError)(nil); errors.As(u.Err, &e) || values != nil {
+			cause := errors.New("could not be read")
+			if e != nil {
+				cause = e.Err
+			}
+			s.result.Unchecked[i] = Unchecked{shown, u.Names, cause}
+		}
 	}
 }
 

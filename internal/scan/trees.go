@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/leak"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -96,25 +97,27 @@ func (s *search) listTree(ctx context.Context) error {
 
 // searchTree searches files of the working tree.
 func (s *search) searchTree(ctx context.Context, hits [][]hit) error {
-	g, ctx := workers(ctx)
-	gone := make([]bool, len(s.items))
+	g, working := workers(ctx)
+	problems := make([]error, len(s.items))
 	for i, item := range s.items {
-		g.Go(func() (err error) {
-			hits[i], err = s.searchFile(ctx, item.path)
-			if gone[i] = errors.Is(err, fs.ErrNotExist); gone[i] { // git tracks it still
-				return nil
-			}
-			return err
+		g.Go(func() error {
+			hits[i], problems[i] = s.searchFile(working, item.path)
+			return working.Err()
 		})
 	}
-	err := g.Wait()
-	for i := len(s.items) - 1; i >= 0; i-- {
-		if gone[i] {
-			s.items = slices.Delete(s.items, i, i+1)
-			copy(hits[i:], hits[i+1:])
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, problem := range problems {
+		if problem == nil {
+			continue
+		}
+		s.items[i].unread = true
+		if !errors.Is(problem, fs.ErrNotExist) { // git tracks what was deleted
+			s.result.unchecked(s.items[i].path, 0, problem)
 		}
 	}
-	return err
+	return nil
 }
 
 func (s *search) searchFile(ctx context.Context, file string) ([]hit, error) {
@@ -235,7 +238,7 @@ func (s *search) listRange(ctx context.Context) error {
 	var items []item
 	for _, c := range slices.Backward(commits) {
 		s.items = nil
-		s.addChanges(string(c.OID[:min(12, len(c.OID))]), changed[c.OID])
+		s.addChanges(short(c.OID), changed[c.OID])
 		for _, other := range c.Others {
 			theirs, err := s.repo.TreeFiles(ctx, string(other))
 			if err != nil {
@@ -244,6 +247,11 @@ func (s *search) listRange(ctx context.Context) error {
 			s.subtract(theirs)
 		}
 		items = append(items, s.items...)
+	}
+	for _, c := range slices.Backward(commits) {
+		if len(s.scope.Files) == 0 {
+			items = append(items, item{path: leak.Message, message: true, commit: short(c.OID), oid: c.OID})
+		}
 	}
 	s.items = firstOf(items)
 	files, err := s.repo.TreeFiles(ctx, start)
@@ -255,6 +263,8 @@ func (s *search) listRange(ctx context.Context) error {
 	}
 	return s.addCommit(ctx, end)
 }
+
+func short(oid gitops.OID) string { return string(oid[:min(12, len(oid))]) }
 
 // firstOf returns the items without those of which an earlier one has path and content.
 func firstOf(items []item) []item {
@@ -277,7 +287,7 @@ func (s *search) listCommit(ctx context.Context) error {
 		return err
 	}
 	for _, f := range files {
-		s.addItem(f.Mode, item{path: f.Path, commit: string(oid[:min(12, len(oid))]), oid: f.OID})
+		s.addItem(f.Mode, item{path: f.Path, commit: short(oid), oid: f.OID})
 	}
 	if err := s.addTemplates(ctx, templatesOf(files)); err != nil {
 		return err
