@@ -5,7 +5,8 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
-	"slices"
+	"encoding/json"
+	"net/url"
 	"sort"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ const (
 	Escaped Form = "escaped"     // with backslashes, as in JSON and in source code
 	URL     Form = "URL-encoded" // with %XX, and perhaps + for a blank
 	XML     Form = "with XML entities"
+	Part    Form = "a part of it" // that is secret by itself
 )
 
 const (
@@ -81,6 +83,44 @@ func telling(text string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// parts returns the parts of a value that are secret without the rest: the password in
+// an address, long texts in JSON, and what is in base64.
+func parts(text string) (list []string) {
+	if address, err := url.Parse(text); err == nil && address.User != nil {
+		if password, _ := address.User.Password(); utf8.RuneCountInString(password) >= shortest && !isCommon("PASSWORD", password, "") {
+			list = append(list, password)
+		}
+	}
+	if plain, err := base64.StdEncoding.DecodeString(text); err == nil && len(plain) >= longLine && utf8.Valid(plain) {
+		list = append(list, string(plain))
+		text = string(plain)
+	}
+	var members any
+	if strings.HasPrefix(strings.TrimSpace(text), "{") && json.Unmarshal([]byte(text), &members) == nil {
+		list = appendTexts(list, members)
+	}
+	return list
+}
+
+// appendTexts appends the long texts in a JSON value that tell where they come from.
+func appendTexts(list []string, value any) []string {
+	switch value := value.(type) {
+	case string:
+		if len(value) >= longLine && finder.IsTelling(value) {
+			list = append(list, value)
+		}
+	case []any:
+		for _, member := range value {
+			list = appendTexts(list, member)
+		}
+	case map[string]any:
+		for _, member := range value {
+			list = appendTexts(list, member)
+		}
+	}
+	return list
 }
 
 // A view is the data as somebody reads it who undoes one way of writing.
@@ -253,25 +293,33 @@ func newMatcher(values []value) *matcher {
 	m := &matcher{ofLines: map[int]bool{}, portion: usual}
 	var plain, wrapped []string
 	for i, v := range values {
-		text := v.text.Reveal()
-		text = text[:min(len(text), longest)]
-		for _, text := range slices.Compact([]string{text, strings.ReplaceAll(text, `\n`, "\n")}) {
+		texts := map[string]Form{}
+		for _, part := range parts(v.text.Reveal()) {
+			texts[part] = Part
+		}
+		texts[v.text.Reveal()] = AsIs
+		for text, form := range texts {
+			if !strings.Contains(text, "\n") { // what a .env file in double quotes has for a line end
+				texts[strings.ReplaceAll(text, `\n`, "\n")] = form
+			}
+		}
+		for text, form := range texts {
 			add := func(forms map[string]Form, texts *[]string, of *[]meaning) {
-				for text, form := range forms {
-					*texts, *of = append(*texts, text), append(*of, meaning{i, form})
+				for text, inner := range forms {
+					*texts, *of = append(*texts, text), append(*of, meaning{i, cmp.Or(inner, form)})
 				}
 			}
-			encoded := encodings(text)
-			add(encoded, &plain, &m.ofPlain)
-			add(spellings(text), &plain, &m.ofPlain)
-			add(encoded, &wrapped, &m.ofJoined)
 			if strings.Contains(text, "\n") {
 				m.ofLines[i] = true
-				add(map[string]Form{string(joined.of([]byte(text)).text): AsIs}, &wrapped, &m.ofJoined)
 				for _, line := range telling(text) {
-					add(map[string]Form{line: AsIs}, &plain, &m.ofPlain)
+					add(map[string]Form{cut(line): AsIs}, &plain, &m.ofPlain)
 				}
+				add(map[string]Form{string(joined.of([]byte(cut(text))).text): AsIs}, &wrapped, &m.ofJoined)
 			}
+			encoded := encodings(cut(text))
+			add(encoded, &plain, &m.ofPlain)
+			add(encoded, &wrapped, &m.ofJoined)
+			add(spellings(cut(text)), &plain, &m.ofPlain)
 		}
 	}
 	m.plain, m.joined = finder.New(plain), finder.New(wrapped)
@@ -279,6 +327,8 @@ func newMatcher(values []value) *matcher {
 	m.reach = widest * max(m.plain.Longest(), m.joined.Longest())
 	return m
 }
+
+func cut(text string) string { return text[:min(len(text), longest)] }
 
 // find calls found for the occurrences of values in data, some of them more than once.
 func (m *matcher) find(data []byte, found func(value int, form Form, from, to int)) {

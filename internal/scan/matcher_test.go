@@ -334,3 +334,33 @@ func FuzzFind(f *testing.F) {
 		})
 	})
 }
+
+// What is secret without the rest of a value is found without it.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	const pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n"
+	account := `{"type":"service_account","token_uri":"https://oauth2.googleapis.com/token","private_key":` + marshal(pem) + `}`
+	tests := []struct {
+		value, data string
+		want        bool
+	}{
+		{"postgres://app:hunter2hunter2@db/app", "POSTGRES_PASSWORD: hunter2hunter2", true},
+		{"postgres://app:hunter2%2Fhunter2@db/app", "POSTGRES_PASSWORD: hunter2/hunter2", true},
+		{"postgres://app:postgres@db/app", "image: postgres", false},
+		{account, "{\n  \"private_key\": " + marshal(pem) + "\n}", true},
+		{account, strings.ReplaceAll(pem, "\n", "\r\n"), true},
+		{account, `{"type":"service_account","token_uri":"https://oauth2.googleapis.com/token"}`, false},
+		{base64.StdEncoding.EncodeToString([]byte(account)), pem, true},
+		{base64.StdEncoding.EncodeToString([]byte(pem)), pem, true},
+		{pem, "-----BEGIN PRIVATE KEY-----\n", false},
+		{strings.ReplaceAll(pem, "\n", `\n`), pem, true},
+		{pem, strings.ReplaceAll(pem, "\n", `\n`), true},
+		{strings.Repeat("x\n", longest) + pem, pem, true},
+	}
+	for _, tt := range tests {
+		hits, err := newMatcher(valuesOf(tt.value)).search(t.Context(), strings.NewReader(tt.data), int64(len(tt.data)))
+		if err != nil || len(hits) > 0 != tt.want {
+			t.Errorf("of %.60q in %.60q: %+v, %v; want one: %t", tt.value, tt.data, hits, err, tt.want)
+		}
+	}
+}

@@ -275,6 +275,7 @@ func (s *search) report(item item, hits []hit) {
 	for _, v := range named {
 		s.result.Findings = append(s.result.Findings, Finding{File: file, Commit: item.commit, Values: s.owners(v), Kind: FileName})
 	}
+	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(a.line, b.line) })
 	for _, h := range hits {
 		if item.message {
 			h.line = 0 // that of what git stores
