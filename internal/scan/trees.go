@@ -13,6 +13,7 @@ import (
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/leak"
+	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
@@ -65,16 +66,9 @@ func (s *search) addItem(mode gitops.Mode, i item) {
 // listTree lists the files of the working tree that git tracks, and those that were
 // asked for by name.
 func (s *search) listTree(ctx context.Context) error {
-	var tracked []string
-	if s.repo != nil {
-		files, err := s.repo.IndexFiles(ctx)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			tracked = append(tracked, f.Path)
-			s.addItem(f.Mode, item{path: f.Path})
-		}
+	tracked, err := s.listTracked(ctx)
+	if err != nil {
+		return err
 	}
 	for _, file := range s.scope.Files {
 		if slices.ContainsFunc(s.items, func(i item) bool { return i.path == file || file == "." || strings.HasPrefix(i.path, file+"/") }) {
@@ -93,6 +87,30 @@ func (s *search) listTree(ctx context.Context) error {
 		}
 	}
 	return s.addTree(ctx, nil, tracked)
+}
+
+// listTracked lists the files that git tracks, and returns their paths without links:
+// outside of a repository those of the env files.
+func (s *search) listTracked(ctx context.Context) (tracked []string, err error) {
+	if s.repo == nil {
+		return mapping.Discover(s.work.Files())
+	}
+	files, err := s.repo.IndexFiles(ctx)
+	for _, f := range files {
+		s.addItem(f.Mode, item{path: f.Path})
+	}
+	return regular(files), err
+}
+
+// regular returns the paths of regular files: what a link leads to is no env file of
+// the repository, or has a path of its own.
+func regular(files []gitops.File) (paths []string) {
+	for _, f := range files {
+		if f.Mode.IsFile() {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
 }
 
 // searchTree searches files of the working tree.
@@ -327,9 +345,6 @@ func (s *search) addCommit(ctx context.Context, rev string) error {
 
 // addTrees adds the env files of a tree, and of the working tree. It closes the tree.
 func (s *search) addTrees(ctx context.Context, tree *gitops.Tree) error {
-	var files []string
-	for _, f := range tree.Files() {
-		files = append(files, f.Path)
-	}
+	files := regular(tree.Files())
 	return errors.Join(s.addTree(ctx, tree, files), tree.Close(), s.addTree(ctx, nil, files))
 }

@@ -67,10 +67,14 @@ func (s *search) addTree(ctx context.Context, tree fs.FS, files []string) error 
 			continue
 		}
 		text, err := atomicfile.ReadFile(tree, file)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // it was removed, and rules nothing
 		}
-		switch w, err := s.work.Ruled(tree, file, text); {
+		var w *workspace.Workspace
+		if err == nil {
+			w, err = s.work.Ruled(tree, file, text)
+		}
+		switch {
 		case err == nil:
 			add(w)
 		case !errors.Is(err, config.ErrNoConfig):
@@ -81,8 +85,14 @@ func (s *search) addTree(ctx context.Context, tree fs.FS, files []string) error 
 		if mapped[file] || !config.IsEnvFileName(path.Base(file)) {
 			continue
 		}
+		data, err := atomicfile.ReadFile(tree, file)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Contains(data, []byte(ecies.Prefix)) {
+			continue
+		}
 		doc, err := mapping.ReadEnvFile(tree, file)
-		if err == nil && doc.State().HasCiphertext() {
+		if err != nil {
+			s.result.unchecked(file, 0, err)
+		} else if doc.State().HasCiphertext() {
 			s.addFile(s.work.WithTree(tree), mapping.Target{File: file, Doc: doc})
 		}
 	}
