@@ -77,7 +77,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	}
 	c.report.OnStdout, c.report.Data = true, result
 	c.addPlaces(result, config.Block, 20)
-	c.addUnchecked(result, f.strict)
+	c.addUnchecked(result, func(u scan.Unchecked) bool { return f.strict || u.Names == 0 })
 	for _, file := range result.Pulled {
 		c.add(report.Row{Status: report.Warning, File: file, Note: "is in plaintext now: " + c.commandLine("lock") + " before you commit it"})
 	}
@@ -161,8 +161,9 @@ func (e *placeError) Error() string {
 	return text
 }
 
-// addUnchecked says what is not known to be absent; if all counts, as a failure.
-func (c *cli) addUnchecked(r *scan.Result, all bool) {
+// addUnchecked says what is not known to be absent, and for which of it that is a
+// failure.
+func (c *cli) addUnchecked(r *scan.Result, fails func(scan.Unchecked) bool) {
 	for _, u := range r.Unchecked {
 		why := u.Err.Error()
 		switch {
@@ -184,7 +185,7 @@ func (c *cli) addUnchecked(r *scan.Result, all bool) {
 		} else if e != nil {
 			row.Hints = c.advice(u.Err)
 		}
-		if all || u.Names == 0 {
+		if fails(u) {
 			row.Note, row.Err = "", errors.New(note)
 		}
 		c.add(row)
@@ -206,7 +207,8 @@ func (c *cli) reportValues(values *precommit.Values, event hooks.Event) {
 	}
 	c.addPlaces(values.Result, values.Policy, most)
 	if values.Err == nil || errors.Is(values.Err, scan.ErrNoKeys) {
-		c.addUnchecked(values.Result, false)
+		// That a file cannot be read is no fault of this commit, if it is not in it.
+		c.addUnchecked(values.Result, func(u scan.Unchecked) bool { return blocks && u.File == "" })
 	}
 	if n := len(values.Result.Findings); n > 0 && blocks {
 		stopped := fmt.Sprintf("%s with a value of an env file", report.Plural(n, "place"))
