@@ -188,3 +188,41 @@ func BenchmarkStaged(b *testing.B) {
 		}
 	}
 }
+
+// A merge adds what neither side has: not what it brings from the other one.
+func TestMerges(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, rand.New(rand.NewPCG(3, 4)), 3)
+	commit := func(message string) {
+		d.git("add", "-A", ":!.env.keys")
+		d.git("-c", "user.name=x", "-c", "user.email=x@y", "commit", "-q", "--allow-empty", "-m", message)
+	}
+	places := func(s scan.Scope) (list []string) {
+		for _, f := range d.search(s).Findings {
+			list = append(list, fmt.Sprint(f.File, ":", f.Line))
+		}
+		return list
+	}
+	d.write("both", "one\ntwo\nthree\n")
+	commit("base")
+	d.git("checkout", "-q", "-b", "side")
+	d.write("both", "one "+d.values[0]+"\ntwo\nthree\n")
+	d.write("theirs", d.values[1])
+	commit("side")
+	d.git("checkout", "-q", "main")
+	d.write("both", "one\ntwo\nthree more\n")
+	commit("main")
+	d.git("-c", "user.name=x", "-c", "user.email=x@y", "merge", "-q", "--no-commit", "side")
+	if got := places(scan.Scope{Staged: true}); got != nil {
+		t.Errorf("a merge as git makes it adds %q; want nothing", got)
+	}
+	d.write("both", "one "+d.values[0]+"\ntwo "+d.values[2]+"\nthree more\n")
+	d.git("add", "both")
+	if got, want := places(scan.Scope{Staged: true}), []string{"both:2"}; !slices.Equal(got, want) {
+		t.Errorf("an edited merge adds %q; want %q", got, want)
+	}
+	commit("merge")
+	if got, want := places(scan.Scope{Rev: "HEAD^1..HEAD"}), []string{"both:1", "theirs:1", "both:2"}; !slices.Equal(got, want) {
+		t.Errorf("the merge and what it brings add %q; want %q", got, want)
+	}
+}

@@ -166,18 +166,9 @@ func (s *search) searchFile(ctx context.Context, file string) ([]hit, error) {
 func (s *search) listStaged(ctx context.Context, changes []gitops.Change) error {
 	s.addChanges("", changes)
 	for _, rev := range verify.Merging(s.work, s.repo) {
-		var paths []string
-		for _, i := range s.items {
-			paths = append(paths, i.path)
-		}
-		if len(paths) == 0 {
-			break
-		}
-		theirs, err := s.repo.TreeFiles(ctx, rev, paths...)
-		if err != nil {
+		if err := s.subtract(ctx, rev); err != nil {
 			return err
 		}
-		s.subtract(theirs)
 	}
 	if len(s.items) == 0 {
 		return nil
@@ -223,8 +214,19 @@ func (s *search) addChanges(commit string, changes []gitops.Change) {
 }
 
 // subtract removes the items that another side of a merge has as they are, and notes
-// what that has of the others.
-func (s *search) subtract(theirs []gitops.File) {
+// what it has of the others.
+func (s *search) subtract(ctx context.Context, rev string) error {
+	if len(s.items) == 0 {
+		return nil
+	}
+	var paths []string
+	for _, i := range s.items {
+		paths = append(paths, i.path)
+	}
+	theirs, err := s.repo.TreeFiles(ctx, rev, paths...)
+	if err != nil {
+		return err
+	}
 	have := map[string]gitops.OID{}
 	for _, f := range theirs {
 		have[f.Path] = f.OID
@@ -235,6 +237,7 @@ func (s *search) subtract(theirs []gitops.File) {
 			s.items[n].earlier = append(i.earlier, oid)
 		}
 	}
+	return nil
 }
 
 // listRange lists what the commits of a range add, the oldest first. A merge adds what
@@ -258,11 +261,9 @@ func (s *search) listRange(ctx context.Context) error {
 		s.items = nil
 		s.addChanges(short(c.OID), changed[c.OID])
 		for _, other := range c.Others {
-			theirs, err := s.repo.TreeFiles(ctx, string(other))
-			if err != nil {
+			if err := s.subtract(ctx, string(other)); err != nil {
 				return err
 			}
-			s.subtract(theirs)
 		}
 		items = append(items, s.items...)
 	}
