@@ -81,7 +81,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	for _, file := range result.Pulled {
 		c.add(report.Row{Status: report.Warning, File: file, Note: "is in plaintext now: " + c.commandLine("lock") + " before you commit it"})
 	}
-	if !errors.Is(err, scan.ErrNoKeys) {
+	if err == nil {
 		c.report.Summary = scanSummary(result)
 	}
 	return err

@@ -214,10 +214,8 @@ func unescape(out, data []byte) ([]byte, int) {
 			return append(out, byte(b)), 4
 		}
 		return out, 0
-	case c == '\n': // the line goes on
-		return out, 2
-	case c == '\r' && len(data) > 2 && data[2] == '\n':
-		return out, 3
+	case c == '\n', c == '\r' && len(data) > 2 && data[2] == '\n': // the line goes on, in YAML after what indents it
+		return out, len(data) - len(bytes.TrimLeft(bytes.TrimLeft(data[1:], "\r\n"), " \t"))
 	case ' ' <= c && c <= '~' && !isWord(c):
 		return append(out, c), 2
 	}

@@ -68,7 +68,7 @@ type Result struct {
 	Contents  int         `json:"contents"`
 	Commits   int         `json:"commits,omitempty"` // of a range
 	Values    int         `json:"values"`            // that were searched for, private keys too
-	Checked   int         `json:"checked"`           // names that could be decrypted
+	Checked   int         `json:"checked"`           // names whose values are known
 	Short     int         `json:"short"`             // values that are too short to search for
 	Common    int         `json:"common"`            // and those that are in files for other reasons
 	Unchecked []Unchecked `json:"unchecked"`

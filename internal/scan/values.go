@@ -148,7 +148,6 @@ func (s *search) addValues(f envFile, answer keyring.Answer) {
 			failed, err = failed+1, d.Err
 			continue
 		}
-		s.result.Checked++
 		s.addValue(f, names[i], d.Plaintext, false)
 	}
 	if err != nil {
@@ -161,6 +160,7 @@ func (s *search) addValue(f envFile, name string, text secret.Value, plain bool)
 	if f.Doc.StaysPlain(name) || strings.HasPrefix(name, dotenv.PublicPrefix) {
 		return
 	}
+	s.result.Checked++
 	switch {
 	case utf8.RuneCountInString(text.Reveal()) < shortest:
 		s.short[Owner{name, f.File}] = true
