@@ -209,17 +209,43 @@ func unescape(out, data []byte) ([]byte, int) {
 			return utf8.AppendRune(out, utf16.DecodeRune(rune(r), rune(low))), 12
 		}
 		return utf8.AppendRune(out, rune(r)), 6
+	case c == 'U':
+		if r, ok := hexAt(data, 2, 8); ok {
+			return utf8.AppendRune(out, rune(r)), 10
+		}
 	case c == 'x':
-		if b, ok := hexAt(data, 2, 2); ok {
+		return unescapeHex(out, data)
+	case '0' <= c && c <= '3' && len(data) > 3:
+		if b, err := strconv.ParseUint(string(data[1:4]), 8, 8); err == nil {
 			return append(out, byte(b)), 4
 		}
-		return out, 0
 	case c == '\n', c == '\r' && len(data) > 2 && data[2] == '\n': // the line goes on, in YAML after what indents it
 		return out, len(data) - len(bytes.TrimLeft(bytes.TrimLeft(data[1:], "\r\n"), " \t"))
 	case ' ' <= c && c <= '~' && !isWord(c):
 		return append(out, c), 2
 	}
 	return out, 0
+}
+
+// unescapeHex undoes \xNN: a byte in C, Go and shells, where several make a character,
+// and a character in Python, JavaScript and YAML.
+func unescapeHex(out, data []byte) ([]byte, int) {
+	const length = 4
+	var bytes []byte
+	for at := 0; len(bytes) < utf8.UTFMax && at+1 < len(data) && data[at] == '\\' && data[at+1] == 'x'; at += length {
+		b, ok := hexAt(data, at+2, 2)
+		if !ok {
+			break
+		}
+		bytes = append(bytes, byte(b))
+	}
+	if len(bytes) == 0 {
+		return out, 0
+	}
+	if r, size := utf8.DecodeRune(bytes); r != utf8.RuneError {
+		return utf8.AppendRune(out, r), size * length
+	}
+	return utf8.AppendRune(out, rune(bytes[0])), length
 }
 
 func isWord(c byte) bool {

@@ -78,6 +78,24 @@ var writings = []struct {
 		}
 		return b.String()
 	}},
+	{"a character for each \\x, as in YAML", func(_ *rand.Rand, s string) string {
+		var b strings.Builder
+		for _, r := range s {
+			switch {
+			case r > 0xffff:
+				fmt.Fprintf(&b, `\U%08X`, r)
+			case r > 0xff:
+				fmt.Fprintf(&b, `\u%04X`, r)
+			case r < ' ' || r > '~' || r == '"' || r == '\\':
+				fmt.Fprintf(&b, `\x%02X`, r)
+			default:
+				b.WriteRune(r)
+			}
+		}
+		return b.String()
+	}},
+	{"a byte for each \\x", func(_ *rand.Rand, s string) string { return eachByte(s, `\x%02x`) }},
+	{"octal", func(_ *rand.Rand, s string) string { return eachByte(s, `\%03o`) }},
 	{"JSON in JSON", func(_ *rand.Rand, s string) string { return marshal(marshal(s)) }},
 	{"Go's quotes", func(_ *rand.Rand, s string) string { return strconv.Quote(s) }},
 	{"a shell's quotes", func(_ *rand.Rand, s string) string { return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'" }},
@@ -95,6 +113,18 @@ var writings = []struct {
 	{"a YAML block", func(r *rand.Rand, s string) string {
 		return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", r.IntN(12)))
 	}},
+}
+
+func eachByte(s, escape string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '\\' {
+			fmt.Fprintf(&b, escape, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func wrap(s string, columns int, end string) string {
