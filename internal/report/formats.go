@@ -199,7 +199,7 @@ func writeMarkdown(w io.Writer, p *Printer, r Report) error {
 	fmt.Fprintf(&b, "## envdrift %s\n\n", r.Command)
 	for _, row := range r.Rows {
 		tick := "x"
-		if row.Err != nil || row.Status == ToDo {
+		if row.Err != nil || row.Status == ToDo || row.Status == NotChecked {
 			tick = " "
 		}
 		fmt.Fprintf(&b, "- [%s] %s %s %s\n", tick, row.Status, code(p.subject(row)), command(row.detail()))
