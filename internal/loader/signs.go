@@ -49,9 +49,7 @@ func Signs(fsys fs.FS, dir string) (found []Sign, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if found, err = appendSigns(found, fsys, dir, e); err != nil {
-				return nil, err
-			}
+			found = appendSigns(found, fsys, dir, e)
 		}
 		if dir == "." {
 			return found, nil
@@ -60,7 +58,7 @@ func Signs(fsys fs.FS, dir string) (found []Sign, err error) {
 	}
 }
 
-func appendSigns(found []Sign, fsys fs.FS, dir string, e fs.DirEntry) ([]Sign, error) {
+func appendSigns(found []Sign, fsys fs.FS, dir string, e fs.DirEntry) []Sign {
 	var text []byte
 	for _, s := range signs {
 		known := slices.ContainsFunc(found, func(f Sign) bool { return f.Loader == s.loader })
@@ -70,19 +68,16 @@ func appendSigns(found []Sign, fsys fs.FS, dir string, e fs.DirEntry) ([]Sign, e
 		file := path.Join(dir, e.Name())
 		if text == nil {
 			info, err := e.Info()
-			if err != nil {
-				return nil, err
-			}
-			if info.Size() > maxSign && s.text != "" {
-				continue
+			if err != nil || info.Size() > maxSign && s.text != "" {
+				continue // what cannot be read shows nothing
 			}
 			if text, err = fs.ReadFile(fsys, file); err != nil {
-				continue // what cannot be read shows nothing
+				continue
 			}
 		}
 		if regexp.MustCompile(s.text).Match(text) {
 			found = append(found, Sign{s.loader, file})
 		}
 	}
-	return found, nil
+	return found
 }

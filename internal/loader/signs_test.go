@@ -1,6 +1,7 @@
 package loader_test
 
 import (
+	"io/fs"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -63,6 +64,28 @@ func TestNearestSigns(t *testing.T) {
 	}
 	found, err := loader.Signs(fsys, "svc")
 	if want := []loader.Sign{{"next", "svc/package.json"}, {"vite", "svc/package.json"}}; err != nil || !slices.Equal(found, want) {
+		t.Errorf("Signs = %v, %v; want %v", found, err, want)
+	}
+}
+
+// unreadable is a file system in which a file is listed, and cannot be read.
+type unreadable struct {
+	fstest.MapFS
+	file string
+}
+
+func (u unreadable) ReadFile(name string) ([]byte, error) {
+	if name == u.file {
+		return nil, fs.ErrPermission
+	}
+	return u.MapFS.ReadFile(name)
+}
+
+func TestUnreadableSign(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"compose.yaml": {Data: []byte("env_file: .env")}, "go.mod": {Data: []byte("github.com/joho/godotenv")}}
+	found, err := loader.Signs(unreadable{files, "compose.yaml"}, ".")
+	if want := []loader.Sign{{"godotenv", "go.mod"}}; err != nil || !slices.Equal(found, want) {
 		t.Errorf("Signs = %v, %v; want %v", found, err, want)
 	}
 }
