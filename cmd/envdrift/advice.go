@@ -22,6 +22,7 @@ import (
 	"github.com/envdrift/envdrift/internal/leak"
 	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/userstate"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
@@ -146,6 +147,9 @@ func (c *cli) advice(err error) []string {
 			return []string{"if that is right, in the settings of the CI job: " + e.Setting}
 		}
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
+	}
+	if e := (*userstate.FileError)(nil); errors.As(err, &e) {
+		return []string{e.Remedy}
 	}
 	if e := (*helper.OtherError)(nil); errors.As(err, &e) {
 		return []string{fmt.Sprintf("envdrift vault add %s %s --force   replaces it", e.Name, quote(e.New))}

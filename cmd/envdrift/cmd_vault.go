@@ -105,8 +105,10 @@ func (c *cli) vaultRemove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, ok, err := helper.Registered(name); err != nil || !ok {
-		return errors.Join(err, fmt.Errorf("no program is registered as %s", name))
+	if _, ok, err := helper.Registered(name); err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("no program is registered as %s", name)
 	}
 	return file.Remove(ctx, name)
 }

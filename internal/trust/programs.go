@@ -3,7 +3,9 @@ package trust
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/envdrift/envdrift/internal/userstate"
 )
@@ -27,6 +29,11 @@ func ProgramsAt(getenv func(string) string) (Programs, error) {
 func (p Programs) All() (map[string]Program, error) {
 	all := map[string]Program{}
 	err := userstate.Read(p.file, &all)
+	for name, program := range all {
+		if err == nil && !filepath.IsAbs(program.Path) { // else the repository could choose it
+			err = userstate.Damaged(p.file, fmt.Sprintf("the path of %q is not absolute", name))
+		}
+	}
 	return all, err
 }
 

@@ -1,6 +1,7 @@
 package trust_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/internal/userstate"
 )
 
 func TestPrograms(t *testing.T) {
@@ -50,5 +52,38 @@ func TestPrograms(t *testing.T) {
 	}
 	if got := p.Variables(); len(got) != 1 {
 		t.Errorf("Variables() = %q; want them hidden all the same", got)
+	}
+}
+
+// What is no list of programs is left as it is.
+func TestDamagedPrograms(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "is damaged", "{": "is damaged", "[]": "is damaged", `{"a":"/bin/a"}`: "is damaged", `{"a":null}`: `the path of "a" is not absolute`,
+		`{"a":{"path":"bin/a"}}`: `the path of "a" is not absolute`, "null": "is damaged", "{}": "",
+	} {
+		state := filepath.Join(t.TempDir(), "it's")
+		file := filepath.Join(state, "envdrift", "helpers.json")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		p, err := trust.ProgramsAt(lookup(map[string]string{"XDG_STATE_HOME": state}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Set(t.Context(), "b", trust.Program{Path: filepath.Join(state, "b")})
+		if want == "" {
+			if err != nil {
+				t.Errorf("%q: Set = %v", text, err)
+			}
+			continue
+		}
+		e := (*userstate.FileError)(nil)
+		if !errors.As(err, &e) || e.File != file || !strings.Contains(e.Why, want) || !strings.Contains(e.Remedy, `: rm '`) {
+			t.Errorf("%q: Set = %v; want %q, and the command that deletes %s", text, err, want, file)
+		}
+		if data, _ := os.ReadFile(file); string(data) != text {
+			t.Errorf("%q was replaced by %q", text, data)
+		}
 	}
 }

@@ -3,6 +3,7 @@
 package userstate
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -34,8 +36,18 @@ func File(getenv func(string) string, name string) (string, error) {
 	return filepath.Join(home, ".local", "state", "envdrift", name), nil
 }
 
-// errWritable reports a file in which another user could agree instead of this one.
-var errWritable = errors.New("can be written by other users; look what it holds, then chmod 600")
+// A FileError reports a file of the state directory that is not used as it is.
+type FileError struct{ File, Why, Remedy string }
+
+func (e *FileError) Error() string { return e.File + " " + e.Why }
+
+// Damaged returns the error of a file that is not understood.
+func Damaged(file, why string) error {
+	return &FileError{file, "is damaged: " + why, "look what it holds; if you can do without it: rm " + quote(file)}
+}
+
+// quote quotes a word for a shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // Read decodes a file, which need not exist.
 func Read(file string, into any) error {
@@ -47,14 +59,17 @@ func Read(file string, into any) error {
 		return err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
-		return &fs.PathError{Op: "read", Path: file, Err: errWritable}
+		return &FileError{file, "can be written by other users", "look what it holds; if that is right: chmod 600 " + quote(file)}
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s is damaged: %w; look what it holds, then delete it", file, err)
+		return Damaged(file, err.Error())
+	}
+	if string(bytes.TrimSpace(data)) == "null" { // which is in no map
+		return Damaged(file, "it holds no JSON object")
 	}
 	return nil
 }

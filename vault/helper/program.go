@@ -27,7 +27,7 @@ func Provider(p vault.Provider) vault.Provider {
 			return "", configError(p.Name, err.Error(), fmt.Sprintf("go install github.com/envdrift/envdrift/cmd/...   or, if it is elsewhere: envdrift vault add %s PATH", p.Name))
 		}
 		if err != nil {
-			return "", configError(p.Name, err.Error(), "")
+			return "", configError(p.Name, err.Error(), remedyOf(err))
 		}
 		return path, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/envdrift/envdrift/internal/lazy"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/trust"
+	"github.com/envdrift/envdrift/internal/userstate"
 	"github.com/envdrift/envdrift/vault"
 )
 
@@ -59,7 +60,7 @@ func registeredFor(cfg vault.Config) (trust.Program, error) {
 	add := fmt.Sprintf("envdrift vault add %s PATH", name)
 	switch {
 	case err != nil:
-		return program, configError(cfg.Provider, err.Error(), "")
+		return program, configError(cfg.Provider, err.Error(), remedyOf(err))
 	case !ok:
 		return program, configError(cfg.Provider, "you have registered no program "+name, add+"   with the path of one that you trust; docs/vaults/helpers.md describes them")
 	}
@@ -73,6 +74,14 @@ func registeredFor(cfg vault.Config) (trust.Program, error) {
 		return program, configError(cfg.Provider, err.Error(), add+" --force")
 	}
 	return program, nil
+}
+
+// remedyOf returns what helps where the list of programs is not used as it is.
+func remedyOf(err error) string {
+	if e := (*userstate.FileError)(nil); errors.As(err, &e) {
+		return e.Remedy
+	}
+	return ""
 }
 
 func openExec(ctx context.Context, cfg vault.Config) (vault.Store, error) {
