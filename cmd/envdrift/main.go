@@ -22,6 +22,7 @@ import (
 	"github.com/envdrift/envdrift/internal/interrupt"
 	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/vault/helper"
 )
 
 // The exit statuses. exec has the child's, or 125 to 127.
@@ -56,6 +57,7 @@ func start(sys *system, args []string) int {
 	kingpin.EnableFileExpansion = false // @scope/package is an argument, not a file of arguments
 	ctx, release := interrupt.Context(context.Background())
 	sys.release = release
+	defer helper.Reap()
 	return run(ctx, sys, args)
 }
 

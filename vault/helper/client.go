@@ -46,6 +46,9 @@ func Open(ctx context.Context, p Program, cfg vault.Config) (vault.Store, error)
 		slots: make(chan struct{}, 1), timeout: cmp.Or(cfg.Timeout, defaultTimeout) + grace, notice: cfg.Notice,
 	}
 	s.name = fmt.Sprintf("provider %q", p.Provider)
+	if name, registered := strings.CutPrefix(p.Provider, execPrefix); registered {
+		s.remedy = "envdrift vault test " + name + "   tests the program; if it is only slow, raise timeout in [vault]"
+	}
 	if err := s.start(ctx, p); err != nil {
 		return nil, s.fail("open", "", vault.NewProblem(vault.ErrConfig, fmt.Sprintf("%s does not start: %s", s.program, notStarted(p.Path, err)), ""))
 	}
@@ -102,11 +105,13 @@ func (s *store) opened(a answer) error {
 type store struct {
 	name     string
 	program  string // in errors
+	remedy   string // for a program of the user's that fails
 	timeout  time.Duration
 	notice   func(string)
 	kill     func()
-	versions bool          // the helper knows them
-	slots    chan struct{} // full if as many requests are unanswered as the helper takes
+	told     <-chan struct{} // closed when it was told to end
+	versions bool            // the helper knows them
+	slots    chan struct{}   // full if as many requests are unanswered as the helper takes
 
 	putting sync.Mutex // without versions
 
@@ -143,7 +148,8 @@ func (s *store) start(ctx context.Context, p Program) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	s.in = in
+	s.in, s.told = in, ctx.Done()
+	running.Store(s, nil)
 	// What the helper has started may keep its output open.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, func() { _ = out.Close() }) })
 	go func() {
@@ -154,9 +160,42 @@ func (s *store) start(ctx context.Context, p Program) error {
 		s.breaks(vault.ErrUnavailable, "failed: "+why.Error())
 		s.kill() // one that goes on after rubbish
 		_ = cmd.Wait()
+		running.Delete(s)
 		close(s.ended)
 	}()
 	return nil
+}
+
+// running has the stores whose helper has not ended.
+var running sync.Map
+
+// Reap ends the helpers that owe an answer or were told to end, before this process
+// ends: the end of its input does not end one that hangs.
+func Reap() {
+	var late []*store
+	running.Range(func(key, _ any) bool {
+		if s := key.(*store); s.owes() {
+			s.kill()
+			late = append(late, s)
+		}
+		return true
+	})
+	for _, s := range late {
+		<-s.ended
+	}
+}
+
+// owes reports whether a helper has a request that it has not answered, or should have
+// ended.
+func (s *store) owes() bool {
+	select {
+	case <-s.told:
+		return true
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) > 0
 }
 
 var errEnded = errors.New("it ended without an answer")
@@ -176,7 +215,7 @@ func (s *store) breaks(kind error, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {
-		s.broken = vault.NewProblem(kind, s.program+" "+why, "")
+		s.broken = vault.NewProblem(kind, s.program+" "+why, s.remedy)
 	}
 }
 

@@ -466,6 +466,31 @@ func TestCancelledHangs(t *testing.T) {
 	}
 }
 
+// TestReap: before a process ends, so does a helper that owes an answer, whatever it
+// does with SIGTERM, and one that owes none may go on to read its input.
+func TestReap(t *testing.T) { // not parallel: it is for all helpers of this process
+	late, err := start(t, "does not let itself be ended", nil, vault.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle, err := start(t, "folder", map[string]string{"folder": t.TempDir()}, vault.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := late.Get(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Get = %v; want the deadline", err)
+	}
+	helper.Reap()
+	if _, err := late.Get(t.Context(), "a"); !errors.Is(err, vault.ErrUnavailable) || strings.Contains(err.Error(), "has not answered for") {
+		t.Errorf("Get after Reap = %v; want that the helper has ended", err)
+	}
+	if _, err := idle.Get(t.Context(), "a"); !errors.Is(err, vault.ErrNotFound) {
+		t.Errorf("Get from another helper = %v; want ErrNotFound", err)
+	}
+}
+
 func TestBatchLacks(t *testing.T) {
 	t.Parallel()
 	s, err := start(t, "is a batch that lacks a name", nil, vault.Config{})
