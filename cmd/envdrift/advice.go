@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/config"
@@ -225,6 +226,8 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 	switch {
 	case errors.Is(e, vault.ErrNotFound):
 		return append(hints, c.storeLine(e.Name)+"   stores it; whoever has the key runs this")
+	case errors.As(e, new(*hooks.LateError)):
+		return append(hints, "raise timeout in [hooks], if the vault is only slow")
 	case errors.Is(e, vault.ErrMalformed) && e.Op != "put" && len(hints) == 0:
 		if t, ok := c.work.OfSecret(e.Name); ok {
 			return []string{c.work.OldSecret(context.Background(), t),

@@ -65,8 +65,9 @@ type Update struct {
 
 	w       *workspace.Workspace
 	repo    *gitops.Repo
-	last    state.State // what was done last in this clone
-	pending bool        // an operation of git goes on, which a change of files would disturb
+	asking  context.Context // of the requests to vaults, which must end in time
+	last    state.State     // what was done last in this clone
+	pending bool            // an operation of git goes on, which a change of files would disturb
 }
 
 // HasWork reports, before anything is opened, whether there can be work to do.
@@ -98,7 +99,8 @@ func Run(ctx context.Context, w *workspace.Workspace, event hooks.Event, args []
 	if err != nil || !concerns(w.Config, changed) || u.operationPending("BISECT_LOG") {
 		return u, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.Config.Hooks.Timeout)
+	var cancel func()
+	u.asking, cancel = hooks.Limit(ctx, w.Config.Hooks.Timeout)
 	defer cancel()
 	u.pending = u.anyOperationPending(event)
 	if err := u.run(ctx, changed); err != nil || head == "" {
@@ -115,7 +117,7 @@ func (u *Update) verify(ctx context.Context, head gitops.OID, changes []gitops.C
 	if err != nil {
 		return err
 	}
-	arrived.Check(ctx, 0)
+	arrived.Check(ctx, u.asking)
 	for _, f := range arrived.Files {
 		if f.Err != nil && !verify.CannotBeAsked(f.Err) {
 			u.Wrong = append(u.Wrong, f)
@@ -239,7 +241,7 @@ func (u *Update) bringKeys(ctx context.Context, targets []mapping.Target) ([]eci
 			ask, asked = append(ask, t), append(asked, i)
 		}
 	}
-	keys := u.w.Fetch(ctx, ask)
+	keys := u.w.Fetch(u.asking, ask)
 	for n, i := range asked {
 		found[i] = keys[n].Keys
 	}

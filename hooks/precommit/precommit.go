@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -70,7 +71,9 @@ func Run(ctx context.Context, w *workspace.Workspace, o Options) (*Check, error)
 	if o.ByHand {
 		limit = 0
 	}
-	c.changes.Check(ctx, limit)
+	asking, cancel := hooks.Limit(ctx, limit)
+	defer cancel()
+	c.changes.Check(ctx, asking)
 	for _, f := range c.changes.Files {
 		c.Files = append(c.Files, &StagedFile{File: f})
 	}

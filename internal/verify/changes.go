@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
@@ -254,20 +253,14 @@ func (c *Changes) collect(ctx context.Context) error {
 }
 
 // Check decides on every file: first without a vault, then those that only a
-// vault can decide, all at once. The vaults have limit for their answers, if it is
-// not 0: to read and to decrypt takes as long as it takes.
-func (c *Changes) Check(ctx context.Context, limit time.Duration) {
+// vault can decide, all at once. The vaults are asked until asking ends: to read and to
+// decrypt takes as long as it takes.
+func (c *Changes) Check(ctx, asking context.Context) {
 	var ask []*File
 	for _, f := range c.Files {
 		if c.prepare(ctx, f) && !c.how.local.proves(ctx, f) {
 			ask = append(ask, f)
 		}
-	}
-	asking := ctx
-	if limit > 0 {
-		var cancel func()
-		asking, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
 	}
 	for i, answer := range fetch(asking, ask, c.memo) {
 		ask[i].Vault, ask[i].Keys, ask[i].Err = answer.Vault, answer.Keys, answer.Err

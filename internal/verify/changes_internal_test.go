@@ -81,7 +81,7 @@ func TestCheckWithoutGit(t *testing.T) {
 			c.Files = append(c.Files, f)
 		}
 	}
-	c.Check(t.Context(), 0)
+	c.Check(t.Context(), t.Context())
 	for _, f := range c.Files {
 		switch f.Change.Path {
 		case "good/.env":

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -282,7 +283,9 @@ func (r *run) commit(ctx context.Context, oid gitops.OID, changes []gitops.Chang
 	if err := c.collect(ctx); err != nil {
 		return err
 	}
-	c.Check(ctx, r.limit)
+	asking, cancel := hooks.Limit(ctx, r.limit)
+	defer cancel()
+	c.Check(ctx, asking)
 	for _, f := range c.Files {
 		if f.Err != nil || f.Verified || f.Unproven != nil {
 			r.add(ctx, f)
@@ -398,7 +401,7 @@ func (r *run) refuse(ctx context.Context, tree *gitops.Tree, rev string) error {
 	c.Files = slices.DeleteFunc(c.Files, func(f *File) bool {
 		return slices.ContainsFunc(r.files, func(now *File) bool { return now.File == f.File && now.At == f.At })
 	})
-	c.Check(ctx, 0)
+	c.Check(ctx, ctx)
 	for _, f := range c.Files {
 		if f.Err != nil || f.Verified || errors.As(f.Unproven, new(*ProfileError)) {
 			r.add(ctx, f)
