@@ -225,16 +225,23 @@ func (s *store) gone() error {
 	return s.broken
 }
 
+// maxNotices is how many notices of a helper the user is shown.
+const maxNotices = 100
+
 // read passes answers on until there are no more, and returns why.
 func (s *store) read(out io.Reader) error {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
+	notices := 0
 	for lines.Scan() {
 		var a answer
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
 			return errors.New("it printed a line that is no answer")
 		}
-		if a.Notice != "" && s.notice != nil {
+		if a.Notice != "" {
+			notices++
+		}
+		if a.Notice != "" && s.notice != nil && notices <= maxNotices {
 			s.notice(secret.Redact(cut(a.Notice)))
 		}
 		if a.ID == 0 && a.Notice != "" {

@@ -119,6 +119,14 @@ var helpers = map[string]func() error{
 		time.Sleep(time.Hour)
 		return nil
 	},
+	"notices": func() error {
+		return afterOpen(func(string) {
+			for range 10_000 {
+				fmt.Println(`{"notice":"wait"}`)
+			}
+			fmt.Println(`{"id":2,"value":"x"}`)
+		})
+	},
 	"reads nothing": func() error {
 		fmt.Println(`{"id":1,"protocol":1,"vault":"test"}`)
 		time.Sleep(time.Hour)
@@ -417,6 +425,19 @@ func TestNotice(t *testing.T) {
 	_, err := start(t, "folder", map[string]string{"notice": "waiting for hvs.CAESIhunter2hunter2hunter2"}, vault.Config{Notice: func(text string) { shown <- text }})
 	if text := <-shown; err != nil || !strings.HasPrefix(text, "waiting for ") || strings.Contains(text, "hunter2") {
 		t.Errorf("Open showed %q, %v", text, err)
+	}
+}
+
+// TestManyNotices: a helper that does not stop to notice does not fill the screen.
+func TestManyNotices(t *testing.T) {
+	t.Parallel()
+	shown := 0
+	s, err := start(t, "notices", nil, vault.Config{Notice: func(string) { shown++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "a"); err != nil || shown == 0 || shown > 1000 {
+		t.Errorf("Get = %v, after %d notices; want some, not all", err, shown)
 	}
 }
 
