@@ -134,7 +134,7 @@ func (c *cli) vaultTest(ctx context.Context, f vaultFlags) error {
 		c.add(row)
 	}
 	if left := trial.CleanUp(ctx); len(left) > 0 {
-		c.say("not deleted, because the program cannot: %s", strings.Join(left, " "))
+		c.say("perhaps still in the vault, to be deleted there: %s", strings.Join(left, " "))
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func TestTerminalTrustAsks(t *testing.T) {
 			b, g := desk(t)
 			close(g.open)
 			c := b.console("pull")
-			if question := c.read("Agree? [y/N] "); !strings.Contains(question, "hashicorp, http://127.0.0.1") {
+			if question := c.read("Agree? [y/N] "); !strings.Contains(question, "\n  hashicorp, http://127.0.0.1") || strings.Contains(question, "�") {
 				t.Errorf("the question %q does not show where", question)
 			}
 			if len(g.arrived) > 0 {

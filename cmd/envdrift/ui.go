@@ -11,6 +11,7 @@ import (
 	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner/terminal"
 	"github.com/envdrift/envdrift/vault/all"
@@ -85,17 +86,20 @@ type screen struct {
 
 func (s screen) Notice(format string, args ...any) { s.Say(format, args...) }
 func (s screen) Debug(format string, args ...any)  { s.Detail(format, args...) }
-func (s screen) Confirm(ctx context.Context, question string) bool {
-	return s.c.ask(ctx, question)
+func (s screen) Confirm(ctx context.Context, question ...string) bool {
+	return s.c.ask(ctx, question...)
 }
 
-// ask asks the user at the terminal a question. Anything but yes is no, also an
+// ask asks the user at the terminal a question of some lines. Anything but yes is no, also an
 // interrupt, which ctx then reports.
-func (c *cli) ask(ctx context.Context, question string) bool {
+func (c *cli) ask(ctx context.Context, question ...string) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	fmt.Fprintf(c.stderr, "%s [y/N] ", report.Clean(question))
+	for i, line := range question { // what a repository says does not look like a line of ours
+		question[i] = report.Clean(secret.Redact(line))
+	}
+	fmt.Fprintf(c.stderr, "%s [y/N] ", strings.Join(question, "\n"))
 	answered := make(chan string, 1)
 	go func() {
 		answer, err := bufio.NewReader(c.stdin).ReadString('\n')

@@ -210,12 +210,12 @@ func (w *Workspace) mayUse(ctx context.Context, t mapping.Target, keys []ecies.P
 		return err
 	}
 	now := trust.Agreement{Vault: w.place(t), Keys: union(w.agreed.files[t.File].Keys, texts(keys))}
-	question := fmt.Sprintf("%s: the %s changed\n  from  %s\n  to    %s\nAgree?", w.RelPath(t.File), changed.What, changed.Was, changed.Is)
+	question := []string{fmt.Sprintf("%s: the %s changed", w.RelPath(t.File), changed.What), "  from  " + changed.Was, "  to    " + changed.Is, "Agree?"}
 	switch {
 	case w.agreed.granted[now.Vault] && changed.What == "vault": // the user was asked about it a moment ago
 	case w.options.Consent != Ask:
 		return err
-	case !w.options.UI.Confirm(ctx, question):
+	case !w.options.UI.Confirm(ctx, question...):
 		return cmp.Or(ctx.Err(), err)
 	}
 	return w.agree(ctx, map[string]trust.Agreement{t.File: now})

@@ -180,7 +180,7 @@ func (w *Workspace) trusts(ctx context.Context, cfg vault.Config) error {
 	case w.options.Consent == Never:
 		return refused
 	case w.options.Consent == Ask:
-		if !w.options.UI.Confirm(ctx, fmt.Sprintf("This repository's configuration sends your vault credentials to:\n  %s\nAgree?", endpoint)) {
+		if !w.options.UI.Confirm(ctx, "This repository's configuration sends your vault credentials to:", "  "+string(endpoint), "Agree?") {
 			return cmp.Or(ctx.Err(), error(refused))
 		}
 		w.agreed.granted[string(endpoint)] = true

@@ -265,7 +265,8 @@ func (u *user) Progress(what string) func() {
 	return func() { u.note(&u.waited, what) }
 }
 
-func (u *user) Confirm(_ context.Context, question string) bool {
+func (u *user) Confirm(_ context.Context, lines ...string) bool {
+	question := strings.Join(lines, "\n")
 	u.note(&u.questions, question)
 	return u.agrees
 }

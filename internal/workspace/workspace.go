@@ -48,17 +48,17 @@ type Options struct {
 type UI interface {
 	Notice(format string, args ...any)
 	Debug(format string, args ...any)
-	Progress(what string) (done func()) // shown if it takes long
-	Confirm(ctx context.Context, question string) bool
+	Progress(what string) (done func())                   // shown if it takes long
+	Confirm(ctx context.Context, question ...string) bool // in lines, of which none can make more
 }
 
 // silent is the UI where there is none.
 type silent struct{}
 
-func (silent) Notice(string, ...any)                {}
-func (silent) Debug(string, ...any)                 {}
-func (silent) Progress(string) func()               { return func() {} }
-func (silent) Confirm(context.Context, string) bool { return false }
+func (silent) Notice(string, ...any)                   {}
+func (silent) Debug(string, ...any)                    {}
+func (silent) Progress(string) func()                  { return func() {} }
+func (silent) Confirm(context.Context, ...string) bool { return false }
 
 // A Workspace is what a command works on: the tree of files, the configuration
 // and the vaults that it names. Each part is opened when it is first needed,
