@@ -57,7 +57,7 @@ Example:  envdrift vault remove pass`)
 
 	test := cmd.Command("test", "Test a registered program with its vault.").HelpLong(`
 Stores secrets under new names and deletes them, if the program can delete. A program
-that only reads is tested without what stores.
+that only reads is tested without what stores, and needs --secret.
 
 Statuses: 0 passed · 1 a test failed · 2 wrong usage · 3 the vault could not be used
 Example:  envdrift vault test pass`)
@@ -123,7 +123,9 @@ func (c *cli) vaultTest(ctx context.Context, f vaultFlags) error {
 	trial := conformance.NewTrial(store, f.secret)
 	c.say("%s: the secrets of this test begin with %s", store, trial.Prefix)
 	c.report.OnStdout = true
+	read := false
 	for r := range trial.Results(ctx) {
+		read = read || r.Without == "" && (r.Test == "Existing" || r.Test == "PutGet")
 		row := report.Row{Status: report.OK, What: r.Test, Note: r.What}
 		switch {
 		case r.Without != "":
@@ -135,6 +137,9 @@ func (c *cli) vaultTest(ctx context.Context, f vaultFlags) error {
 	}
 	if left := trial.CleanUp(ctx); len(left) > 0 {
 		c.say("perhaps still in the vault, to be deleted there: %s", strings.Join(left, " "))
+	}
+	if !read && ctx.Err() == nil {
+		return &usageError{err: errors.New("no secret was read: the program stores none, and none was named"), command: "vault test", instead: "envdrift vault test " + f.name + " --secret NAME"}
 	}
 	return nil
 }
