@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/atomicfile"
@@ -174,4 +175,32 @@ func OpenConfig(dir string, environ []string) (*Repo, error) {
 		return nil, ErrNoGit
 	}
 	return r, nil
+}
+
+// RemoteTags returns the tags of the repository at url. Of git's configuration only the
+// user's and the system's count: proxies, certificates, other addresses.
+func RemoteTags(ctx context.Context, environ []string, url string) ([]string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	r, err := OpenConfig(dir, environ)
+	if err != nil {
+		return nil, err
+	}
+	r.Top = filepath.VolumeName(dir) + string(filepath.Separator) // in no repository
+	r.env = slices.DeleteFunc(r.env, func(kv string) bool {
+		return strings.HasPrefix(kv, "GIT_DIR=") || strings.HasPrefix(kv, "GIT_COMMON_DIR=")
+	})
+	out, err := r.run(ctx, nil, "ls-remote", "--tags", "--refs", "--", url)
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for line := range strings.Lines(string(out)) {
+		if _, tag, ok := strings.Cut(strings.TrimSpace(line), "refs/tags/"); ok {
+			tags = append(tags, tag)
+		}
+	}
+	return tags, nil
 }

@@ -91,6 +91,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*audit.Error)(nil); errors.As(err, &e) {
 		return []string{"make it writable, or turn the log off: enabled = false in [audit] of " + c.userFile()}
 	}
+	if e := (*olderError)(nil); errors.As(err, &e) {
+		return []string{e.way.Command}
+	}
 	if e := (*drift.DiffersError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("sync --force") + " replaces it; the old file is kept as a backup"}
 	}

@@ -17,7 +17,7 @@ var layers = layersOf(
 	"internal/lazy internal/agent internal/finder internal/ecies/secp256k1montgomery",
 	"internal/secret internal/atomicfile internal/coredump internal/interrupt runner",
 	"internal/ecies internal/state internal/userstate internal/loader vault gitops runner/terminal",
-	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust internal/audit hooks",
+	"internal/dotenv internal/config internal/keystore internal/vaulthttp internal/trust internal/audit internal/upgrade hooks",
 	"vault/helper vault/conformance vault/settings vault/age vault/aws vault/azure vault/gcp vault/hashicorp",
 	"vault/vaulttest vault/all internal/mapping",
 	"internal/keyring",
@@ -52,7 +52,7 @@ var only = map[string][]string{
 	"filippo.io/":            {"vault/age"},
 	"github.com/decred/":     {"internal/ecies", "bench"}, // bench measures the bare curve
 	"github.com/envdrift/envdrift/gitops": {
-		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "internal/scan", "cmd/envdrift",
+		"hooks", "hooks/precommit", "hooks/postcheckout", "hooks/content", "internal/workspace", "internal/verify", "internal/compare", "internal/rotate", "internal/leak", "internal/scan", "internal/upgrade", "cmd/envdrift",
 	},
 	"github.com/fatih/":      {"internal/report"},
 	"github.com/creack/":     {"runner/terminal"},
