@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/template"
@@ -80,25 +81,44 @@ Flags of every command:
 {{end -}}
 `
 
+// completions are the scripts for each shell. All ask envdrift itself, as kingpin's for
+// bash and zsh do.
+var completions = map[string]string{
+	"bash": kingpin.BashCompletionTemplate,
+	"zsh":  kingpin.ZshCompletionTemplate,
+	"fish": `function __{{.App.Name}}_complete
+    set -l words (commandline -opc) (commandline -ct)
+    {{.App.Name}} --completion-bash $words[2..-1] 2>/dev/null
+end
+complete -c {{.App.Name}} -a '(__{{.App.Name}}_complete)'
+`,
+	"powershell": `Register-ArgumentCompleter -Native -CommandName {{.App.Name}} -ScriptBlock {
+    param($word, $line, $cursor)
+    $words = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
+    if ($word -eq '') { $words += $(if ($PSVersionTable.PSVersion -lt '7.3') { '""' } else { '' }) }
+    {{.App.Name}} --completion-bash @words 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object {
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+}
+`,
+}
+
 func (c *cli) addCompletion(app *kingpin.Application) (string, command) {
-	shell := ""
+	shell, shells := "", slices.Sorted(maps.Keys(completions))
 	cmd := app.Command("completion", "Print a script that completes commands and flags in your shell.").HelpLong(`
 Statuses: 0 printed · 2 wrong usage
-Example:  eval "$(envdrift completion bash)"`)
-	cmd.Arg("SHELL", "bash or zsh.").Required().EnumVar(&shell, "bash", "zsh")
-	return cmd.FullCommand(), func(context.Context) error {
-		if shell == "zsh" {
-			return c.printTemplate(kingpin.ZshCompletionTemplate)
-		}
-		return c.printTemplate(kingpin.BashCompletionTemplate)
-	}
+Example:  eval "$(envdrift completion bash)"
+          envdrift completion fish | source`)
+	cmd.Arg("SHELL", "bash, zsh, fish or powershell.").Required().HintOptions(shells...).EnumVar(&shell, shells...)
+	return cmd.FullCommand(), func(context.Context) error { return c.printTemplate(completions[shell]) }
 }
 
 func (c *cli) addMan(app *kingpin.Application) (string, command) {
 	cmd := app.Command("man", "Print the manual page.").HelpLong(`
 Statuses: 0 printed
 Example:  envdrift man | man -l -`)
-	return cmd.FullCommand(), func(context.Context) error { return c.printTemplate(kingpin.ManPageTemplate) }
+	page := strings.Replace(kingpin.ManPageTemplate, "{{.App.Version}}", `"`+version()+`"`, 1) // the same on every platform
+	return cmd.FullCommand(), func(context.Context) error { return c.printTemplate(page) }
 }
 
 func (c *cli) printTemplate(text string) error {
