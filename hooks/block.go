@@ -24,14 +24,22 @@ func blockBegin(name string) string {
 func blockEnd(name string) string { return "# <<< envdrift " + name + " <<<\n" }
 
 // openBlock is for a script that colleagues without envdrift run too, perhaps with
-// sh -e: it lets them pass, and says so. It does not run an envdrift of the repository, at whose
-// top git runs hooks.
+// sh -e: it lets them pass, and says so. It does not run an envdrift of the repository,
+// at whose top git runs hooks, but for the program that npm or pnpm installed there: git
+// says that it tracks no such file, so no branch brought it.
 func openBlock(name string) string {
 	body := `envdrift=$(command -v envdrift) || :
-case $envdrift in /*) envdrift=$(cd "${envdrift%/*}" && pwd -P)/ || : ;; esac
 case $envdrift in
-"$(pwd -P)"/* | [!/]* | "") echo "envdrift: @WHAT@: envdrift is not in PATH" >&2 ;;
-*) envdrift hook run @NAME@ "$@" || @ELSE@ ;;
+/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift= ;; esac ;;
+*) envdrift= ;;
+esac
+[ -n "$envdrift" ] || for own in node_modules/@envdrift/*/bin/envdrift node_modules/.pnpm/node_modules/@envdrift/*/bin/envdrift; do
+	own=$(cd "${own%/*}" 2>/dev/null && pwd -P)/envdrift || continue
+	[ ! -x "$own" ] || git ls-files --error-unmatch -- "$own" >/dev/null 2>&1 || [ $? != 1 ] || envdrift=$own
+done
+case $envdrift in
+"") echo "envdrift: @WHAT@: envdrift is not in PATH" >&2 ;;
+*) "$envdrift" hook run @NAME@ "$@" || @ELSE@ ;;
 esac
 `
 	what, otherwise := "env files not brought up to date", ":"
@@ -39,7 +47,7 @@ esac
 	switch {
 	case event.Updates != nil:
 		// The rest of the script reads the refs again.
-		body = "refs=$(cat; echo .)\nrefs=${refs%.}\n" + strings.Replace(body, "*) envdrift", `*) printf %s "$refs" | envdrift`, 1) +
+		body = "refs=$(cat; echo .)\nrefs=${refs%.}\n" + strings.Replace(body, `*) "$envdrift"`, `*) printf %s "$refs" | "$envdrift"`, 1) +
 			"[ -z \"$refs\" ] || exec <<EOF\n$(printf %s \"$refs\")\nEOF\n"
 		what, otherwise = "NOT CHECKED whether the vault's keys decrypt the env files that are pushed", "exit"
 	case event.Stops:

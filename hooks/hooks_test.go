@@ -644,6 +644,52 @@ func TestConfiguredRuns(t *testing.T) {
 	}
 }
 
+// installedByNpm commits where npm or pnpm installed envdrift in the repository, and
+// where a branch pretends that.
+func (s *sandbox) installedByNpm() {
+	s.t.Helper()
+	commit := func(want string) {
+		s.t.Helper()
+		path := s.dir + "/node_modules/.bin:" + os.Getenv("PATH") // as husky has it
+		if got := s.with("PATH="+path).git("commit", "-q", "--allow-empty", "-m", "m"); !strings.HasPrefix(got, want) || strings.Contains(got, "trapped") {
+			s.t.Errorf("with npm's envdrift the commit printed %q; want %q", got, want)
+		}
+	}
+	const program = "bin/envdrift"
+	own := s.read("../it's here/envdrift")
+	real := "node_modules/@envdrift/linux-x64/"
+	s.write(real+program, own, 0o755)
+	commit("ran: hook run pre-commit\n")
+	s.git("add", real)
+	commit("envdrift: NOT CHECKED")
+	s.git("rm", "-rqf", real)
+
+	// The link of pnpm, and one to what git tracks.
+	store := "node_modules/.pnpm/@envdrift+linux-x64@1.0.0/"
+	s.write(store+program, own, 0o755)
+	s.write("tracked/linux-x64/"+program, "#!/bin/sh\necho trapped\n", 0o755)
+	s.git("add", "tracked")
+	for _, dir := range []string{"node_modules/.pnpm/node_modules/@envdrift", "node_modules"} {
+		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	link := func(target, name string) {
+		if err := os.Symlink(target, filepath.Join(s.dir, name)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	link("../../@envdrift+linux-x64@1.0.0", "node_modules/.pnpm/node_modules/@envdrift/linux-x64")
+	commit("ran: hook run pre-commit\n")
+	for _, dir := range []string{"node_modules/.pnpm", "node_modules/@envdrift"} {
+		if err := os.RemoveAll(filepath.Join(s.dir, dir)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	link("../tracked", "node_modules/@envdrift")
+	commit("envdrift: NOT CHECKED")
+}
+
 // TestTracked installs where colleagues without envdrift get the hook with the
 // repository: the tracked file is not renamed, and lets them commit.
 func TestTracked(t *testing.T) {
@@ -707,6 +753,7 @@ func TestTracked(t *testing.T) {
 					t.Errorf("without envdrift the commit printed %q; want it to pass, with a word", got)
 				}
 			}
+			s.installedByNpm()
 			if _, err := hooks.Uninstall(s.t.Context(), s.location()); err != nil {
 				t.Errorf("Uninstall = %v", err)
 			}
@@ -760,6 +807,8 @@ func TestOwn(t *testing.T) {
 		{"framework, local", framework, ".pre-commit-config.yaml", "repos:\n- repo: local\n  hooks:\n  - id: x\n    entry: envdrift hook run pre-commit\n    stages: [pre-commit]\n", true},
 		{"framework, in one line", framework, ".pre-commit-config.yaml", "repos:\n  - repo: local\n    hooks:\n      - {id: e, name: e, entry: envdrift hook run pre-commit, language: system}\n", true},
 		{"framework, this repository", framework, ".pre-commit-config.yaml", "repos:\n- repo: https://example.com/envdrift\n  rev: v1\n  hooks:\n  - id: envdrift\n", true},
+		{"framework, the wheel", framework, ".pre-commit-config.yaml", "repos:\n- repo: https://example.com/envdrift\n  rev: v1\n  hooks:\n  - id: envdrift-wheel\n", true},
+		{"framework, the wheel of another hook", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift-post-merge-wheel\n", false},
 		{"framework, other stage", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n    stages: [manual]\n", false},
 		{"framework, stages in lines", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n    stages:\n      - pre-merge-commit\n      - pre-commit\n", true},
 		{"framework, other stages in lines", framework, ".pre-commit-config.yaml", "repos:\n- repo: x\n  hooks:\n  - id: envdrift\n    stages:\n    - pre-push\n    - manual\n", false},

@@ -134,7 +134,7 @@ func frameworkRuns(name string, data []byte) bool {
 	if event, _ := EventNamed(name); event.Stops { // one check, at several stages
 		id, entry = "envdrift", "("+name+"|pre-commit)"
 	}
-	ours := regexp.MustCompile(`\bid\s*[:=]\s*["']?` + id + `["']?\s*([,}]|$)|\bentry\s*[:=]\s*["']?(\S*/)?envdrift hook run ` + entry + `\b`)
+	ours := regexp.MustCompile(`\bid\s*[:=]\s*["']?` + id + `(-wheel)?["']?\s*([,}]|$)|\bentry\s*[:=]\s*["']?(\S*/)?envdrift hook run ` + entry + `\b`)
 	comment := regexp.MustCompile(`(?m)(^|\s)#.*$`)
 	text := comment.ReplaceAllString(string(data), "")
 	text = frameworkList().ReplaceAllStringFunc(text, func(list string) string { // in one line, as the others

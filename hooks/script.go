@@ -20,7 +20,7 @@ var (
 	patchTexts = sync.OnceValue(func() []string {
 		return saysAll(preTexts(), "patch", "git -c core.hooksPath=/dev/null am --continue")
 	})
-	pushTexts     = sync.OnceValue(func() []string { return []string{says(pushText, "push", "git push --no-verify")} })
+	pushTexts     = sync.OnceValue(func() []string { return saysAll(withEarlier(pushText), "push", "git push --no-verify") })
 	checkoutTexts = sync.OnceValue(func() []string {
 		return withEarlier(checkoutText(), strings.Replace(checkoutText(), askBegin, askedMore, 1), postText)
 	})
@@ -29,13 +29,23 @@ var (
 
 // find sets envdrift to the one in PATH, unless that is in the repository, at
 // whose top git runs hooks: a relative result of "command -v" is, and one whose real
-// directory is. Then it is the one that was installed.
+// directory is. Then it is the one that was installed. What npm puts into PATH is a
+// script, which starts that one a hundred times slower. An envdrift that was installed
+// in the repository is not run if git tracks it: a branch brought it.
 const find = `self=@SELF@
+top=$(pwd -P)
 envdrift=$(command -v envdrift)
+case $self in "${envdrift%/bin/*}"/lib/node_modules/*) envdrift=$self ;; esac
 case $envdrift in
 "$self") ;;
-/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift=$self ;; esac ;;
+/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$top"/*) envdrift=$self ;; esac ;;
 *) envdrift=$self ;;
+esac
+case $envdrift in "$top"/*)
+	real=$(cd "${envdrift%/*}" 2>/dev/null && pwd -P)/${envdrift##*/}
+	git ls-files --error-unmatch -- "$real" >/dev/null 2>&1
+	[ $? = 1 ] || envdrift="$real, which git tracks"
+	;;
 esac
 `
 
@@ -55,12 +65,22 @@ func saysAll(texts []string, doing, command string) (list []string) {
 // one first.
 func withEarlier(texts ...string) []string {
 	const command = "envdrift=$(command -v envdrift)\n"
-	for _, test := range []string{`"$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac`, `/*) ;; *) envdrift=@SELF@ ;; esac`} {
+	all := texts
+	for _, earlier := range []string{
+		"self=@SELF@\n" + command + `case $envdrift in
+"$self") ;;
+/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift=$self ;; esac ;;
+*) envdrift=$self ;;
+esac
+`,
+		command + `case $envdrift in "$PWD"/* | [!/]* | "") envdrift=@SELF@ ;; esac` + "\n",
+		command + `case $envdrift in /*) ;; *) envdrift=@SELF@ ;; esac` + "\n",
+	} {
 		for _, text := range texts {
-			texts = append(texts, strings.ReplaceAll(text, find, command+"case $envdrift in "+test+"\n"))
+			all = append(all, strings.ReplaceAll(text, find, earlier))
 		}
 	}
-	return texts
+	return all
 }
 
 // A commit that cannot be checked is stopped.

@@ -2,6 +2,9 @@ package hooks
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -70,6 +73,54 @@ func TestEarlierText(t *testing.T) {
 		if text == script(name, "/usr/bin/envdrift") || !isOurs(name, []byte(text)) {
 			t.Errorf("isOurs does not know the earlier %s hook", name)
 		}
+	}
+}
+
+// TestTextBeforeNpm: the same for the hooks as they were before those of npm's program.
+func TestTextBeforeNpm(t *testing.T) {
+	const earlier = `self=@SELF@
+envdrift=$(command -v envdrift)
+case $envdrift in
+"$self") ;;
+/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift=$self ;; esac ;;
+*) envdrift=$self ;;
+esac
+`
+	for _, event := range events {
+		if event.texts == nil {
+			continue
+		}
+		now := texts(event.Name)[0]
+		text := strings.Replace(now, find, earlier, 1)
+		if text == now || !isOurs(event.Name, []byte(fill(text, event.Name, "/usr/bin/envdrift"))) {
+			t.Errorf("isOurs does not know the earlier %s hook", event.Name)
+		}
+	}
+}
+
+func TestWithoutVersion(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "node_modules", ".pnpm")
+	real := filepath.Join(store, "@envdrift+x@1.0.0", "node_modules", "@envdrift", "x")
+	links := filepath.Join(store, "node_modules", "@envdrift")
+	if err := errors.Join(os.MkdirAll(real, 0o700), os.MkdirAll(links, 0o700), os.WriteFile(filepath.Join(real, "envdrift"), nil, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(real, "envdrift")
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := withoutVersion(program, info); got != program {
+		t.Errorf("without a link it is %s; want %s", got, program)
+	}
+	if err := os.Symlink(real, filepath.Join(links, "x")); err != nil {
+		t.Skip(err)
+	}
+	if got, want := withoutVersion(program, info), filepath.Join(links, "x", "envdrift"); got != want {
+		t.Errorf("with a link it is %s; want %s", got, want)
+	}
+	if got := withoutVersion("/usr/bin/envdrift", info); got != "/usr/bin/envdrift" {
+		t.Errorf("another program is %s", got)
 	}
 }
 
