@@ -297,6 +297,19 @@ func Install(ctx context.Context, l Location) ([]Hook, error) {
 	})
 }
 
+// Refresh writes one hook that is [Outdated] as Install would.
+func Refresh(ctx context.Context, l Location, name string) error {
+	switch {
+	case l.ByConfig && !l.Files:
+		return l.configure(ctx, name)
+	case l.off():
+		return ErrHooksOff
+	case l.shared():
+		return &SharedError{Dir: l.Dir, Scope: l.Scope}
+	}
+	return l.install(name)
+}
+
 // each does something for each hook, and returns the states after that.
 func (l Location) each(ctx context.Context, do func(ctx context.Context, name string) error) ([]Hook, error) {
 	var problems []error

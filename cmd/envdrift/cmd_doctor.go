@@ -28,7 +28,8 @@ func (c *cli) addDoctor(app *kingpin.Application) (string, command) {
 	fix := false
 	cmd := app.Command("doctor", "Find problems of this machine and this clone, and the commands that fix them.").HelpLong(`
 Contacts no vault (status and verify do), but looks at the age identity. With
---fix it does what can do no harm: it corrects file modes and .gitignore.
+--fix it does what can do no harm: it corrects file modes and .gitignore, and
+replaces the hooks of another version.
 
 Statuses: 0 no problem · 1 a problem · 2 wrong usage · 3 no usable identity
 Example:  envdrift doctor --fix`)
@@ -41,7 +42,7 @@ type diagnosis struct {
 	what   string
 	err    error
 	hints  []string
-	mend   func() error // nil if only the user can do it
+	mend   func() error // nil if there is nothing to do, or only the user can do it
 	detail string
 	warn   bool // of detail, which is no problem yet
 }
@@ -65,10 +66,15 @@ func (c *cli) doctor(ctx context.Context, fix bool) error {
 		}
 		if d.err != nil {
 			r.Status, r.Err, r.Hints = report.Problem, d.err, d.hints
-			if fix && d.mend != nil {
-				if r.Err = d.mend(); r.Err == nil {
-					r.Status, r.Note, r.Hints = report.Fixed, d.err.Error(), nil
-				}
+		}
+		if fix && d.mend != nil {
+			if d.err != nil {
+				r.Note = d.err.Error()
+			}
+			if r.Status, r.Err = report.Fixed, d.mend(); r.Err != nil {
+				r.Status = report.Problem
+			} else {
+				r.Hints = nil
 			}
 		}
 		c.add(r)
@@ -165,6 +171,11 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 		d := diagnosis{what: "hook " + h.Name, detail: strings.Join(nonEmpty(h.State.String(), c.hookNote(h, true)), " ")}
 		if !h.Runs() {
 			d.err, d.hints = &hookError{h}, []string{c.hookRemedy(h)}
+		} else if h.State == hooks.Outdated {
+			d.warn, d.detail, d.hints = true, d.detail+"; it works, but this version writes another", []string{c.hookRemedy(h)}
+			if !h.Tracked && h.Scope != "global" { // else others use it too
+				d.mend = func() error { return hooks.Refresh(ctx, location, h.Name) }
+			}
 		}
 		list = append(list, d)
 		for _, warning := range h.Warnings {

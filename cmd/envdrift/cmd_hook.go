@@ -233,7 +233,7 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 	switch {
 	case h.Problem == hooks.TurnedOff:
 		return "git config --show-origin --get-regexp '^hook\\..*\\.enabled$'   shows where that is set; unset it there"
-	case h.File == "":
+	case h.File == "", h.Scope == "global" && h.State == hooks.Outdated:
 		return c.commandLine("hook install --global")
 	case h.Eased:
 	case h.Problem == hooks.NoStub:
