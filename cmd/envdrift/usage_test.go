@@ -102,7 +102,7 @@ func TestSuggestions(t *testing.T) {
 		"trust list":            `did you mean "--list"?`,
 		"trust list x":          "envdrift trust --help",
 		"mad":                   `did you mean "man"?`,
-		"log":                   "envdrift --help",
+		"blame":                 "envdrift --help",
 		"tree":                  "envdrift --help",
 		"run printenv":          "envdrift exec -- PROGRAM",
 		"env --nosuch -- verfy": "envdrift env --help",
