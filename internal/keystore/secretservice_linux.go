@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/secret"
+	"github.com/envdrift/envdrift/internal/userstate"
 )
 
 // backends returns the stores of Linux: the kernel answers in microseconds.
@@ -23,6 +26,9 @@ func backends(getenv func(string) string) []backend {
 //
 // Its items have exactly the two attributes of dotenvx: with one more they would be
 // other items, of which a search returns either.
+//
+// A bus or a service that says nothing makes every command wait, and git starts one for
+// each file of a diff. So it is remembered for a while, by a file of the user's.
 type secretService struct {
 	getenv func(string) string
 
@@ -61,7 +67,7 @@ func (s *secretService) connect(ctx context.Context) error {
 		return s.err
 	}
 	address := busAddress(s.getenv)
-	if address == "" {
+	if address == "" || s.wasSilent(address) {
 		s.err = ErrUnavailable
 		return s.err
 	}
@@ -69,14 +75,45 @@ func (s *secretService) connect(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	late := time.AfterFunc(patience, end)
 	conn, err := dbus.Connect(address, dbus.WithContext(life))
-	if err != nil || !late.Stop() {
+	if timely := late.Stop(); err != nil || !timely {
 		end()
 		s.err = ErrUnavailable
+		if !timely {
+			s.noteSilence()
+		}
 		return s.err
 	}
 	s.conn = conn
 	s.opened = conn.Object(secrets, secretRoot).Go(isService+"OpenSession", dbus.FlagNoAutoStart, nil, "plain", dbus.MakeVariant(""))
 	return nil
+}
+
+// silence is how long a bus that said nothing is left alone.
+const silence = time.Minute
+
+func (s *secretService) silent() (string, error) { return userstate.File(s.getenv, "bus-silent") }
+
+// noteSilence remembers that no answer came in time. If it cannot, the next command waits
+// too.
+func (s *secretService) noteSilence() {
+	file, err := s.silent()
+	if err == nil && atomicfile.MkdirAll(filepath.Dir(file), 0o700) == nil {
+		_ = os.WriteFile(file, []byte(busAddress(s.getenv)), 0o600)
+	}
+}
+
+// wasSilent reports whether no answer came from that address a moment ago.
+func (s *secretService) wasSilent(address string) bool {
+	file, err := s.silent()
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(file)
+	if err != nil || time.Since(info.ModTime()).Abs() > silence {
+		return false
+	}
+	was, err := os.ReadFile(file)
+	return err == nil && string(was) == address
 }
 
 // session returns the session in which secrets are passed: as they are, since the bus is
@@ -89,7 +126,7 @@ func (s *secretService) session(ctx context.Context) (path dbus.ObjectPath, err 
 		s.opened.Done <- s.opened
 		err = s.opened.Store(new(dbus.Variant), &path)
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = s.late(ctx)
 	}
 	if err != nil {
 		err = ErrUnavailable
@@ -122,10 +159,21 @@ func (s *secretService) call(ctx context.Context, path dbus.ObjectPath, method s
 		name := "no answer"
 		if e := (dbus.Error{}); errors.As(call.Err, &e) {
 			name = e.Name
+		} else {
+			_ = s.late(ctx)
 		}
 		call.Err = fmt.Errorf("failed: %s", name)
 	}
 	return call
+}
+
+// late returns the error of ctx. If its time is over, nothing is asked again.
+func (s *secretService) late(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		s.err = ErrUnavailable
+		s.noteSilence()
+	}
+	return ctx.Err()
 }
 
 func (s *secretService) ready(ctx context.Context) error {
