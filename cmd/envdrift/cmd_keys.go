@@ -55,7 +55,9 @@ func (c *cli) listKeys(ctx context.Context) error {
 		if !e.Until.IsZero() {
 			until = "until " + e.Until.Local().Format(time.DateTime)
 		}
-		c.add(report.Row{Status: report.Status(drift.Stored), What: e.File, Vault: e.Vault, Note: "public key " + e.Short() + ", in the " + e.Store + " " + until})
+		for _, file := range e.Files {
+			c.add(report.Row{Status: report.Status(drift.Stored), What: file, Vault: e.Vault, Note: "public key " + e.Short() + ", in the " + e.Store + " " + until})
+		}
 	}
 	if len(entries) == 0 && err == nil {
 		c.say("no keys are kept in the operating system's store")
@@ -78,16 +80,21 @@ func (c *cli) forgetKeys(ctx context.Context, files []string, everywhere bool) e
 	c.report.OnStdout = true
 	forgotten := 0
 	for _, e := range entries {
-		here := len(files) == 0 && strings.HasPrefix(e.File, c.dir+string(filepath.Separator))
-		if !everywhere && !here && !slices.Contains(files, e.File) {
+		asked := func(file string) bool {
+			here := len(files) == 0 && strings.HasPrefix(file, c.dir+string(filepath.Separator))
+			return everywhere || here || slices.Contains(files, file)
+		}
+		if !slices.ContainsFunc(e.Files, asked) {
 			continue
 		}
-		row := report.Row{Status: report.Forgotten, What: e.File, Note: "public key " + e.Short() + ", from the " + e.Store}
+		row := report.Row{Status: report.Forgotten, Note: "public key " + e.Short() + ", from the " + e.Store}
 		if row.Err = store.Forget(ctx, e); row.Err != nil {
 			row.Status = report.Problem
 		}
 		forgotten++
-		c.add(row)
+		for _, row.What = range e.Files { // also those of other clones
+			c.add(row)
+		}
 	}
 	if forgotten == 0 {
 		c.say("none of these keys is kept in the operating system's store")

@@ -38,7 +38,13 @@ func (credentials) get(_ context.Context, public string) (secret.Value, error) {
 func (credentials) put(_ context.Context, public string, key secret.Value, _ time.Duration) error {
 	c := wincred.NewGenericCredential(target(public))
 	c.UserName, c.CredentialBlob, c.Persist = public, toUTF16(key.Reveal()), wincred.PersistLocalMachine
+	c.Comment = mark
 	return meaning(c.Write())
+}
+
+func (credentials) made(_ context.Context, public string) bool {
+	c, err := wincred.GetGenericCredential(target(public))
+	return err == nil && c.Comment == mark
 }
 
 func (credentials) remove(_ context.Context, public string) error {

@@ -14,7 +14,7 @@ import (
 type Entry struct {
 	Public string    `json:"-"`
 	Store  string    `json:"store"`
-	File   string    `json:"file"`  // absolute: the env file that it was fetched for
+	Files  []string  `json:"files"` // absolute: the env files that it was fetched for, also of other clones
 	Vault  string    `json:"vault"` // whose key it is
 	Kept   time.Time `json:"kept"`
 	Until  time.Time `json:"until,omitzero"` // zero: until it is forgotten
@@ -24,7 +24,11 @@ type Entry struct {
 // Short returns the public key as [ecies.PublicKey.Short] does.
 func (e Entry) Short() string { return e.Public[:min(8, len(e.Public))] + "…" }
 
-func (e Entry) expired(now time.Time) bool { return !e.Until.IsZero() && !now.Before(e.Until) }
+// expired also reports that the clock was set back: nobody knows then how long ago it was
+// kept.
+func (e Entry) expired(now time.Time) bool {
+	return !e.Until.IsZero() && (!now.Before(e.Until) || now.Before(e.Kept))
+}
 
 func (e Entry) list() (list []ecies.PublicKey) {
 	for _, text := range e.With {
@@ -74,7 +78,7 @@ func (x *index) all() ([]Entry, error) {
 		e.Public = public
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b Entry) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Public, b.Public)) })
+	slices.SortFunc(list, func(a, b Entry) int { return cmp.Or(slices.Compare(a.Files, b.Files), cmp.Compare(a.Public, b.Public)) })
 	return list, err
 }
 
@@ -85,6 +89,9 @@ func (x *index) add(ctx context.Context, entries []Entry) error {
 	}
 	return x.change(ctx, func(known map[string]Entry) {
 		for _, e := range entries {
+			e.Files = append(e.Files, known[e.Public].Files...)
+			slices.Sort(e.Files)
+			e.Files = slices.Compact(e.Files)
 			known[e.Public] = e
 		}
 	})

@@ -50,6 +50,9 @@ func plain(err error) error {
 	return fmt.Errorf("failed: %w", err)
 }
 
+// made is true: no other program names its keys so.
+func (kernel) made(context.Context, string) bool { return true }
+
 func (k kernel) ready(context.Context) error { return k.enter(func() error { return nil }) }
 
 // description names a key; other users can see it in /proc/keys.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 
 // service names the items of dotenvx.
 const service = "dotenvx"
+
+// mark tells envdrift's items from dotenvx's.
+const mark = "envdrift"
 
 // patience is how long one request of a store may take.
 const patience = 2 * time.Second
@@ -44,7 +48,8 @@ type backend interface {
 	// put adds or replaces a key. A store that does not forget by itself ignores ttl.
 	put(ctx context.Context, public string, key secret.Value, ttl time.Duration) error
 	remove(ctx context.Context, public string) error
-	limit() time.Duration // how long a key is kept for which no time is set; 0 for ever
+	made(ctx context.Context, public string) bool // whether the item that it has is envdrift's
+	limit() time.Duration                         // how long a key is kept for which no time is set; 0 for ever
 	close()
 }
 
@@ -121,18 +126,35 @@ func (k *Keys) list(ctx context.Context, public ecies.PublicKey) (keys ecies.Key
 	return keys
 }
 
-// one returns one key, or nil.
+// one returns one key, or nil. A key of envdrift's own that the index does not know is
+// none: nobody knows whether its time has passed, unless the store itself forgets.
 func (k *Keys) one(ctx context.Context, public ecies.PublicKey) *ecies.PrivateKey {
 	for _, s := range k.stores {
-		value, err := s.get(ctx, public.String())
-		if err != nil {
-			continue
-		}
-		if key, err := ecies.ParsePrivateKey(value.Reveal()); err == nil && key.PublicKey() == public {
+		if key := held(ctx, s, public); key != nil && (k.isKnown(public) || s.limit() > 0 || !s.made(ctx, public.String())) {
 			return key
 		}
 	}
 	return nil
+}
+
+// held returns the key that a store has for a public key, or nil.
+func held(ctx context.Context, s backend, public ecies.PublicKey) *ecies.PrivateKey {
+	value, err := s.get(ctx, public.String())
+	if err != nil {
+		return nil
+	}
+	key, err := ecies.ParsePrivateKey(value.Reveal())
+	if err != nil || key.PublicKey() != public {
+		return nil
+	}
+	return key
+}
+
+// isOthers reports whether another program has put a key into a store.
+func (k *Keys) isOthers(ctx context.Context, public ecies.PublicKey) bool {
+	return !k.isKnown(public) && slices.ContainsFunc(k.stores, func(s backend) bool {
+		return held(ctx, s, public) != nil && !s.made(ctx, public.String())
+	})
 }
 
 // place returns the store for new keys.
@@ -162,7 +184,7 @@ func (k *Keys) Place(ctx context.Context) (string, error) {
 // An Item is the keys of one env file, and what they are for.
 type Item struct {
 	Keys        ecies.Keys
-	File, Vault string // as in an [Entry]
+	File, Vault string // as in an [Entry], which has all files of a key
 }
 
 // Put keeps the items for ttl; 0 for as long as the store does. It returns the name of
@@ -184,7 +206,7 @@ func (k *Keys) Put(ctx context.Context, items []Item, ttl time.Duration) (store 
 	}
 	for i, item := range items {
 		for _, key := range item.Keys {
-			if err == nil && errs[i] == nil && k.isOurs(key.PublicKey()) {
+			if err == nil && errs[i] == nil && k.isKnown(key.PublicKey()) {
 				errs[i] = k.put(ctx, s, key, ttl)
 			}
 		}
@@ -201,7 +223,7 @@ func (k *Keys) put(ctx context.Context, s backend, key *ecies.PrivateKey, ttl ti
 	return nil
 }
 
-func (k *Keys) isOurs(public ecies.PublicKey) bool {
+func (k *Keys) isKnown(public ecies.PublicKey) bool {
 	_, known, _ := k.index.find(public)
 	return known
 }
@@ -213,10 +235,10 @@ func (k *Keys) entries(ctx context.Context, items []Item, store string, ttl time
 	for _, item := range items {
 		for _, key := range item.Keys {
 			public := key.PublicKey()
-			if !k.isOurs(public) && k.one(ctx, public) != nil {
+			if k.isOthers(ctx, public) {
 				continue
 			}
-			e := Entry{Public: public.String(), Store: store, File: item.File, Vault: item.Vault, Kept: now}
+			e := Entry{Public: public.String(), Store: store, Files: []string{item.File}, Vault: item.Vault, Kept: now}
 			if ttl > 0 {
 				e.Until = now.Add(ttl)
 			}
@@ -231,8 +253,8 @@ func (k *Keys) entries(ctx context.Context, items []Item, store string, ttl time
 	return entries
 }
 
-// List returns what envdrift has put into the stores, sorted by file. That whose time has
-// passed is forgotten first.
+// List returns what envdrift has put into the stores and is still there, sorted by file.
+// That whose time has passed is forgotten first.
 func (k *Keys) List(ctx context.Context) (kept []Entry, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -240,11 +262,26 @@ func (k *Keys) List(ctx context.Context) (kept []Entry, err error) {
 	for _, e := range entries {
 		if e.expired(k.now()) {
 			err = errors.Join(err, k.forget(ctx, e))
-		} else {
+		} else if !k.isGone(ctx, e) {
 			kept = append(kept, e)
 		}
 	}
 	return kept, err
+}
+
+// isGone reports whether the store no longer has a key, as after a restart of the machine,
+// or never had it: the index is written first.
+func (k *Keys) isGone(ctx context.Context, e Entry) bool {
+	i := k.storeOf(e)
+	if i < 0 {
+		return false
+	}
+	_, err := k.stores[i].get(ctx, e.Public)
+	return errors.Is(err, errAbsent)
+}
+
+func (k *Keys) storeOf(e Entry) int {
+	return slices.IndexFunc(k.stores, func(s backend) bool { return s.name() == e.Store })
 }
 
 // Forget removes keys from their stores.
@@ -259,13 +296,12 @@ func (k *Keys) Forget(ctx context.Context, entries ...Entry) error {
 }
 
 func (k *Keys) forget(ctx context.Context, e Entry) error {
-	i := slices.IndexFunc(k.stores, func(s backend) bool { return s.name() == e.Store })
 	err := ErrUnavailable
-	if i >= 0 {
+	if i := k.storeOf(e); i >= 0 {
 		err = k.stores[i].remove(ctx, e.Public)
 	}
 	if err != nil && !errors.Is(err, errAbsent) {
-		return fmt.Errorf("%s: the %s, which has its key %s, %w", e.File, e.Store, e.Short(), err)
+		return fmt.Errorf("%s: the %s, which has its key %s, %w", strings.Join(e.Files, ", "), e.Store, e.Short(), err)
 	}
 	clear(k.found)
 	return k.index.remove(ctx, e.Public)

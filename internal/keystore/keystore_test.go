@@ -21,7 +21,8 @@ import (
 type memory struct {
 	called  string
 	keys    map[string]string
-	refused error // by put
+	own     map[string]bool // put here, not by another program
+	refused error           // by put
 	missing bool
 	asked   int
 }
@@ -48,9 +49,15 @@ func (m *memory) get(_ context.Context, public string) (secret.Value, error) {
 func (m *memory) put(_ context.Context, public string, key secret.Value, _ time.Duration) error {
 	if m.refused == nil {
 		m.keys[public] = key.Reveal()
+		if m.own == nil {
+			m.own = map[string]bool{}
+		}
+		m.own[public] = true
 	}
 	return m.refused
 }
+
+func (m *memory) made(_ context.Context, public string) bool { return m.own[public] }
 
 func (m *memory) remove(_ context.Context, public string) error {
 	if _, ok := m.keys[public]; !ok {
@@ -219,14 +226,78 @@ func TestIndexFirst(t *testing.T) {
 	if errs[0] == nil {
 		t.Fatal("Put = nil; want the store's error")
 	}
-	if entries, err := s.open().List(t.Context()); len(entries) != 1 || err != nil {
-		t.Errorf("List after a put that failed = %v, %v; want the entry", entries, err)
+	if entries, err := s.open().index.all(); len(entries) != 1 || err != nil {
+		t.Errorf("the index after a put that failed has %v, %v; want the entry", entries, err)
+	}
+	if entries, err := s.open().List(t.Context()); len(entries) != 0 || err != nil {
+		t.Errorf("List after a put that failed = %v, %v; want none", entries, err)
 	}
 }
 
 type dying struct{ *memory }
 
 func (dying) ready(context.Context) error { return nil }
+
+// Without the index nobody knows whether the time of envdrift's own items has passed.
+func TestLostIndex(t *testing.T) {
+	t.Parallel()
+	s, keys := newStage(t), newKeys(t, 1)
+	put(t, s.open(), time.Hour, keys)
+	if err := os.Remove(s.index()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.open().Get(t.Context(), keys[0].PublicKey()); got != nil {
+		t.Error("Get = a key whose time is not known")
+	}
+	put(t, s.open(), time.Hour, keys)
+	if entries, err := s.open().List(t.Context()); err != nil || len(entries) != 1 || entries[0].Until.IsZero() {
+		t.Errorf("List after another Put = %v, %v; want the key, with its time", entries, err)
+	}
+}
+
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	s, short, long := newStage(t), newKeys(t, 1), newKeys(t, 1)
+	put(t, s.open(), time.Hour, short)
+	put(t, s.open(), 0, long)
+	s.now = s.now.Add(-time.Minute)
+	if got := s.open().Get(t.Context(), short[0].PublicKey()); got != nil || len(s.store.keys) != 1 {
+		t.Errorf("Get = %d keys, with %d in the store; want none: how long it was kept is not known", len(got), len(s.store.keys))
+	}
+	if got := s.open().Get(t.Context(), long[0].PublicKey()); got == nil {
+		t.Error("Get = none; want the key without a limit")
+	}
+}
+
+// What a store no longer has, as after a restart of the machine, is not listed.
+func TestListOfGone(t *testing.T) {
+	t.Parallel()
+	s, keys := newStage(t), newKeys(t, 1)
+	put(t, s.open(), time.Hour, keys)
+	clear(s.store.keys)
+	if entries, err := s.open().List(t.Context()); len(entries) != 0 || err != nil {
+		t.Errorf("List = %v, %v; want none", entries, err)
+	}
+}
+
+// Several files, also of several clones, have one key: each can be named to forget it.
+func TestFilesOfKey(t *testing.T) {
+	t.Parallel()
+	s, keys := newStage(t), newKeys(t, 1)
+	for _, files := range [][]string{{"/b/.env", "/a/.env"}, {"/a/.env"}} {
+		var items []Item
+		for _, file := range files {
+			items = append(items, Item{Keys: keys, File: file, Vault: "v"})
+		}
+		if _, errs := s.open().Put(t.Context(), items, time.Hour); errors.Join(errs...) != nil {
+			t.Fatal(errs)
+		}
+	}
+	entries, err := s.open().List(t.Context())
+	if err != nil || len(entries) != 1 || !slices.Equal(entries[0].Files, []string{"/a/.env", "/b/.env"}) {
+		t.Errorf("List = %v, %v; want one key with both files", entries, err)
+	}
+}
 
 func TestDamagedIndex(t *testing.T) {
 	t.Parallel()
@@ -279,8 +350,8 @@ func TestTogether(t *testing.T) {
 		})
 	}
 	g.Wait()
-	if entries, err := s.open().List(t.Context()); len(entries) != len(keys) || err != nil {
-		t.Errorf("List = %d entries, %v; want %d", len(entries), err, len(keys))
+	if entries, err := s.open().index.all(); len(entries) != len(keys) || err != nil {
+		t.Errorf("the index has %d entries, %v; want %d", len(entries), err, len(keys))
 	}
 }
 
@@ -309,8 +380,8 @@ func TestKeychain(t *testing.T) {
 cd "$(dirname "$0")" || exit
 echo "$*" >>args
 case $1 in
--i) read -r command update s service a account w key && echo "$key" >"$service-$account" ;;
-find-generic-password) cat "$3-$5" 2>/dev/null || exit 44 ;;
+-i) read -r command update s service a account j comment w key && echo "$key" >"$service-$account" && echo "    \"icmt\"<blob>=\"$comment\"" >"comment-$account" ;;
+find-generic-password) [ -e "$3-$5" ] || exit 44; if [ "$6" ]; then cat "$3-$5"; else cat "comment-$5"; fi ;;
 delete-generic-password) rm "$3-$5" 2>/dev/null || exit 44 ;;
 esac
 `
@@ -348,6 +419,9 @@ func testBackend(t *testing.T, b backend, key *ecies.PrivateKey) {
 		if got, err := b.get(ctx, public); err != nil || !got.Equal(key.Value) {
 			t.Errorf("%s: get = another value, %v", b.name(), err)
 		}
+	}
+	if !b.made(ctx, public) {
+		t.Errorf("%s: made = false for what was put; want true", b.name())
 	}
 	if err := b.remove(ctx, public); err != nil {
 		t.Errorf("%s: remove = %v", b.name(), err)

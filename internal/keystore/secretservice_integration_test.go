@@ -61,6 +61,9 @@ func testSecretTool(t *testing.T) {
 	if got, err := s.get(t.Context(), theirs); err != nil || !got.Equal(keys[0].Value) {
 		t.Errorf("get of secret-tool's item = another value, %v", err)
 	}
+	if s.made(t.Context(), theirs) {
+		t.Error("made = true for secret-tool's item; want false")
+	}
 	if err := s.put(t.Context(), ours, keys[1].Value, 0); err != nil {
 		t.Fatal(err)
 	}

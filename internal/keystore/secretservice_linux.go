@@ -42,6 +42,8 @@ const (
 	secretRoot = "/org/freedesktop/secrets"
 	isService  = "org.freedesktop.Secret.Service."
 	none       = dbus.ObjectPath("/") // instead of an object
+	property   = "org.freedesktop.DBus.Properties.Get"
+	ours       = " (" + mark + ")" // the end of the label of envdrift's items
 )
 
 // A secretStruct is the Secret of the specification.
@@ -191,7 +193,6 @@ func (s *secretService) collection(ctx context.Context) (dbus.ObjectPath, error)
 		return "", ErrUnavailable
 	}
 	var locked bool
-	const property = "org.freedesktop.DBus.Properties.Get"
 	if err := s.call(ctx, path, property, "org.freedesktop.Secret.Collection", "Locked").Store(&locked); err != nil {
 		return "", err
 	}
@@ -252,7 +253,7 @@ func (s *secretService) put(ctx context.Context, public string, key secret.Value
 		return err
 	}
 	properties := map[string]dbus.Variant{
-		"org.freedesktop.Secret.Item.Label":      dbus.MakeVariant("dotenvx private key of " + public[:8] + "… (envdrift)"),
+		"org.freedesktop.Secret.Item.Label":      dbus.MakeVariant("dotenvx private key of " + public[:8] + "…" + ours),
 		"org.freedesktop.Secret.Item.Attributes": dbus.MakeVariant(attributes(public)),
 	}
 	value := secretStruct{session, []byte{}, []byte(key.Reveal()), "text/plain"}
@@ -260,6 +261,17 @@ func (s *secretService) put(ctx context.Context, public string, key secret.Value
 	const replace = true
 	err = s.call(ctx, collection, "org.freedesktop.Secret.Collection.CreateItem", properties, value, replace).Store(&item, &prompt)
 	return asked(err, prompt)
+}
+
+// made tells by the label: an attribute would make it another item.
+func (s *secretService) made(ctx context.Context, public string) bool {
+	item, err := s.search(ctx, public)
+	if err != nil {
+		return false
+	}
+	var label string
+	err = s.call(ctx, item, property, "org.freedesktop.Secret.Item", "Label").Store(&label)
+	return err == nil && strings.HasSuffix(label, ours)
 }
 
 func (s *secretService) remove(ctx context.Context, public string) error {

@@ -55,7 +55,7 @@ func (k keychain) get(ctx context.Context, public string) (secret.Value, error) 
 
 // put passes the key on standard input: arguments are visible to all.
 func (k keychain) put(ctx context.Context, public string, key secret.Value, _ time.Duration) error {
-	line := fmt.Sprintf("add-generic-password -U -s %s -a %s -w %s\n", service, public, key.Reveal())
+	line := fmt.Sprintf("add-generic-password -U -s %s -a %s -j %s -w %s\n", service, public, mark, key.Reveal())
 	if _, err := k.run(ctx, line, "-i"); err != nil {
 		return err
 	}
@@ -65,6 +65,12 @@ func (k keychain) put(ctx context.Context, public string, key secret.Value, _ ti
 		err = errors.New("failed: it did not keep the key")
 	}
 	return err
+}
+
+// made tells by the comment.
+func (k keychain) made(ctx context.Context, public string) bool {
+	out, err := k.run(ctx, "", "find-generic-password", "-s", service, "-a", public)
+	return err == nil && strings.Contains(out, `"icmt"<blob>="`+mark+`"`)
 }
 
 func (k keychain) remove(ctx context.Context, public string) error {
