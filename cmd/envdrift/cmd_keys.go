@@ -73,9 +73,13 @@ func (c *cli) forgetKeys(ctx context.Context, files []string, everywhere bool) e
 		return err
 	}
 	for i, file := range files {
-		if files[i], err = filepath.Abs(file); err != nil {
-			return err
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(c.dir, file)
 		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
+			file = filepath.Join(dir, filepath.Base(file))
+		}
+		files[i] = file
 	}
 	c.report.OnStdout = true
 	forgotten := 0

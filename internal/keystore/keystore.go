@@ -301,7 +301,7 @@ func (k *Keys) forget(ctx context.Context, e Entry) error {
 		err = k.stores[i].remove(ctx, e.Public)
 	}
 	if err != nil && !errors.Is(err, errAbsent) {
-		return fmt.Errorf("%s: the %s, which has its key %s, %w", strings.Join(e.Files, ", "), e.Store, e.Short(), err)
+		return fmt.Errorf("%s: the %s, which has its key %s, %v", strings.Join(e.Files, ", "), e.Store, e.Short(), err)
 	}
 	clear(k.found)
 	return k.index.remove(ctx, e.Public)

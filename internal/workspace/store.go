@@ -84,9 +84,9 @@ func (w *Workspace) planStored(ctx context.Context, ch *drift.Change, t mapping.
 	case user.Store == config.StoreNone:
 		ch.Action = drift.Ephemeral
 		ch.AddNote("kept nowhere: keys.store in " + config.UserFile(w.Getenv))
-	case user.TTL == 0 && w.Store().Has(ctx, keys):
-		ch.Action = drift.Unchanged
-	default: // also to begin its time again
+	case w.Store().Has(ctx, keys):
+		ch.Action, ch.Stored = drift.Unchanged, keys // its time begins again
+	default:
 		ch.Action, ch.Stored = drift.Stored, keys
 	}
 	if data, err := atomicfile.ReadFile(w.Files(), t.KeysFile); err == nil {
