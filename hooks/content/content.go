@@ -52,9 +52,12 @@ func isDir(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-// localKeys returns the local keys for versions of a file, the nearest first: none if
-// their use cannot be logged.
+// localKeys returns the local keys for versions of a file, the nearest first: none if the
+// vault's alone counts, or if their use cannot be logged.
 func localKeys(ctx context.Context, w *workspace.Workspace, t mapping.Target, versions []*dotenv.Document) ecies.Keys {
+	if t.Mapping.Ephemeral {
+		return nil
+	}
 	ring := w.AllLocalKeys(ctx, t.File)
 	for _, doc := range versions {
 		if doc != nil {
@@ -66,6 +69,20 @@ func localKeys(ctx context.Context, w *workspace.Workspace, t mapping.Target, ve
 		return nil
 	}
 	return keys
+}
+
+// isEphemeral reports whether for each mapping that may name a file of that base name the
+// vault's key alone counts: git does not tell a textconv filter which file it is.
+func isEphemeral(w *workspace.Workspace, base string) bool {
+	ephemeral := false
+	for _, m := range w.Config.Mappings {
+		if m.EnvFile == "" || path.Base(m.EnvFile) == base {
+			if ephemeral = m.Ephemeral; !ephemeral {
+				return false
+			}
+		}
+	}
+	return ephemeral
 }
 
 // vaultKeys returns the keys that the age vault of the repository holds for a

@@ -93,7 +93,11 @@ func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) 
 		}
 		return keys
 	}
-	for _, find := range []func(context.Context, string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} { // there may be a thousand keys files
+	finds := []func(context.Context, string) *keyring.Ring{w.LocalKeys, w.AllLocalKeys} // there may be a thousand keys files
+	if isEphemeral(w, base) {
+		finds = nil
+	}
+	for _, find := range finds {
 		all = find(ctx, base)
 		keys := all.Declared(t.doc)
 		if len(keys) > 0 || len(headers) == 0 && len(all.Held) > 0 {
@@ -110,6 +114,9 @@ func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) 
 				return append(ecies.Keys{key}, found...)
 			}
 		}
+	}
+	if all == nil {
+		return nil
 	}
 	return local(all.Keys())
 }
