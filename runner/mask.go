@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf16"
 )
 
 const (
@@ -24,8 +26,8 @@ const (
 // unbroken run of such bytes becomes one [Masked]. A secret of several lines is
 // found as a whole, with either line ending, and line by line.
 //
-// Secrets are found only as they are: not encoded, compressed, or broken by an
-// escape sequence.
+// Secrets are found as they are and with the escapes of JSON: not otherwise encoded,
+// compressed, or broken by an escape sequence.
 //
 // It is an Aho-Corasick automaton. Memory grows with the length of the secrets,
 // time only with that of the output. Formatting does not print it.
@@ -50,17 +52,50 @@ func NewMask(secrets []string) *Mask {
 	m := &Mask{nodes: make([]node, 1)}
 	for _, s := range secrets {
 		lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
-		m.add(s)
+		forms := append(lines, s)
 		if len(lines) > 1 {
-			m.add(strings.Join(lines, "\n"))
-			m.add(strings.Join(lines, "\r\n"))
+			forms = append(forms, strings.Join(lines, "\n"), strings.Join(lines, "\r\n"))
 		}
-		for _, line := range lines {
-			m.add(line)
+		for _, form := range forms {
+			m.add(form)
+			for _, escaped := range inJSON(form) {
+				m.add(escaped)
+			}
 		}
 	}
 	m.link()
 	return m
+}
+
+// inJSON returns a text as programs write it within a string of JSON: with as few escapes
+// as can be, as Go and browsers do for HTML, in ASCII as Python does, and with slashes
+// escaped as PHP does. There are none for a text that is too short to be masked.
+func inJSON(text string) []string {
+	if len(text) < MinSecret {
+		return nil
+	}
+	few := quote(text, false)
+	var ascii strings.Builder
+	for _, r := range few {
+		if r < 0x80 {
+			ascii.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&ascii, `\u%04x`, unit)
+		}
+	}
+	slashes := strings.ReplaceAll(ascii.String(), "/", `\/`)
+	return []string{few, quote(text, true), ascii.String(), slashes}
+}
+
+// quote returns a text as a string of JSON, without the quotation marks.
+func quote(text string, html bool) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(html)
+	_ = e.Encode(text) // a string is always encoded
+	return strings.TrimSuffix(out.String()[1:], "\"\n")
 }
 
 func (m *Mask) add(secret string) {

@@ -94,6 +94,23 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// A program that prints its environment as JSON shows nothing, whatever language it is in.
+func TestMaskInJSON(t *testing.T) {
+	t.Parallel()
+	secrets := []string{`{"key":"a\u003cb\nc"}`, "pä$$wörd", "one\ntwo \"q\"", "https://u:p@h/x?a&b", "🗝️key"}
+	for _, text := range []string{
+		`"{\"key\":\"a\\u003cb\\nc\"}"`, `"p\u00e4$$w\u00f6rd"`, `"one\ntwo \"q\""`,
+		`"https:\/\/u:p@h\/x?a&b"`, `"https://u:p@h/x?a\u0026b"`, `"\ud83d\udddd\ufe0fkey"`,
+	} {
+		if got, want := mask(t, secrets, text, 7), `"`+runner.Masked+`"`; got != want {
+			t.Errorf("%s is written as %s; want %s", text, got, want)
+		}
+	}
+	if got := mask(t, []string{"é"}, `\u00e9`, 3); got != `\u00e9` {
+		t.Errorf("a short text is written as %s; want it as it is", got)
+	}
+}
+
 func TestMaskLeavesBinaryUnchanged(t *testing.T) {
 	t.Parallel()
 	text := randomText(1<<20, 256)
