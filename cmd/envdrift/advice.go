@@ -37,7 +37,7 @@ func isReported(err error) bool { return errors.Is(err, errReported) }
 
 // otherStore says how to do without the operating system's store.
 func (c *cli) otherStore() string {
-	return `or set store = "file" in [keys] of ` + cmp.Or(config.UserFile(c.getenv), "~/.config/envdrift/config.toml")
+	return `store = "file" in [keys] of ` + c.userFile() + "   keeps keys in .env.keys instead"
 }
 
 // statusOf returns the exit status for an error that packages return by type.
@@ -186,7 +186,7 @@ func (c *cli) advice(err error) []string {
 		return []string{c.commandLine("encrypt --convert "+quote(c.relPath(e.Path))) + "   rewrites it in UTF-8 and encrypts it"}
 	}
 	switch {
-	case errors.Is(err, keystore.ErrLocked), errors.Is(err, keystore.ErrUnavailable):
+	case errors.Is(err, keystore.ErrLocked), errors.Is(err, keystore.ErrUnavailable), errors.Is(err, keystore.ErrFull):
 		return []string{c.otherStore()}
 	case errors.Is(err, verify.ErrNoCommits):
 		return []string{c.commandLine("verify --rev HEAD") + "   verifies the commit itself"}

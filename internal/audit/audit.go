@@ -158,8 +158,15 @@ func (e *DamagedError) Error() string {
 // Read returns the uses in a log and the one before it, oldest first, and what is
 // damaged there. A log that does not exist is empty.
 func Read(file string) (uses []Use, damaged []*DamagedError, err error) {
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) { // and maybe no folder for a lock
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) { // and maybe no folder for a lock
 		return nil, nil, nil
+	}
+	if err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
+		err = &fs.PathError{Op: "read", Path: file, Err: errNoFile}
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	err = userstate.Locked(context.Background(), file, func() error {
 		for _, name := range []string{older(file), file} {

@@ -130,6 +130,14 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// What is no file is told: a pipe would be waited for.
+func TestReadNoFile(t *testing.T) {
+	t.Parallel()
+	if _, _, err := audit.Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("Read of a folder = %v; want an error", err)
+	}
+}
+
 func TestCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -43,7 +43,7 @@ func plain(err error) error {
 	case errors.Is(err, unix.ENOKEY), errors.Is(err, unix.EKEYEXPIRED), errors.Is(err, unix.EKEYREVOKED):
 		return errAbsent
 	case errors.Is(err, unix.EDQUOT):
-		return errors.New("is full: the kernel allows each user so much, in /proc/sys/kernel/keys")
+		return ErrFull
 	case err == nil:
 		return nil
 	}

@@ -36,6 +36,9 @@ var ErrLocked = errors.New("is locked: unlock it, for example by logging in to t
 // ErrUnavailable reports that there is no such store here.
 var ErrUnavailable = errors.New("is not available here")
 
+// ErrFull reports a store that has no room for a key.
+var ErrFull = errors.New("is full: the kernel allows each user so much, in /proc/sys/kernel/keys")
+
 var errAbsent = errors.New("has no such key")
 
 // A backend is one store of the operating system. public is in hex, as

@@ -105,6 +105,10 @@ func Change(ctx context.Context, file string, altered func() (any, error)) error
 		if err != nil {
 			return err
 		}
-		return errors.Join(atomicfile.Write(root, filepath.Base(file), append(data, '\n'), 0o600, true), root.Close())
+		err = atomicfile.Write(root, filepath.Base(file), append(data, '\n'), 0o600, true)
+		if p := (*fs.PathError)(nil); errors.As(err, &p) { // of a name within the folder
+			err = &fs.PathError{Op: "write", Path: file, Err: p.Err}
+		}
+		return errors.Join(err, root.Close())
 	})
 }
