@@ -64,35 +64,47 @@ func find(public string) (int, error) {
 
 func (k kernel) get(_ context.Context, public string) (value secret.Value, err error) {
 	err = k.enter(func() error {
-		id, err := find(public)
-		if err != nil {
-			return err
-		}
-		buf := make([]byte, os.Getpagesize())
-		n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buf, 0)
-		if err == nil {
-			value = secret.New(string(buf[:min(n, len(buf))]))
-		}
-		clear(buf)
+		_, value, err = read(public)
 		return err
 	})
 	return value, err
 }
 
+func read(public string) (id int, value secret.Value, err error) {
+	if id, err = find(public); err != nil {
+		return 0, value, err
+	}
+	buf := make([]byte, os.Getpagesize())
+	n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buf, 0)
+	if err == nil {
+		value = secret.New(string(buf[:min(n, len(buf))]))
+	}
+	clear(buf)
+	return id, value, err
+}
+
+// setLimit begins the time of a key again; 0 seconds would be no limit.
+func setLimit(id int, ttl time.Duration) error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, int((ttl+time.Second-1)/time.Second), 0, 0)
+	return err
+}
+
 // put adds the key to the process's own keyring, and to the user's when it has its time
 // limit: a kill in between leaves none without one. A link takes the place of the key
-// that was there.
+// that was there. The same key only gets another limit: the keyring may be full.
 func (k kernel) put(_ context.Context, public string, key secret.Value, ttl time.Duration) error {
 	payload := []byte(key.Reveal())
 	defer clear(payload)
 	return k.enter(func() error {
+		if id, was, err := read(public); err == nil && was.Equal(key) && setLimit(id, ttl) == nil {
+			return nil
+		}
 		id, err := unix.AddKey("user", description(public), payload, unix.KEY_SPEC_PROCESS_KEYRING)
 		if err != nil {
 			return err
 		}
 		defer func() { _, _ = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, unix.KEY_SPEC_PROCESS_KEYRING, 0, 0) }()
-		seconds := int((ttl + time.Second - 1) / time.Second) // 0 would be no limit
-		if _, err := unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, seconds, 0, 0); err != nil {
+		if err := setLimit(id, ttl); err != nil {
 			return err
 		}
 		_, err = unix.KeyctlInt(unix.KEYCTL_LINK, id, unix.KEY_SPEC_USER_KEYRING, 0, 0)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/envdrift/envdrift/internal/secret"
 )
 
 // openKernel returns the kernel's keyring, or skips: a container may refuse it.
@@ -42,6 +44,31 @@ func TestKernelForgets(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the key is still there")
 		}
+	}
+}
+
+// The same key needs no more room: its time begins again in a keyring that is full.
+func TestKernelRenews(t *testing.T) {
+	t.Parallel()
+	k, keys := openKernel(t), newKeys(t, 2)
+	public := keys[0].PublicKey().String()
+	defer func() { _ = k.remove(t.Context(), public) }()
+	var ids []int
+	for _, value := range []secret.Value{keys[0].Value, keys[0].Value, keys[1].Value} {
+		if err := k.put(t.Context(), public, value, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := k.get(t.Context(), public); err != nil || !got.Equal(value) {
+			t.Errorf("get = another value, %v", err)
+		}
+		_ = k.enter(func() error {
+			id, err := find(public)
+			ids = append(ids, id)
+			return err
+		})
+	}
+	if len(ids) != 3 || ids[0] != ids[1] || ids[1] == ids[2] {
+		t.Errorf("the keys have the numbers %v; want one for the same key, another for another", ids)
 	}
 }
 
