@@ -33,6 +33,7 @@ type Options struct {
 type Environ struct {
 	All   runner.Environ
 	Given []dotenv.Variable // what the files name, whether the value is theirs or not
+	plain []string          // the names of Given whose values anybody can read in the files
 }
 
 // Build decrypts the files and adds their values to those of the process.
@@ -64,8 +65,20 @@ func Build(ctx context.Context, w *workspace.Workspace, o Options) (Environ, err
 	}
 	for _, v := range e.Given {
 		e.All.Set(v.Name, v.Value.Reveal())
+		if isPlain(sources, v) {
+			e.plain = append(e.plain, v.Name)
+		}
 	}
 	return e, nil
+}
+
+// isPlain reports whether a value is in a file as it is, and is to stay so.
+func isPlain(sources []dotenv.Source, v dotenv.Variable) bool {
+	return slices.ContainsFunc(sources, func(s dotenv.Source) bool {
+		return s.Name == v.File && s.Doc.StaysPlain(v.Name) && slices.ContainsFunc(s.Doc.Entries(), func(e dotenv.Entry) bool {
+			return e.Line == v.Line && e.Name == v.Name && e.Value == v.Value.Reveal()
+		})
+	})
 }
 
 // choose returns those of the files' variables that the flags ask for.
@@ -110,10 +123,10 @@ func (e *DangerousNameError) Error() string {
 }
 
 // Secrets returns the values that must not be shown: all that the files name,
-// except public keys and what is never encrypted.
+// except public keys and what stays plaintext.
 func (e Environ) Secrets() (texts []string) {
 	for _, v := range e.Given {
-		if !strings.HasPrefix(v.Name, dotenv.PublicPrefix) && !strings.HasSuffix(v.Name, "_PLAIN") {
+		if !strings.HasPrefix(v.Name, dotenv.PublicPrefix) && !strings.HasSuffix(v.Name, "_PLAIN") && !slices.Contains(e.plain, v.Name) {
 			texts = append(texts, v.Value.Reveal())
 		}
 	}

@@ -326,6 +326,26 @@ func encrypted(t *testing.T, key *ecies.PrivateKey, text string) string {
 	return string(doc.Bytes())
 }
 
+// What anybody can read in the file is no secret, but what a reference brings into it is,
+// and what is encrypted.
+func TestSecretsWithoutPlain(t *testing.T) {
+	t.Parallel()
+	key, err := ecies.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlace(t, map[string]string{
+		"envdrift.toml": "[[vault.sync.mappings]]\nsecret_name = \"k\"\nfolder_path = \".\"\nenv_file = \".env\"\nplain = [\"L*\"]\n",
+		".env":          encrypted(t, key, "A=1\nLATER=2\n") + "LEVEL=info\nLINK=x${HELD}\nLOCAL=file\n",
+		".env.keys":     "DOTENV_PRIVATE_KEY=" + ecies.Keys{key}.Reveal() + "\n",
+	})
+	p.env["HELD"], p.env["LOCAL"] = "token", "process"
+	e, err := environ.Build(t.Context(), p.open("."), environ.Options{})
+	if got := strings.Join(e.Secrets(), " "); err != nil || got != "1 2 xtoken process" {
+		t.Errorf("secrets %q, %v; want 1 2 xtoken process", got, err)
+	}
+}
+
 func TestBuildDecrypts(t *testing.T) {
 	t.Parallel()
 	key, err := ecies.GenerateKey()
