@@ -152,6 +152,7 @@ func label(text, instead string) string {
 type ring struct {
 	file  string
 	open  Opener
+	asks  bool               // the user waits for it: a vault may be asked
 	sides []*dotenv.Document // of the merge
 	w     *workspace.Workspace
 	found ecies.Keys
@@ -194,6 +195,9 @@ func (r *ring) keys(ctx context.Context) ecies.Keys {
 		revs = mergedRevisions(repo, r.w.Env())
 	}
 	r.vault = vaultKeys(ctx, r.w, r.file, revs)
+	if r.asks && t.Mapping.Ephemeral { // no command could make it local
+		r.vault = append(r.vault, r.w.Fetch(ctx, []mapping.Target{t})[0].Keys)
+	}
 	r.found = append(localKeys(ctx, r.w, t, r.sides), slices.Concat(r.vault...)...)
 	return r.found
 }

@@ -102,7 +102,7 @@ func Resolve(ctx context.Context, w *workspace.Workspace, file string, side Side
 	if err != nil {
 		return Resolution{}, err
 	}
-	r := &ring{file: file, w: w, sides: c.stages}
+	r := &ring{file: file, w: w, asks: true, sides: c.stages}
 	var doc *dotenv.Document
 	var res Resolution
 	if side == Edited {
