@@ -86,9 +86,12 @@ func (k *Keys) Ahead(ctx context.Context) {
 	}()
 }
 
-// Close ends the connections to the stores.
+// Close ends the connections to the stores. It does not wait for Ahead: no other program
+// inherits what that opens.
 func (k *Keys) Close() {
-	k.mu.Lock()
+	if !k.mu.TryLock() {
+		return
+	}
 	defer k.mu.Unlock()
 	for _, s := range k.stores {
 		s.close()

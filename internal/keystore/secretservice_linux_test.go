@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/envdrift/envdrift/internal/secret"
 )
@@ -45,6 +46,22 @@ func TestSilence(t *testing.T) {
 				t.Errorf("get from another bus = %v after %d connections; want an error after 2", err, asked.Load())
 			}
 		})
+	}
+}
+
+// A program does not wait for a store that it turns out not to need.
+func TestCloseDoesNotWaitForAhead(t *testing.T) {
+	t.Parallel()
+	dir, accepted := t.TempDir(), make(chan bool, 1)
+	listen(t, filepath.Join(dir, "bus"), func(net.Conn) { accepted <- true })
+	env := map[string]string{"XDG_STATE_HOME": dir, "XDG_RUNTIME_DIR": dir}
+	k := Open(func(name string) string { return env[name] })
+	k.Ahead(t.Context())
+	<-accepted
+	begin := time.Now()
+	k.Close()
+	if took := time.Since(begin); took > patience/2 {
+		t.Errorf("Close took %v", took)
 	}
 }
 
