@@ -88,6 +88,9 @@ func (c *cli) advice(err error) []string {
 	if errors.Is(err, errLogOff) {
 		return []string{c.logHint()}
 	}
+	if p := (*fs.PathError)(nil); errors.Is(err, userstate.ErrBusy) && errors.As(err, &p) {
+		return []string{"fuser " + quote(p.Path) + "   names that process; if it hangs, end it"}
+	}
 	if e := (*audit.Error)(nil); errors.As(err, &e) {
 		return []string{"make it writable, or turn the log off: enabled = false in [audit] of " + c.userFile()}
 	}

@@ -74,13 +74,22 @@ func Read(file string, into any) error {
 	return nil
 }
 
+// patience is how long the lock of a file is waited for.
+const patience = 5 * time.Second
+
+// ErrBusy reports a file that another process kept locked for longer than a change takes.
+var ErrBusy = fmt.Errorf("another process has kept it locked for %v", patience)
+
 // Locked calls do while no other process has the lock of file, whose folder exists.
 func Locked(ctx context.Context, file string, do func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	limited, cancel := context.WithTimeoutCause(ctx, patience, ErrBusy)
 	defer cancel()
 	lock := flock.New(file + ".lock")
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
-		return fmt.Errorf("lock %s: %w", file, err)
+	if _, err := lock.TryLockContext(limited, 20*time.Millisecond); err != nil {
+		if limited.Err() != nil {
+			err = context.Cause(limited)
+		}
+		return &fs.PathError{Op: "lock", Path: lock.Path(), Err: err}
 	}
 	defer func() { _ = lock.Close() }()
 	return do()
