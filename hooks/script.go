@@ -33,7 +33,7 @@ var (
 // script, which starts that one a hundred times slower. An envdrift that was installed
 // in the repository is not run if git tracks it: a branch brought it.
 const find = `self=@SELF@
-top=$(pwd -P)
+cd -P . && top=$PWD
 envdrift=$(command -v envdrift)
 case $self in "${envdrift%/bin/*}"/lib/node_modules/*) envdrift=$self ;; esac
 case $envdrift in
