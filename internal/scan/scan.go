@@ -99,6 +99,8 @@ var (
 	ErrNoKeys     = errors.New("no key at hand decrypts an env file, so no value was searched for")
 )
 
+var errNoVersion = errors.New("an earlier version cannot be read")
+
 // A search is one run of [Search].
 type search struct {
 	work   *workspace.Workspace
@@ -106,14 +108,15 @@ type search struct {
 	scope  Scope
 	result *Result
 
-	items  []item
-	shown  map[string]bool // values that templates show
-	files  map[string][]envFile
-	known  map[string]int // values, by their text
-	values []value
-	short  map[Owner]bool
-	common map[Owner]bool
-	match  *matcher
+	items   []item
+	changes []gitops.Change // that are searched
+	shown   map[string]bool // values that templates show
+	files   map[string][]envFile
+	known   map[string]int // values, by their text
+	values  []value
+	short   map[Owner]bool
+	common  map[Owner]bool
+	match   *matcher
 }
 
 // An item is a content, or what a commit changed it to.

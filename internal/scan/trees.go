@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/atomicfile"
 	"github.com/envdrift/envdrift/internal/config"
+	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/leak"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/verify"
@@ -190,11 +192,12 @@ func (s *search) listStaged(ctx context.Context, changes []gitops.Change) error 
 			templates = append(templates, oid)
 		}
 	}
-	return errors.Join(s.addTemplates(ctx, templates), s.addTrees(ctx, tree))
+	return errors.Join(s.addTemplates(ctx, templates), s.addTrees(ctx, tree), s.addVersions(ctx))
 }
 
 // addChanges adds what changes bring. What was moved is not new.
 func (s *search) addChanges(commit string, changes []gitops.Change) {
+	s.changes = append(s.changes, changes...)
 	old := map[gitops.OID]bool{}
 	for _, ch := range changes {
 		if ch.Status == gitops.Deleted {
@@ -280,7 +283,7 @@ func (s *search) listRange(ctx context.Context) error {
 	if err := s.addTemplates(ctx, templatesOf(files)); err != nil {
 		return err
 	}
-	return s.addCommit(ctx, end)
+	return errors.Join(s.addCommit(ctx, end), s.addVersions(ctx))
 }
 
 func short(oid gitops.OID) string { return string(oid[:min(12, len(oid))]) }
@@ -348,4 +351,47 @@ func (s *search) addCommit(ctx context.Context, rev string) error {
 func (s *search) addTrees(ctx context.Context, tree *gitops.Tree) error {
 	files := regular(tree.Files())
 	return errors.Join(s.addTree(ctx, tree, files), tree.Close(), s.addTree(ctx, nil, files))
+}
+
+// addVersions adds the versions of env files that changes replace or bring: a value
+// that was moved out of one is not in the last one.
+func (s *search) addVersions(ctx context.Context) error {
+	var oids []gitops.OID
+	var files []string
+	seen := map[gitops.OID]bool{"": true}
+	for _, ch := range s.changes {
+		if len(s.files[ch.Path]) == 0 && !config.IsEnvFileName(path.Base(ch.Path)) {
+			continue
+		}
+		for _, side := range []gitops.File{{Mode: ch.OldMode, OID: ch.OldOID}, {Mode: ch.Mode, OID: ch.OID}} {
+			if side.Mode.IsFile() && !side.OID.IsNull() && !seen[side.OID] {
+				seen[side.OID] = true
+				oids, files = append(oids, side.OID), append(files, ch.Path)
+			}
+		}
+	}
+	return s.repo.Read(ctx, oids, func(i int, content io.Reader, size int64) error {
+		if content == nil || size > workspace.MaxFile {
+			s.result.unchecked(files[i], 0, errNoVersion)
+			return nil
+		}
+		data, err := io.ReadAll(content)
+		if err != nil {
+			return err
+		}
+		doc, err := mapping.ParseEnvFile(files[i], data)
+		switch known := s.files[files[i]]; {
+		case err != nil: // it was repaired since
+			if names := bytes.Count(data, []byte(ecies.Prefix)); names > 0 {
+				s.result.unchecked(files[i], names, err)
+			}
+		case len(known) > 0:
+			t := known[0].Target
+			t.Doc = t.Keeping(doc)
+			s.addFile(known[0].work, t)
+		case doc.State().HasCiphertext():
+			s.addFile(s.work, mapping.Target{File: files[i], Doc: doc})
+		}
+		return nil
+	})
 }
