@@ -321,10 +321,10 @@ func newMatcher(values []value) *matcher {
 		for _, part := range parts(v.text.Reveal()) {
 			texts[part] = Part
 		}
-		texts[v.text.Reveal()] = AsIs
+		texts[strings.TrimSpace(v.text.Reveal())] = AsIs // a line end at its end is not copied
 		for text, form := range texts {
 			if !strings.Contains(text, "\n") { // what a .env file in double quotes has for a line end
-				texts[strings.ReplaceAll(text, `\n`, "\n")] = form
+				texts[strings.TrimSpace(strings.ReplaceAll(text, `\n`, "\n"))] = form
 			}
 		}
 		for text, form := range texts {

@@ -265,6 +265,19 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
+// A value is found without the blanks around it: a line end at its end is seldom copied.
+func TestSurroundingBlanks(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"s3cr3t-value\n", "s3cr3t-value\r\n", "  s3cr3t-value ", `s3cr3t-value\n`} {
+		m := newMatcher(valuesOf(value))
+		for _, data := range []string{`k: "s3cr3t-value"`, "k: czNjcjN0LXZhbHVl", "k: " + value + "\n", "k: " + base64.StdEncoding.EncodeToString([]byte(value))} {
+			if hits, err := m.search(t.Context(), strings.NewReader(data), int64(len(data))); err != nil || len(hits) != 1 || hits[0].line != 1 {
+				t.Errorf("%q in %q: %+v, %v", value, data, hits, err)
+			}
+		}
+	}
+}
+
 // What was in a line before is not added: one more is, and so is a changed line.
 func TestRemoved(t *testing.T) {
 	t.Parallel()

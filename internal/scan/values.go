@@ -162,7 +162,7 @@ func (s *search) addValue(f envFile, name string, text secret.Value, plain bool)
 	}
 	s.result.Checked++
 	switch {
-	case utf8.RuneCountInString(text.Reveal()) < shortest:
+	case utf8.RuneCountInString(strings.TrimSpace(text.Reveal())) < shortest:
 		s.short[Owner{name, f.File}] = true
 	case s.shown[text.Reveal()] || isCommon(name, text.Reveal(), f.Mapping.Env()):
 		s.common[Owner{name, f.File}] = true
