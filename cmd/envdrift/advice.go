@@ -192,7 +192,7 @@ func (c *cli) advice(err error) []string {
 	case errors.Is(err, keystore.ErrLocked), errors.Is(err, keystore.ErrUnavailable), errors.Is(err, keystore.ErrFull):
 		return []string{c.otherStore()}
 	case errors.Is(err, verify.ErrNoCommits):
-		return []string{c.commandLine("verify --rev HEAD") + "   verifies the commit itself"}
+		return []string{"for the commit itself: --rev HEAD"}
 	case errors.Is(err, gitops.ErrLocked):
 		return []string{"wait for it, or stop it, then run the same command again"}
 	case errors.Is(err, config.ErrNoConfig):

@@ -108,15 +108,16 @@ type search struct {
 	scope  Scope
 	result *Result
 
-	items   []item
-	changes []gitops.Change // that are searched
-	shown   map[string]bool // values that templates show
-	files   map[string][]envFile
-	known   map[string]int // values, by their text
-	values  []value
-	short   map[Owner]bool
-	common  map[Owner]bool
-	match   *matcher
+	items      []item
+	changes    []gitops.Change // that are searched
+	submodules []string
+	shown      map[string]bool // values that templates show
+	files      map[string][]envFile
+	known      map[string]int // values, by their text
+	values     []value
+	short      map[Owner]bool
+	common     map[Owner]bool
+	match      *matcher
 }
 
 // An item is a content, or what a commit changed it to.

@@ -60,6 +60,7 @@ func (s *search) addItem(mode gitops.Mode, i item) {
 	case !s.isAsked(i.path):
 	case mode == gitops.Submodule:
 		s.result.Skipped++
+		s.submodules = append(s.submodules, i.path)
 	default:
 		s.items = append(s.items, i)
 	}
@@ -73,13 +74,9 @@ func (s *search) listTree(ctx context.Context) error {
 		return err
 	}
 	for _, file := range s.scope.Files {
-		if slices.ContainsFunc(s.items, func(i item) bool { return i.path == file || file == "." || strings.HasPrefix(i.path, file+"/") }) {
-			continue
+		if err := s.addNamed(file); err != nil {
+			return err
 		}
-		if _, err := fs.Lstat(s.work.Files(), file); err != nil {
-			return atomicfile.ReadError(file, err)
-		}
-		s.items = append(s.items, item{path: file})
 	}
 	for _, file := range tracked {
 		if config.IsTemplate(path.Base(file)) {
@@ -88,7 +85,54 @@ func (s *search) listTree(ctx context.Context) error {
 			}
 		}
 	}
-	return s.addTree(ctx, nil, tracked)
+	return errors.Join(s.addTree(ctx, nil, tracked), s.addAbsent(ctx, tracked))
+}
+
+// addAbsent adds the env files of the index if one of them is not in the working tree,
+// as in a sparse checkout.
+func (s *search) addAbsent(ctx context.Context, tracked []string) error {
+	if s.repo == nil || !slices.ContainsFunc(tracked, func(file string) bool {
+		if !config.IsEnvFileName(path.Base(file)) {
+			return false
+		}
+		_, err := fs.Lstat(s.work.Files(), file)
+		return errors.Is(err, fs.ErrNotExist)
+	}) {
+		return nil
+	}
+	tree, err := s.repo.IndexTree(ctx, workspace.MaxFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.addTree(ctx, tree, regular(tree.Files())), tree.Close())
+}
+
+// addNamed adds a file that was asked for by name, and of a folder in which git tracks
+// nothing, such as that of a build, all files.
+func (s *search) addNamed(file string) error {
+	isIt := func(there string) bool { return there == file || file == "." || strings.HasPrefix(there, file+"/") }
+	if slices.ContainsFunc(s.items, func(i item) bool { return isIt(i.path) }) || slices.ContainsFunc(s.submodules, isIt) {
+		return nil
+	}
+	info, err := fs.Lstat(s.work.Files(), file)
+	if err != nil {
+		return atomicfile.ReadError(file, err)
+	}
+	if !info.IsDir() {
+		s.items = append(s.items, item{path: file})
+		return nil
+	}
+	return fs.WalkDir(s.work.Files(), file, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return atomicfile.ReadError(name, err)
+		case e.IsDir() && e.Name() == ".git":
+			return fs.SkipDir
+		case !e.IsDir():
+			s.items = append(s.items, item{path: name})
+		}
+		return nil
+	})
 }
 
 // listTracked lists the files that git tracks, and returns their paths without links:

@@ -33,7 +33,7 @@ type Scope struct {
 // Why nothing, or not all, was verified.
 var (
 	ErrNoRevision = errors.New("a revision is missing")
-	ErrNoCommits  = errors.New("there are no commits in this range, so nothing was verified")
+	ErrNoCommits  = errors.New("there are no commits in this range, so nothing was checked")
 	ErrNoMapping  = errors.New("no mapping names an env file there, so nothing was verified")
 )
 
@@ -48,7 +48,7 @@ func (e *NotFoundError) Error() string {
 type ShallowError struct{ Revisions string }
 
 func (e *ShallowError) Error() string {
-	return fmt.Sprintf("%s: this clone is shallow and lacks a part of the history, so not every version could be verified", e.Revisions)
+	return fmt.Sprintf("%s: this clone is shallow and lacks a part of the history, so not every version could be checked", e.Revisions)
 }
 
 // Run proves the versions of a scope. Besides errors of git and of the
