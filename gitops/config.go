@@ -177,6 +177,9 @@ func OpenConfig(dir string, environ []string) (*Repo, error) {
 	return r, nil
 }
 
+// errProxy is without the address, which git and curl print with its password.
+var errProxy = errors.New("git cannot use the proxy that https_proxy, all_proxy or http.proxy names: in its password some characters must be written as %XX, such as / as %2F")
+
 // RemoteTags returns the tags of the repository at url. Of git's configuration only the
 // user's and the system's count: proxies, certificates, other addresses.
 func RemoteTags(ctx context.Context, environ []string, url string) ([]string, error) {
@@ -193,6 +196,9 @@ func RemoteTags(ctx context.Context, environ []string, url string) ([]string, er
 		return strings.HasPrefix(kv, "GIT_DIR=") || strings.HasPrefix(kv, "GIT_COMMON_DIR=")
 	})
 	out, err := r.run(ctx, nil, "ls-remote", "--tags", "--refs", "--", url)
+	if err != nil && (strings.Contains(err.Error(), "Unsupported proxy") || strings.Contains(err.Error(), "Invalid proxy")) {
+		return nil, errProxy
+	}
 	if err != nil {
 		return nil, err
 	}

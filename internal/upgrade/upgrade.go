@@ -25,7 +25,7 @@ var ErrNoRelease = errors.New(Repository + " has no release yet")
 // Newest returns the version of the newest release, without its "v". It asks git, which
 // knows the user's proxy and certificates, for the tags of [Repository].
 func Newest(ctx context.Context, environ []string) (string, error) {
-	const patience = 20 * time.Second
+	const patience = 10 * time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
 	tags, err := gitops.RemoteTags(ctx, environ, Repository)
