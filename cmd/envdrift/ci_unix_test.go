@@ -103,6 +103,9 @@ func TestSetupAction(t *testing.T) {
 	}{
 		"right":       {},
 		"right, sum":  {env: []string{"ENVDRIFT_SHA256=SUM"}},
+		"upper case":  {env: []string{"ENVDRIFT_SHA256=UPPER"}},
+		"blank sum":   {env: []string{"ENVDRIFT_SHA256= "}, want: "nothing is installed"},
+		"attest yes":  {env: []string{"ENVDRIFT_ATTESTATION=yes"}, want: "true or false"},
 		"no release":  {env: []string{"ENVDRIFT_VERSION=v0.2.0"}, want: "is there a release v0.2.0?"},
 		"no version":  {env: []string{"ENVDRIFT_VERSION=main"}, want: `"main" is no version`},
 		"empty":       {env: []string{"ENVDRIFT_VERSION="}, want: "set the input version to a release"},
@@ -136,7 +139,7 @@ func TestSetupAction(t *testing.T) {
 				cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "ENVDRIFT_FROM=release", "ENVDRIFT_VERSION=v0.1.0", "ENVDRIFT_BIN="+bin, "ENVDRIFT_DOWNLOADS="+server.URL, "ENVDRIFT_SHA256=",
 					"GITHUB_ACTION_PATH="+root, "GITHUB_PATH="+dir+"/path", "GITHUB_OUTPUT="+dir+"/output")
 				for _, v := range c.env {
-					cmd.Env = append(cmd.Env, strings.ReplaceAll(v, "SUM", r.sum()))
+					cmd.Env = append(cmd.Env, strings.NewReplacer("SUM", r.sum(), "UPPER", strings.ToUpper(r.sum())).Replace(v))
 				}
 				out, err := cmd.CombinedOutput()
 				if (err == nil) != (c.want == "") || !strings.Contains(string(out), c.want) {
@@ -165,14 +168,18 @@ func TestSetupActionFromSource(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(program), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run := func(from string) (string, error) {
+	run := func(from string, env ...string) (string, error) {
 		cmd := exec.Command("bash", "-eo", "pipefail", "-c", shellOf(t, "../../action.yml", "the runner's own"))
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "ENVDRIFT_FROM="+from, "ENVDRIFT_BIN="+dir+"/bin",
 			"GITHUB_ACTION_PATH="+dir, "GITHUB_PATH="+dir+"/path", "GITHUB_OUTPUT="+dir+"/output")
+		cmd.Env = append(cmd.Env, env...)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	if out, err := run("source"); err != nil || !strings.Contains(out, dir+": 0 install ") || !strings.Contains(out, " ./cmd/...\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := run("source", "ENVDRIFT_ATTESTATION=true"); err == nil || !strings.Contains(out, "there is no archive") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := run("elsewhere"); err == nil || !strings.Contains(out, "release or source") {
