@@ -38,8 +38,7 @@ envdrift=$(command -v envdrift)
 case $self in "${envdrift%/bin/*}"/lib/node_modules/*) envdrift=$self ;; esac
 case $envdrift in
 "$self") ;;
-/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$top"/*) envdrift=$self ;; esac ;;
-*) envdrift=$self ;;
+` + outside + `*) envdrift=$self ;;
 esac
 case $envdrift in "$top"/*)
 	real=$(cd "${envdrift%/*}" 2>/dev/null && pwd -P)/${envdrift##*/}
@@ -47,6 +46,13 @@ case $envdrift in "$top"/*)
 	[ $? = 1 ] || envdrift="$real, which git tracks"
 	;;
 esac
+`
+
+// outside takes the real directory: PATH may have one such as "$PWD/../bin".
+const outside = `/*)
+	bin=$(cd "${envdrift%/*}" && pwd -P)
+	case $bin/ in "$top"/*) envdrift=$self ;; *) envdrift=$bin/${envdrift##*/} ;; esac
+	;;
 `
 
 // says returns a text of a commit with the words for something else that git does.
@@ -67,6 +73,7 @@ func withEarlier(texts ...string) []string {
 	const command = "envdrift=$(command -v envdrift)\n"
 	all := texts
 	for _, earlier := range []string{
+		strings.Replace(find, outside, `/*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$top"/*) envdrift=$self ;; esac ;;`+"\n", 1),
 		"self=@SELF@\n" + command + `case $envdrift in
 "$self") ;;
 /*) case $(cd "${envdrift%/*}" && pwd -P)/ in "$(pwd -P)"/*) envdrift=$self ;; esac ;;
