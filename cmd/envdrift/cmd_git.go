@@ -243,6 +243,14 @@ func (c *cli) examineDrivers(ctx context.Context) (list []diagnosis) {
 		case len(row.Hints) > 0:
 			d.err, d.detail = errors.New(d.detail), ""
 		}
+		if s.Condition() == content.Outdated && !s.Shared { // what is shared is the team's
+			d.mend = func() error {
+				return c.withDrivers(ctx, true, func(s content.Setup) error {
+					_, err := s.Install(ctx)
+					return err
+				})
+			}
+		}
 		list = append(list, d)
 	})
 	if _, noGit := c.work.Git(ctx); err != nil && noGit == nil { // which examineGit reports
