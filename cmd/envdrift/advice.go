@@ -200,7 +200,7 @@ func (c *cli) advice(err error) []string {
 	case errors.Is(err, mapping.ErrKeysFile):
 		return []string{"private keys are never encrypted or committed; name the env file instead"}
 	case errors.Is(err, gitops.ErrNotRepository):
-		return []string{"change to the repository, or name it: envdrift -C DIR …"}
+		return []string{"change to the repository and its working tree, or name that: envdrift -C DIR …"}
 	case errors.Is(err, fs.ErrNotExist):
 		if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) {
 			if path.Base(e.Path) == c.work.Config.Sync.EnvKeysFilename {

@@ -61,6 +61,9 @@ func (c *cli) leak(ctx context.Context, format string) error {
 func (c *cli) findingRow(f leak.Finding) report.Row {
 	short := func(commit leak.Commit) string { return string(commit.ID[:min(12, len(commit.ID))]) }
 	row := report.Row{Status: report.PrivateKey, File: f.File, Names: f.Names, Commit: short(f.Commits[0])}
+	if f.File == leak.Message { // no file, whatever the current folder is
+		row.What, row.File = f.File, ""
+	}
 	var parts []string
 	list := func(what string, files []string) {
 		if len(files) > 0 {

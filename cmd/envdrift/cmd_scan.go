@@ -116,6 +116,9 @@ func scanSummary(r *scan.Result) string {
 func (c *cli) addPlaces(r *scan.Result, policy string, most int) {
 	for i, f := range r.Findings {
 		row := report.Row{Status: report.FoundValue, File: f.File, Line: f.Line, Commit: f.Commit, Err: &placeError{f}}
+		if f.Kind == scan.Message { // no file, whatever the current folder is
+			row.What, row.File = f.File, ""
+		}
 		last := i == len(r.Findings)-1
 		if i == most && !last && !c.verbose && !c.json {
 			row.What, row.File, row.Line, row.Commit = "and more", "", 0, ""

@@ -48,6 +48,7 @@ type Kind string
 const (
 	Content   Kind = "content"
 	FileName  Kind = "file name"
+	Message   Kind = "message"   // of a commit
 	Plaintext Kind = "plaintext" // an env file that has its own values in plaintext
 )
 
@@ -292,7 +293,11 @@ func (s *search) report(item item, hits []hit) {
 				own.Values = append(own.Values, *owner)
 			}
 		default:
-			s.result.Findings = append(s.result.Findings, Finding{File: file, Line: h.line, Commit: item.commit, Values: s.owners(h.value), Form: h.form, Kind: Content})
+			kind := Content
+			if item.message {
+				kind = Message
+			}
+			s.result.Findings = append(s.result.Findings, Finding{File: file, Line: h.line, Commit: item.commit, Values: s.owners(h.value), Form: h.form, Kind: kind})
 		}
 	}
 	switch {
