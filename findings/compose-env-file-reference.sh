@@ -46,6 +46,7 @@ func main() {
 	os.Exit(1)
 }
 END
+export GOMODCACHE=$tmp/mod GOFLAGS=-modcacherw GOTOOLCHAIN=local GOWORK=off
 go mod init example.com/program 2>/dev/null
 go get github.com/compose-spec/compose-go/v2@v2.16.2 2>/dev/null
 go mod tidy 2>/dev/null

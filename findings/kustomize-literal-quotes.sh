@@ -18,8 +18,9 @@
 set -euo pipefail
 
 tmp=$(mktemp -d)
-trap 'chmod -R u+w -- "$tmp"; rm -rf -- "$tmp"' EXIT
+trap 'rm -rf -- "$tmp"' EXIT
 cd -- "$tmp"
+export GOMODCACHE=$tmp/mod GOFLAGS=-modcacherw GOTOOLCHAIN=local GOWORK=off
 GOBIN=$tmp go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1 2>log
 
 mkdir shop

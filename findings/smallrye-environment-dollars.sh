@@ -35,7 +35,8 @@ cat >pom.xml <<'END'
   </dependencies>
 </project>
 END
-mvn --quiet --batch-mode -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory=lib >log 2>&1
+mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local="$tmp/m2" \
+	dependency:copy-dependencies -DoutputDirectory=lib >log 2>&1
 
 cat >Shop.java <<'END'
 import io.smallrye.config.SmallRyeConfig;
