@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -69,6 +70,9 @@ func (w *Workspace) PlanKeys(ctx context.Context, targets []mapping.Target, answ
 	changes := make([]drift.Change, len(targets))
 	for i, t := range targets {
 		ch, done := drift.Unsynced(w.Files(), t, answers[i])
+		if ch.Err != nil { // no keys file was to be written
+			ch.File = cmp.Or(t.File, ch.File)
+		}
 		if !done {
 			ch.File, ch.Names = t.File, t.Names[:1]
 			w.planStored(ctx, &ch, t, answers[i].Keys, user)
