@@ -210,6 +210,9 @@ func (c *cli) advice(err error) []string {
 				return []string{fmt.Sprintf("did you mean %q?", c.relPath(similar))}
 			}
 		}
+		if c.name == "scan" { // whose files need not be env files
+			return []string{"git ls-files   lists those that git tracks"}
+		}
 		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("init") + " maps those that there are"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"check its owner and mode: ls -l"}
