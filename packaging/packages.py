@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """packages.py VERSION DIR: makes npm packages, Python wheels and a nix file from the
-archives that are in DIR. The same archives give the same bytes.
+archives that are in DIR, and puts winget's file in order. The same archives give the
+same bytes.
 """
 import base64, gzip, hashlib, io, json, pathlib, re, sys, tarfile, zipfile
 
@@ -81,6 +82,16 @@ def write_wheel(folder, version, tag, programs, licence):
             z.writestr(info, content)
 
 
+def sort_installers(manifest):
+    """winget's manifest with its installers in one order: goreleaser's is that of a Go map.
+
+    >>> sort_installers("Installers:\\n  - A: x\\n    B:\\n      - C\\n  - A: a\\nType: t\\n")
+    'Installers:\\n  - A: a\\n  - A: x\\n    B:\\n      - C\\nType: t\\n'
+    """
+    head, installers, tail = re.fullmatch(r"(.*^Installers:\n)(.*?)(^\w.*)", manifest, re.M | re.S).groups()
+    return head + "".join(sorted(re.split(r"^(?=  - )", installers, flags=re.M))) + tail
+
+
 def main(version, folder):
     npm, pypi = folder / "npm", folder / "pypi"
     npm.mkdir()
@@ -99,6 +110,8 @@ def main(version, folder):
             "preferUnplugged": True,
         }, {"LICENSE": (licence, 0o644)} | {f"bin/{n}": (b, 0o755) for n, b in programs.items()})
         write_wheel(pypi, python_version(version), tag, programs, licence)
+    winget = folder / "managers/envdrift.envdrift.installer.yaml"
+    winget.write_text(sort_installers(winget.read_text()))
     if left := re.findall(r"@\w+@", nix):
         sys.exit(f"packages.py: the nix file lacks {left}")
     (folder / "managers/envdrift.nix").write_text(nix)
