@@ -73,16 +73,12 @@ func (s *secretService) connect(ctx context.Context) error {
 		s.err = ErrUnavailable
 		return s.err
 	}
-	// The library has no other limit for the greeting.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	late := time.AfterFunc(patience, end)
-	conn, err := dbus.Connect(address, dbus.WithContext(life))
-	if timely := late.Stop(); err != nil || !timely {
-		end()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := dialBus(ctx, address)
+	if err != nil {
+		_ = s.late(ctx)
 		s.err = ErrUnavailable
-		if !timely {
-			s.noteSilence()
-		}
 		return s.err
 	}
 	s.conn = conn
@@ -156,15 +152,15 @@ func (s *secretService) call(ctx context.Context, path dbus.ObjectPath, method s
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	call := s.conn.Object(secrets, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
-	if call.Err != nil {
-		// A text of the other side's may hold anything.
-		name := "no answer"
-		if e := (dbus.Error{}); errors.As(call.Err, &e) {
-			name = e.Name
-		} else {
-			_ = s.late(ctx)
-		}
-		call.Err = fmt.Errorf("failed: %s", name)
+	named := dbus.Error{}
+	switch {
+	case call.Err == nil:
+	case errors.As(call.Err, &named):
+		call.Err = fmt.Errorf("failed: %s", named.Name) // its text may hold anything
+	case s.late(ctx) != nil:
+		call.Err = errors.New("failed: no answer")
+	default: // the bus ended the connection
+		call.Err = ErrUnavailable
 	}
 	return call
 }

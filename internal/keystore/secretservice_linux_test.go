@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -86,25 +87,53 @@ func listen(t *testing.T, path string, serve func(net.Conn)) {
 // greet answers as a bus to its first call, and to nothing after.
 func greet(c net.Conn) {
 	r := bufio.NewReader(c)
-	for {
-		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
+	for line := ""; line != "BEGIN\r\n"; {
+		var err error
+		if line, err = r.ReadString('\n'); err != nil {
 			return
-		case line == "BEGIN\r\n":
-			// The return of Hello, with serial 1, whose body is the name ":1.1".
-			fmt.Fprint(c, "l\x02\x01\x01\x09\x00\x00\x00\x01\x00\x00\x00\x0f\x00\x00\x00"+
-				"\x05\x01u\x00\x01\x00\x00\x00\x08\x01g\x00\x01s\x00\x00"+"\x04\x00\x00\x00:1.1\x00")
-			_, _ = io.Copy(io.Discard, r)
-			return
-		case line[:2] == "\x00A" || line[:2] == "AU":
-			if len(line) < 9 || line[len(line)-3] == 'H' { // the list of methods
-				fmt.Fprint(c, "REJECTED EXTERNAL\r\n")
-			} else {
-				fmt.Fprint(c, "OK 0123456789abcdef0123456789abcdef\r\n")
+		}
+	}
+	// The return of Hello, with serial 1, whose body is the name ":1.1".
+	fmt.Fprint(c, "DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n"+
+		"l\x02\x01\x01\x09\x00\x00\x00\x01\x00\x00\x00\x0f\x00\x00\x00"+
+		"\x05\x01u\x00\x01\x00\x00\x00\x08\x01g\x00\x01s\x00\x00"+"\x04\x00\x00\x00:1.1\x00")
+	_, _ = io.Copy(io.Discard, r)
+}
+
+// A bus that ends the connection, or does not take this user, is none.
+func TestBusRefuses(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{"ends": "", "rejects": "REJECTED EXTERNAL\r\n", "is another server": "HTTP/1.1 400 Bad Request\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, key := t.TempDir(), newKeys(t, 1)[0]
+			asked := make(chan bool, 1)
+			listen(t, filepath.Join(dir, "bus"), func(c net.Conn) { asked <- true; fmt.Fprint(c, answer); c.Close() })
+			env := map[string]string{"XDG_STATE_HOME": dir, "XDG_RUNTIME_DIR": dir}
+			s := &secretService{getenv: func(name string) string { return env[name] }}
+			defer s.close()
+			if _, err := s.get(t.Context(), key.PublicKey().String()); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("get = %v; want %v", err, ErrUnavailable)
 			}
-		default:
-			fmt.Fprint(c, "ERROR\r\n")
+			if err := s.put(t.Context(), key.PublicKey().String(), key.Value, 0); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("put = %v; want %v", err, ErrUnavailable)
+			}
+			<-asked
+		})
+	}
+}
+
+func TestSocketOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"unix:path=/run/user/1000/bus":           "/run/user/1000/bus",
+		"unix:guid=0,path=/tmp/a%20b%2c":         "/tmp/a b,",
+		"unix:abstract=/tmp/dbus-x,guid=0123abc": "@/tmp/dbus-x",
+		"unix:dir=/tmp":                          "",
+		"unix:path=/tmp/%":                       "",
+		"unix:":                                  "",
+	} {
+		if got, err := socketOf(address); got != want || (err == nil) != (want != "") {
+			t.Errorf("socketOf(%q) = %q, %v; want %q", address, got, err, want)
 		}
 	}
 }
