@@ -17,6 +17,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -171,19 +172,52 @@ func (d *Document) Check() error {
 // it may contain a secret that is not noticed.
 func (d *Document) UnparsedLines() []int {
 	var unparsed []int
-	lines := lineCounter{text: d.text, line: 1}
-	rest := d.entries
-	for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
-		if len(rest) > 0 && rest[0].start == at {
-			at, rest = rest[0].end, rest[1:]
-			continue
+	for line, text := range d.otherLines() {
+		if text[0] != '#' {
+			unparsed = append(unparsed, line)
 		}
-		if d.text[at] != '#' {
-			unparsed = append(unparsed, lines.at(at))
-		}
-		at = findLineEnd(d.text, at)
 	}
 	return slices.Compact(unparsed)
+}
+
+// CommentedOut returns the assignments of the form NAME=value that are comments on
+// lines of their own. Their values are not encrypted.
+func (d *Document) CommentedOut() []Entry {
+	var out []Entry
+	for line, text := range d.otherLines() {
+		if text[0] != '#' {
+			continue
+		}
+		text = bytes.TrimLeft(text, "# \t")
+		a, ok := readAssignment(text, 0)
+		if !ok || bytes.IndexByte(text[a.stop:a.value], '=') < 0 {
+			continue // NAME: value is more often prose
+		}
+		e := Entry{Name: string(text[a.name:a.stop]), Line: line}
+		e.Value, e.Quote, e.quoted = clean(string(text[a.from:a.to]))
+		out = append(out, e)
+	}
+	return out
+}
+
+// otherLines yields the number and the text of each line that is neither blank nor
+// part of an assignment.
+func (d *Document) otherLines() iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		lines := lineCounter{text: d.text, line: 1}
+		rest := d.entries
+		for at := skipBlanks(d.text, 0); at < len(d.text); at = skipBlanks(d.text, at) {
+			if len(rest) > 0 && rest[0].start == at {
+				at, rest = rest[0].end, rest[1:]
+				continue
+			}
+			end := findLineEnd(d.text, at)
+			if !yield(lines.at(at), d.text[at:end]) {
+				return
+			}
+			at = end
+		}
+	}
 }
 
 // lineCounter returns the line numbers of ascending positions.

@@ -59,5 +59,8 @@ func Encrypt(file string, doc *dotenv.Document, pub ecies.PublicKey, opt dotenv.
 		c.Action, c.Names, c.Note = Encrypted, names, unparsed(doc.UnparsedLines())
 		c.Write, c.Old, c.New = true, doc.Bytes(), locked.EndLine().Bytes()
 	}
+	if err := commentedOut(doc, opt.Previous, opt.PreviousKeys); err != nil {
+		c.AddNote(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 	return c
 }

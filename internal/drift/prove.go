@@ -19,6 +19,7 @@ type Verdict struct {
 	Plain     []string         // names whose values are not encrypted and should be
 	Unparsed  []int            // lines that are neither assignments nor comments, and so are readable
 	Form      error            // readable text next to the values, as of [dotenv.Document.CheckForm]
+	Commented error            // values of the version before that are readable in comments now
 	HeaderErr error            // a header that is not a public key
 	Unknown   []string         // public keys of the header that none of the keys derives, abbreviated
 	Mixed     *MixedError      // if several of the keys are needed to decrypt the file; else nil
@@ -26,7 +27,8 @@ type Verdict struct {
 }
 
 // Check is the proof: it decrypts every value of doc with keys, and discards
-// the plaintext. The version before doc, or nil, is used only for the warnings.
+// the plaintext. The version before doc, or nil, is used for the warnings and for
+// what became a comment.
 func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	v := Verdict{Checked: true}
 	for _, e := range doc.Entries() {
@@ -49,6 +51,7 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 	if v.KeyErr() == nil {
 		v.Mixed = mixedKeys(doc, keys)
 	}
+	v.Commented = commentedOut(doc, before, keys)
 	if v.Err() == nil {
 		v.Warnings = warnings(doc, before)
 	}
@@ -58,7 +61,7 @@ func Check(doc, before *dotenv.Document, keys ecies.Keys) Verdict {
 // Err returns nil if there is at least one value, the keys decrypt every value,
 // one key alone does, nothing is plaintext, and the header names no other key.
 // Otherwise it returns a [*DriftError], a [*MixedError], a [*PlaintextError], an
-// [*UnparsedError], [ErrNoValues], the Form or the HeaderErr.
+// [*UnparsedError], [ErrNoValues], the Form, Commented or the HeaderErr.
 func (v Verdict) Err() error {
 	if err := v.KeyErr(); err != nil {
 		return err
@@ -68,6 +71,9 @@ func (v Verdict) Err() error {
 	}
 	if len(v.Unparsed) > 0 {
 		return &UnparsedError{v.Unparsed}
+	}
+	if v.Commented != nil {
+		return v.Commented
 	}
 	if v.Values == 0 {
 		return ErrNoValues
