@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -106,7 +107,7 @@ func (c *cli) advice(err error) []string {
 	if e := (*drift.WrongKeyError)(nil); errors.As(err, &e) {
 		return []string{
 			c.commandLine("verify "+quote(e.File)) + "   tells which values, and the steps if the file is wrong",
-			"if the vault's key is wrong: " + c.work.OldSecret(context.Background(), e.Target),
+			"if the vault's key is wrong: " + c.oldSecretLine(e.Target),
 		}
 	}
 	if e := (*keyring.NoKeyError)(nil); errors.As(err, &e) {
@@ -119,7 +120,7 @@ func (c *cli) advice(err error) []string {
 		return []string{c.commandLine("encrypt "+quote(c.relPath(e.File))) + "   creates a new key pair"}
 	}
 	if e := (*workspace.TrackedKeysError)(nil); errors.As(err, &e) {
-		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   and delete it if it is not yours; or set env_keys_filename to a name of its own"}
+		return []string{c.git("rm --cached "+c.words([]string{e.File})) + "   and delete it if it is not yours; or set env_keys_filename to a name of its own"}
 	}
 	if e := (*loader.SpellingError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("exec -- PROGRAM") + "   gives a program any value, without a file"}
@@ -128,7 +129,7 @@ func (c *cli) advice(err error) []string {
 		if e.Forceable {
 			return []string{c.commandLine("pull --force") + "   replaces it; the old file is kept as a backup"}
 		}
-		return []string{"git rm --cached " + quote(c.relPath(e.File)) + "   or another activate_to"}
+		return []string{c.git("rm --cached "+c.words([]string{e.File})) + "   or another activate_to"}
 	}
 	if e := (*workspace.OutsideError)(nil); errors.As(err, &e) {
 		return []string{"work there instead: envdrift -C " + quote(e.Dir) + " …"}
@@ -239,7 +240,7 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 		return append(hints, "raise timeout in [hooks], if the vault is only slow")
 	case errors.Is(e, vault.ErrMalformed) && e.Op != "put" && len(hints) == 0:
 		if t, ok := c.work.OfSecret(e.Name); ok {
-			return []string{c.work.OldSecret(context.Background(), t),
+			return []string{c.oldSecretLine(t),
 				"or, if nobody needs what it holds: " + c.storeLine(e.Name) + " --force   replaces it; whoever has the key runs this"}
 		}
 		return []string{"check the name: " + c.commandLine("status") + "   lists the secrets of all mappings"}
@@ -278,10 +279,6 @@ func (c *cli) commandLine(words string) string {
 // gitLine returns git command lines for the paths of a commit, which work where this
 // command was typed.
 func (c *cli) gitLine(paths []string) string {
-	git := "git"
-	if c.directory != "" {
-		git += " -C " + quote(c.directory)
-	}
 	list := make([]string, len(paths))
 	for i, file := range paths {
 		name := c.relPath(file)
@@ -290,7 +287,21 @@ func (c *cli) gitLine(paths []string) string {
 		}
 		list[i] = quote(notFlag(name))
 	}
-	return git + " add " + strings.Join(list, " ") + " && " + git + " commit"
+	return c.git("add "+strings.Join(list, " ")) + " && " + c.git("commit")
+}
+
+// git returns a git command line that works where this command was typed.
+func (c *cli) git(words string) string {
+	if c.directory != "" {
+		words = "-C " + quote(c.directory) + " " + words
+	}
+	return "git " + words
+}
+
+// fromShell returns a path of the tree as a word that any program takes where this
+// command was typed.
+func (c *cli) fromShell(file string) string {
+	return quote(notFlag(filepath.Join(c.directory, c.relPath(file))))
 }
 
 // words returns paths of the tree as words of an envdrift command line.

@@ -253,7 +253,7 @@ func (c *cli) examineKeys(ctx context.Context) []diagnosis {
 		case err != nil:
 			d.err = err
 		case tracked[file]:
-			d.err, d.hints = errTracked, []string{"git rm --cached " + quote(c.relPath(file)) + "; then make new keys: what was committed is known"}
+			d.err, d.hints = errTracked, []string{c.git("rm --cached "+c.words([]string{file})) + "; then make new keys: what was committed is known"}
 		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
 			d.err, d.hints = errOpen, []string{"chmod 600 " + quote(c.relPath(file))}
 			d.mend = func() error { return os.Chmod(filepath.Join(c.work.Top, filepath.FromSlash(file)), 0o600) }

@@ -152,9 +152,9 @@ func (c *cli) resultRow(r *verify.File) report.Row {
 	switch {
 	case r.At == "" || row.Status != report.Drift:
 	case r.Change.Status == gitops.Added && r.Head == nil:
-		row.Hints = c.newFileSteps(quote(c.relPath(r.File)))
+		row.Hints = c.newFileSteps(c.words([]string{r.File}))
 	default: // what is committed cannot be restored from HEAD
-		row.Hints[0] = strings.Replace(row.Hints[0], "git restore ", "git restore --source="+quote(r.At+"^")+" ", 1)
+		row.Hints[0] = strings.Replace(row.Hints[0], " restore ", " restore --source="+quote(r.At+"^")+" ", 1)
 	}
 	return row
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/verify"
+	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/vault"
 	"github.com/envdrift/envdrift/vault/age"
 )
@@ -38,13 +39,13 @@ func statusFor(err error) report.Status {
 // be typed in the current directory. staged says that the index is concerned
 // too.
 func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool) []string {
-	name := quote(c.relPath(file))
+	name := c.words([]string{file})
 	switch statusFor(err) {
 	case report.Drift:
-		restore, encrypt := "git restore "+name, "encrypt "+name
+		restore, encrypt := c.git("restore "+name), "encrypt "+name
 		if staged {
-			restore = "git restore --source=HEAD --staged --worktree " + name
-			encrypt += " && git add " + name
+			restore = c.git("restore --source=HEAD --staged --worktree " + name)
+			encrypt += " && " + c.git("add "+name)
 		}
 		steps := []string{
 			"1. " + restore + "   (copy your edit first, if there is one)",
@@ -52,27 +53,27 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 			"3. " + c.commandLine(encrypt) + "   (after making the edit again)",
 		}
 		if t.Mapping.SecretName != "" {
-			steps = append(steps, "or, if the vault's key is wrong: "+c.work.OldSecret(context.Background(), t))
+			steps = append(steps, "or, if the vault's key is wrong: "+c.oldSecretLine(t))
 		}
 		return steps
 	case report.Plaintext:
 		if errors.As(err, new(*verify.UnmappedPlaintextError)) {
 			return []string{
-				c.commandLine("add "+name) + " && git add " + name + "   maps and encrypts it",
-				"or keep it out of git: git rm --cached " + name + " && echo " + quote("/"+file) + " >> .gitignore",
+				c.commandLine("add "+name) + " && " + c.git("add "+name) + "   maps and encrypts it",
+				"or keep it out of git: " + c.git("rm --cached "+name) + " && echo " + quote(workspace.IgnoreLine(file)) + " >> " + c.fromShell(".gitignore"),
 				`or, if it holds no secret: on_plaintext = "warn" in [hooks], committed before it`,
 			}
 		}
 		line := c.commandLine("encrypt " + name)
 		if staged {
-			line += " && git add " + name
+			line += " && " + c.git("add "+name)
 		}
 		if errors.As(err, new(*dotenv.FormError)) || errors.As(err, new(*drift.UnparsedError)) {
 			line += "   after editing the file"
 		}
 		return []string{line}
 	case report.Conflict:
-		return []string{c.commandLine("resolve "+name+" --ours") + " (or --theirs)   or edit the file, then git add " + name}
+		return []string{c.commandLine("resolve "+name+" --ours") + " (or --theirs)   or edit the file, then " + c.git("add "+name)}
 	case report.PrivateKey:
 		if errors.As(err, new(*verify.MessageError)) {
 			return []string{"git commit --amend, or for a tag: git tag -a -f   and a message without it"}
@@ -80,10 +81,10 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		if e := (*verify.LooseError)(nil); errors.As(err, &e) {
 			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
 		}
-		return []string{"git rm --cached " + name + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
+		return []string{c.git("rm --cached "+name) + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 	}
 	if staged && errors.Is(err, dotenv.ErrUTF16) {
-		return []string{c.commandLine("encrypt --convert "+name) + " && git add " + name}
+		return []string{c.commandLine("encrypt --convert "+name) + " && " + c.git("add "+name)}
 	}
 	if e := (*vault.Error)(nil); staged && errors.As(err, &e) && errors.Is(e, age.ErrRecipients) {
 		file, recipients := c.work.VaultFiles(context.Background(), t)
@@ -92,9 +93,9 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	}
 	if e := (*verify.UnstagedVaultError)(nil); errors.As(err, &e) {
 		if e.Ignored {
-			return []string{"git add -f " + quote(c.relPath(e.File)) + "   and except it from .gitignore: " + quote("!/"+path.Dir(e.File)+"/")}
+			return []string{c.git("add -f "+c.words([]string{e.File})) + "   and except it from .gitignore: " + quote("!/"+path.Dir(e.File)+"/")}
 		}
-		return []string{"git add " + quote(c.relPath(e.File))}
+		return []string{c.git("add " + c.words([]string{e.File}))}
 	}
 	return nil
 }
@@ -118,4 +119,14 @@ func (c *cli) keyLine(t mapping.Target, file string) string {
 		}
 	}
 	return c.commandLine(strings.Join(words, " ") + " --force")
+}
+
+// oldSecretLine returns how to bring back what a secret held before. t is a target that
+// the secret belongs to.
+func (c *cli) oldSecretLine(t mapping.Target) string {
+	if file := c.work.VaultFile(context.Background(), t); file != "" {
+		name := c.words([]string{file})
+		return c.git("log --oneline -- "+name) + "   finds the secret before; " + c.git("restore --source=COMMIT -- "+name) + " brings it back"
+	}
+	return "the vault's versions of " + t.Mapping.SecretName + " show what it held before: make that one the newest again"
 }

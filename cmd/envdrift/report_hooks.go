@@ -199,7 +199,7 @@ func (c *cli) stagedRow(ctx context.Context, check *precommit.Check, f *precommi
 // left to do.
 func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
-	name := quote(c.relPath(file))
+	name := c.words([]string{file})
 	switch {
 	case r == nil: // on_drift = "block"
 		return c.stepsByHand(ctx, check, f)
@@ -246,7 +246,7 @@ func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precomm
 // stepsByHand returns how to repair a staged file that drifted, from its last
 // version that was right.
 func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
-	file, name := f.Change.Path, quote(c.relPath(f.Change.Path))
+	file, name := f.Change.Path, c.words([]string{f.Change.Path})
 	if f.Head == nil {
 		return c.newFileSteps(name)
 	}
@@ -265,7 +265,7 @@ func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precom
 func (c *cli) newFileSteps(name string) []string {
 	return []string{
 		"put the key that it was encrypted with into .env.keys, then " + c.commandLine("repair "+name),
-		"or take it out of the commit: git rm --cached " + name,
+		"or take it out of the commit: " + c.git("rm --cached "+name),
 	}
 }
 

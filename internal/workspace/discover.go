@@ -146,15 +146,6 @@ func (w *Workspace) Similar(file string) string {
 	return config.Nearest(file, files)
 }
 
-// OldSecret returns the line that shows how to bring back what a secret held
-// before. target is one that the secret belongs to.
-func (w *Workspace) OldSecret(ctx context.Context, t mapping.Target) string {
-	if file := w.VaultFile(ctx, t); file != "" {
-		return "git log --oneline -- " + w.RelPath(file) + "   finds the secret before; git restore --source=COMMIT -- " + w.RelPath(file) + " brings it back"
-	}
-	return "the vault's versions of " + t.Mapping.SecretName + " show what it held before: make that one the newest again"
-}
-
 // OfSecret returns a target with the secret, without its file: of several files
 // with one key, any will do. A nil workspace has none.
 func (w *Workspace) OfSecret(secret string) (t mapping.Target, ok bool) {

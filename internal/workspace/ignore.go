@@ -93,8 +93,11 @@ func (w *Workspace) ignoreLine(file string) string {
 	if path.Base(file) == w.Config.Sync.EnvKeysFilename {
 		return literal(path.Base(file)) // wherever a service lies
 	}
-	return "/" + literal(file)
+	return IgnoreLine(file)
 }
+
+// IgnoreLine returns the line of the top .gitignore for one file.
+func IgnoreLine(file string) string { return "/" + literal(file) }
 
 // literal escapes what .gitignore would read as a pattern.
 func literal(file string) string {
