@@ -31,12 +31,17 @@ func (f *environFlags) add(cmd *kingpin.CmdClause) {
 // check reports flags that contradict each other, and splits the lists.
 func (f *environFlags) check() error {
 	f.Keys = policies[f.keys]
-	f.Selection.Only, f.Selection.Except = dotenv.SplitPatterns(f.Selection.Only), dotenv.SplitPatterns(f.Selection.Except)
+	only, except := dotenv.SplitPatterns(f.Selection.Only), dotenv.SplitPatterns(f.Selection.Except)
 	switch {
+	case len(f.Selection.Only) > 0 && len(only) == 0: // as of --only "$UNSET", which must not mean all
+		return errors.New("--only is empty: name variables, or leave it out")
+	case len(f.Selection.Except) > 0 && len(except) == 0:
+		return errors.New("--except is empty: name variables, or leave it out")
 	case len(f.Files) > 0 && f.Env != "":
 		return errors.New("--file and --env exclude each other")
 	case f.Pristine && f.KeepEnv:
 		return errors.New("--pristine and --keep-env exclude each other")
 	}
+	f.Selection.Only, f.Selection.Except = only, except
 	return f.Selection.Check()
 }
