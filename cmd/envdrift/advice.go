@@ -189,6 +189,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) && errors.Is(e, dotenv.ErrUTF16) {
 		return []string{c.commandLine("encrypt --convert "+quote(c.relPath(e.Path))) + "   rewrites it in UTF-8 and encrypts it"}
 	}
+	if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) && errors.As(e, new(*dotenv.ConflictError)) {
+		return c.repairSteps(mapping.Target{}, e.Path, e, false)
+	}
 	switch {
 	case errors.Is(err, keystore.ErrLocked), errors.Is(err, keystore.ErrUnavailable), errors.Is(err, keystore.ErrFull):
 		return []string{c.otherStore()}

@@ -24,7 +24,7 @@ type Mapping struct {
 	File        string `json:"file"`
 	Secret      string `json:"secret"`
 	Environment string `json:"environment"`
-	State       string `json:"state"`   // absent, plaintext, encrypted, partly encrypted, empty
+	State       string `json:"state"`   // absent, plaintext, encrypted, partly encrypted, empty, merge conflict, unreadable
 	Changed     string `json:"changed"` // since HEAD: "", changed since HEAD, untracked
 	Key         string `json:"key"`     // local, in the store, differs from the vault's, not local, ephemeral
 	Vault       string `json:"vault"`   // has the key, DRIFT, not asked, or why not
@@ -59,12 +59,9 @@ func Of(ctx context.Context, w *workspace.Workspace, offline bool) ([]Mapping, e
 func ofTarget(ctx context.Context, w *workspace.Workspace, t mapping.Target, key keyring.Answer, offline bool) Mapping {
 	m := Mapping{
 		File: cmp.Or(t.File, t.Folder()), Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(),
-		State: "absent", Vault: "not asked", Err: t.Err,
+		State: stateOf(t), Vault: "not asked", Err: t.Err,
 	}
 	if t.Doc != nil {
-		m.State = map[dotenv.State]string{
-			dotenv.Empty: "empty", dotenv.Plain: "plaintext", dotenv.Encrypted: "encrypted", dotenv.Mixed: "partly encrypted",
-		}[t.Doc.State()]
 		m.Err = drift.CheckWithoutKey(t.Doc, dotenv.Selection{})
 	}
 	switch {
@@ -94,6 +91,20 @@ func ofTarget(ctx context.Context, w *workspace.Workspace, t mapping.Target, key
 	}
 	m.Err = cmp.Or(m.Err, err)
 	return m
+}
+
+func stateOf(t mapping.Target) string {
+	switch {
+	case t.Doc != nil:
+		return map[dotenv.State]string{
+			dotenv.Empty: "empty", dotenv.Plain: "plaintext", dotenv.Encrypted: "encrypted", dotenv.Mixed: "partly encrypted",
+		}[t.Doc.State()]
+	case errors.As(t.Err, new(*dotenv.ConflictError)):
+		return "merge conflict"
+	case t.File == "" || errors.Is(t.Err, fs.ErrNotExist):
+		return "absent"
+	}
+	return "unreadable"
 }
 
 const notLocal = "not local"
