@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 )
 
@@ -75,6 +76,25 @@ func (r *Repo) TrackedBelow(ctx context.Context, paths []string) ([]string, erro
 	}
 	out, err := r.run(ctx, nil, withPaths(paths, "ls-files", "-z")...)
 	return parseList(out), err
+}
+
+// LeftOut returns the directory that a sparse checkout left out, so that file, which
+// may be a directory, is not in the working tree. It returns "" if that is not why.
+func (r *Repo) LeftOut(ctx context.Context, file string) (dir string, err error) {
+	tracked, err := r.TrackedBelow(ctx, []string{file})
+	if err != nil || len(tracked) == 0 {
+		return "", err
+	}
+	flags, err := r.flags(ctx, tracked)
+	for _, flag := range flags {
+		if flag != tagSkipWorktree && flag != tagAssumeSkipped {
+			return "", err
+		}
+	}
+	if tracked[0] == file {
+		file = path.Dir(file)
+	}
+	return file, err
 }
 
 // Ignored returns which of paths git would not add: they match an ignore rule

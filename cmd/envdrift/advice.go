@@ -210,6 +210,9 @@ func (c *cli) advice(err error) []string {
 			if path.Base(e.Path) == c.work.Config.Sync.EnvKeysFilename {
 				return []string{c.commandLine("sync") + "   fetches the keys from the vault; vault-push --stdin reads a key from elsewhere"}
 			}
+			if line := c.sparseLine(e.Path); line != "" {
+				return []string{line}
+			}
 			if similar := c.work.Similar(e.Path); similar != "" {
 				return []string{fmt.Sprintf("did you mean %q?", c.relPath(similar))}
 			}
@@ -238,6 +241,11 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 	}
 	switch {
 	case errors.Is(e, vault.ErrNotFound):
+		if t, ok := c.work.OfSecret(e.Name); ok {
+			if line := c.sparseLine(c.work.VaultFile(context.Background(), t)); line != "" {
+				return []string{line}
+			}
+		}
 		return append(hints, c.storeLine(e.Name)+"   stores it; whoever has the key runs this")
 	case errors.As(e, new(*hooks.LateError)):
 		return append(hints, "raise timeout in [hooks], if the vault is only slow")
@@ -249,6 +257,21 @@ func (c *cli) vaultAdvice(e *vault.Error) []string {
 		return []string{"check the name: " + c.commandLine("status") + "   lists the secrets of all mappings"}
 	}
 	return hints
+}
+
+// sparseLine returns the command that adds what a sparse checkout left out, or "" if
+// that is not why a file is missing.
+func (c *cli) sparseLine(file string) string {
+	ctx := context.Background()
+	repo, err := c.work.Git(ctx)
+	if err != nil || repo == nil || file == "" {
+		return ""
+	}
+	dir, err := repo.LeftOut(ctx, file)
+	if err != nil || dir == "" || dir == "." {
+		return ""
+	}
+	return c.git("sparse-checkout add "+c.words([]string{dir})) + "   this sparse checkout leaves it out"
 }
 
 // storeLine returns the command that stores a secret. Its mapping determines
