@@ -125,6 +125,9 @@ func (c *cli) advice(err error) []string {
 	if e := (*loader.SpellingError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("exec -- PROGRAM") + "   gives a program any value, without a file"}
 	}
+	if e := (*fs.PathError)(nil); errors.As(err, &e) && errors.Is(e, workspace.ErrLost) {
+		return []string{cmp.Or(c.sparseLine(e.Path), c.git("restore "+c.words([]string{e.Path})))}
+	}
 	if e := (*workspace.ActivateError)(nil); errors.As(err, &e) {
 		if e.Forceable {
 			return []string{c.commandLine("pull --force") + "   replaces it; the old file is kept as a backup"}

@@ -237,6 +237,9 @@ func (w *Workspace) ChangeReaders(ctx context.Context, store *age.Store, change 
 		return c, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := w.checkLost(ctx, w.InRepository(store.RecipientsFile())); err != nil {
+		return c, err
+	}
 	defer w.options.UI.Progress("re-encrypting " + store.String())()
 	if err := w.record(1, func(int) audit.Use {
 		return audit.Use{Source: audit.Vault, Vault: store.String(), Outcome: audit.OK}
@@ -244,6 +247,27 @@ func (w *Workspace) ChangeReaders(ctx context.Context, store *age.Store, change 
 		return c, err
 	}
 	return change(ctx, store)
+}
+
+// ErrLost reports a file that must not be made anew: git has it.
+var ErrLost = errors.New("not in the working tree, although git has it")
+
+// checkLost returns a [*fs.PathError] of [ErrLost] for a file that was deleted, or left
+// out by a sparse checkout. With new recipients, every secret would be re-encrypted
+// for them alone.
+func (w *Workspace) checkLost(ctx context.Context, file string) error {
+	repo, err := w.Git(ctx)
+	if repo == nil || err != nil || !repo.HasGit() {
+		return err
+	}
+	if _, err := fs.Lstat(w.Files(), file); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	tracked, err := repo.Tracked(ctx, []string{file})
+	if err == nil && tracked[file] {
+		err = &fs.PathError{Op: "read", Path: file, Err: ErrLost}
+	}
+	return err
 }
 
 // AgeConflict is an [age.ConflictFunc]: what git's index holds of a file in
