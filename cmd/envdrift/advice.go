@@ -93,7 +93,14 @@ func (c *cli) advice(err error) []string {
 		return []string{"fuser " + quote(p.Path) + "   names that process; if it hangs, end it"}
 	}
 	if e := (*audit.Error)(nil); errors.As(err, &e) {
-		return []string{"make it writable, or turn the log off: enabled = false in [audit] of " + c.userFile()}
+		off := "turn the log off: enabled = false in [audit] of " + c.userFile()
+		if f := (*userstate.FileError)(nil); errors.As(e, &f) {
+			return []string{f.Remedy, "or " + off}
+		}
+		return []string{"make it writable, or " + off}
+	}
+	if e := (*userstate.FileError)(nil); errors.As(err, &e) {
+		return []string{e.Remedy}
 	}
 	if e := (*olderError)(nil); errors.As(err, &e) {
 		return []string{e.way.Command}
@@ -158,9 +165,6 @@ func (c *cli) advice(err error) []string {
 			return []string{"if that is right, in the settings of the CI job: " + e.Setting}
 		}
 		return []string{c.commandLine("trust") + "   trusts it, if that is right"}
-	}
-	if e := (*userstate.FileError)(nil); errors.As(err, &e) {
-		return []string{e.Remedy}
 	}
 	if e := (*helper.OtherError)(nil); errors.As(err, &e) {
 		return []string{fmt.Sprintf("envdrift vault add %s %s --force   replaces it", e.Name, quote(e.New))}

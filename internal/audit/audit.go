@@ -64,6 +64,9 @@ func (e *Error) Error() string {
 	if p := (*fs.PathError)(nil); errors.As(e.Err, &p) && p.Path == e.File {
 		reason = p.Err
 	}
+	if f := (*userstate.FileError)(nil); errors.As(e.Err, &f) && f.File == e.File {
+		reason = errors.New("it " + f.Why)
+	}
 	return fmt.Sprintf("the audit log %s cannot be written, so no key is used: %v", e.File, reason)
 }
 
@@ -100,18 +103,16 @@ func Append(file string, uses []Use) error {
 	return nil
 }
 
-// errNoFile reports a log that is a link, a pipe or the like.
-var errNoFile = errors.New("it is not a regular file")
-
 // add adds lines to a log, of which this process has the lock.
 func add(file string, lines []byte) (err error) {
+	if err := userstate.Regular(file); err != nil {
+		return err
+	}
 	info, err := os.Lstat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case !info.Mode().IsRegular():
-		return &fs.PathError{Op: "open", Path: file, Err: errNoFile}
 	case info.Size() > 0 && info.Size()+int64(len(lines)) > Max:
 		if err := os.Rename(file, older(file)); err != nil {
 			return err
@@ -158,19 +159,12 @@ func (e *DamagedError) Error() string {
 // Read returns the uses in a log and the one before it, oldest first, and what is
 // damaged there. A log that does not exist is empty.
 func Read(file string) (uses []Use, damaged []*DamagedError, err error) {
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) { // and maybe no folder for a lock
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) { // and maybe no folder for a lock
 		return nil, nil, nil
-	}
-	if err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
-		err = &fs.PathError{Op: "read", Path: file, Err: errNoFile}
-	}
-	if err != nil {
-		return nil, nil, err
 	}
 	err = userstate.Locked(context.Background(), file, func() error {
 		for _, name := range []string{older(file), file} {
-			data, err := os.ReadFile(name)
+			data, err := userstate.ReadFile(name)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -95,7 +95,7 @@ func (s *secretService) silent() (string, error) { return userstate.File(s.geten
 // too.
 func (s *secretService) noteSilence() {
 	file, err := s.silent()
-	if err == nil && atomicfile.MkdirAll(filepath.Dir(file), 0o700) == nil {
+	if err == nil && userstate.Regular(file) == nil && atomicfile.MkdirAll(filepath.Dir(file), 0o700) == nil {
 		_ = os.WriteFile(file, []byte(busAddress(s.getenv)), 0o600)
 	}
 }
@@ -110,7 +110,7 @@ func (s *secretService) wasSilent(address string) bool {
 	if err != nil || time.Since(info.ModTime()).Abs() > silence {
 		return false
 	}
-	was, err := os.ReadFile(file)
+	was, err := userstate.ReadFile(file)
 	return err == nil && string(was) == address
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/envdrift/envdrift/internal/userstate"
@@ -61,7 +60,7 @@ func (p Programs) change(ctx context.Context, alter func(map[string]Program)) er
 // the file whoever may write it: more names only hide more from other programs.
 func (p Programs) Variables() (names []string) {
 	all := map[string]Program{}
-	if data, err := os.ReadFile(p.file); err != nil || json.Unmarshal(data, &all) != nil {
+	if data, err := userstate.ReadFile(p.file); err != nil || json.Unmarshal(data, &all) != nil {
 		return nil // where a helper is needed, All says what is wrong
 	}
 	for _, program := range all {

@@ -49,8 +49,35 @@ func Damaged(file, why string) error {
 // quote quotes a word for a shell.
 func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
+// Regular returns an error if something other than a regular file is in its place: to open a
+// pipe waits, and a link leads out of the folder that is the user's alone.
+func Regular(file string) error {
+	info, err := os.Lstat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &FileError{file, "is " + atomicfile.ErrNotRegular.Error(), "look what it is; if you can do without it: mv " + quote(file) + " " + quote(file+".old")}
+	}
+	return nil
+}
+
+// ReadFile returns what a file holds, which must be a regular one.
+func ReadFile(file string) ([]byte, error) {
+	if err := Regular(file); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
 // Read decodes a file, which need not exist.
 func Read(file string, into any) error {
+	if err := Regular(file); err != nil {
+		return err
+	}
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -85,6 +112,9 @@ func Locked(ctx context.Context, file string, do func() error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, patience, ErrBusy)
 	defer cancel()
 	lock := flock.New(file + ".lock")
+	if err := Regular(lock.Path()); err != nil {
+		return err
+	}
 	if _, err := lock.TryLockContext(limited, 20*time.Millisecond); err != nil {
 		if limited.Err() != nil {
 			err = context.Cause(limited)
