@@ -43,6 +43,8 @@ type cli struct {
 	work   *workspace.Workspace
 	report report.Report // the rows so far
 	busy   sync.Mutex    // held by what an interrupt must not cut
+
+	details *[]string // what -v prints once it is known to show no value; nil: at once
 }
 
 // A command does the work and returns why it could not. Failures of single

@@ -57,6 +57,8 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	if f.hasRev && strings.TrimSpace(f.rev) == "" {
 		return &usageError{err: errors.New("--rev is empty: name a commit, or a range A..B"), command: "scan"}
 	}
+	var details []string
+	c.details = &details
 	if err := c.open(); err != nil {
 		return err
 	}
@@ -74,6 +76,11 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	}
 	if result == nil {
 		return err
+	}
+	for _, line := range details {
+		if !result.Shows(line) {
+			c.printer().Detail("%s", line)
+		}
 	}
 	c.report.OnStdout, c.report.Data = true, result
 	c.addPlaces(result, config.Block, 20)

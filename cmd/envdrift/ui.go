@@ -85,7 +85,13 @@ type screen struct {
 }
 
 func (s screen) Notice(format string, args ...any) { s.Say(format, args...) }
-func (s screen) Debug(format string, args ...any)  { s.Detail(format, args...) }
+func (s screen) Debug(format string, args ...any) {
+	if s.c.details != nil {
+		*s.c.details = append(*s.c.details, fmt.Sprintf(format, args...))
+		return
+	}
+	s.Detail(format, args...)
+}
 func (s screen) Confirm(ctx context.Context, question ...string) bool {
 	return s.c.ask(ctx, question...)
 }

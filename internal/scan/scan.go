@@ -75,6 +75,16 @@ type Result struct {
 	Unchecked []Unchecked `json:"unchecked"`
 	Pulled    []string    `json:"pulled"`  // env files that are in plaintext in the working tree now
 	Skipped   int         `json:"skipped"` // submodules, which are repositories of their own
+
+	match *matcher
+}
+
+// Shows reports whether a text, such as one with a path, has a value.
+func (r *Result) Shows(text string) (shows bool) {
+	if r.match != nil {
+		r.match.find([]byte(text), func(int, Form, int, int) { shows = true })
+	}
+	return shows
 }
 
 // Unknown returns the number of names that could not be decrypted.
@@ -178,6 +188,7 @@ func (s *search) run(ctx context.Context) (*Result, error) {
 		return r, ErrNoValues
 	}
 	s.match = newMatcher(s.values)
+	r.match = s.match
 	hits, err := s.searchAll(ctx)
 	for i, item := range s.items {
 		if !item.unread {
