@@ -19,7 +19,7 @@ type Finder struct {
 	heads map[uint64][]int           // the texts by these bytes
 }
 
-const setBits = 18
+const setBits = 20
 
 // New returns a Finder of texts. Those that are shorter than Shortest are not found.
 func New(texts []string) *Finder {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"sort"
 	"strconv"
@@ -25,7 +27,7 @@ const (
 	Base64  Form = "base64"
 	Hex     Form = "hex"
 	UTF16   Form = "UTF-16"
-	Quoted  Form = "quoted"      // in a shell, SQL, YAML or CSV: with its quotes doubled
+	Quoted  Form = "quoted"      // in a shell, SQL, YAML or CSV: with its quotes doubled; in Compose or systemd: $ or %
 	Escaped Form = "escaped"     // with backslashes, as in JSON and in source code
 	URL     Form = "URL-encoded" // with %XX, and perhaps + for a blank
 	XML     Form = "with XML entities"
@@ -42,6 +44,13 @@ const (
 // they need no decoding. Whatever precedes it, base64 has one of three alignments; the
 // digits at both ends that also depend on a neighbour are left out.
 func encodings(text string) map[string]Form {
+	forms := inBase64(text)
+	digits := hex.EncodeToString([]byte(text))
+	forms[digits], forms[strings.ToUpper(digits)] = Hex, Hex
+	return forms
+}
+
+func inBase64(text string) map[string]Form {
 	forms := map[string]Form{}
 	for before, skip := range []int{0, 2, 3} {
 		padded := append(make([]byte, before), text...)
@@ -49,20 +58,39 @@ func encodings(text string) map[string]Form {
 			forms[alphabet.EncodeToString(padded)[skip:len(padded)*8/6]] = Base64
 		}
 	}
-	digits := hex.EncodeToString([]byte(text))
-	forms[digits], forms[strings.ToUpper(digits)] = Hex, Hex
 	return forms
+}
+
+// encodable returns what else a text is in what is put into base64: in a command of
+// PowerShell, in a file of Windows, in JSON such as that of a service account.
+func encodable(text string) []string {
+	list := []string{inUTF16(text, binary.LittleEndian)}
+	if strings.Contains(text, "\n") {
+		list = append(list, strings.ReplaceAll(text, "\n", "\r\n"))
+	}
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a string is always encoded
+	if quoted := strings.TrimSuffix(out.String()[1:], "\"\n"); quoted != text {
+		list = append(list, quoted)
+	}
+	return list
+}
+
+func inUTF16(text string, order binary.AppendByteOrder) string {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
 }
 
 // spellings returns the texts that are text for some reader, without decoding.
 func spellings(text string) map[string]Form {
 	forms := map[string]Form{}
-	var little, big []byte
-	for _, unit := range utf16.Encode([]rune(text)) {
-		little, big = append(little, byte(unit), byte(unit>>8)), append(big, byte(unit>>8), byte(unit))
-	}
-	forms[string(little)], forms[string(big)] = UTF16, UTF16
-	for quote, escapes := range map[string][]string{"'": {"''", `'\''`, `'"'"'`}, `"`: {`""`}} {
+	forms[inUTF16(text, binary.LittleEndian)], forms[inUTF16(text, binary.BigEndian)] = UTF16, UTF16
+	for quote, escapes := range map[string][]string{"'": {"''", `'\''`, `'"'"'`}, `"`: {`""`}, "$": {"$$"}, "%": {"%%"}} {
 		for _, escape := range escapes {
 			if strings.Contains(text, quote) {
 				forms[strings.ReplaceAll(text, quote, escape)] = Quoted
@@ -133,9 +161,28 @@ type view struct {
 }
 
 // joined is the data without line ends and what indents the next line: base64 is
-// wrapped at any column, and a text of several lines is indented in YAML.
-var joined = view{AsIs, "\n", func(out, data []byte) ([]byte, int) {
-	return bytes.TrimSuffix(out, []byte("\r")), len(data) - len(bytes.TrimLeft(data[1:], " \t"))
+// wrapped at any column, in JSON too, and a text of several lines is indented in YAML.
+var joined = view{AsIs, "\n\\", func(out, data []byte) ([]byte, int) {
+	switch {
+	case data[0] == '\n':
+		return bytes.TrimSuffix(out, []byte("\r")), indented(data)
+	case bytes.HasPrefix(data, []byte(`\n`)), bytes.HasPrefix(data, []byte(`\r`)):
+		return out, 2
+	}
+	return out, 0
+}}
+
+// folded is the data with blanks for line ends: YAML breaks a long text between its words.
+var folded = view{AsIs, "\n", func(out, data []byte) ([]byte, int) {
+	return append(bytes.TrimSuffix(out, []byte("\r")), ' '), indented(data)
+}}
+
+// indented returns the length of a line end and what indents the next line.
+func indented(data []byte) int { return len(data) - len(bytes.TrimLeft(data[1:], " \t")) }
+
+// narrow is the data without zeros: ASCII of that in UTF-16 and UTF-32, in either order.
+var narrow = view{UTF16, "\x00", func(out, data []byte) ([]byte, int) {
+	return out, len(data) - len(bytes.TrimLeft(data, "\x00"))
 }}
 
 var views = [...]view{{Escaped, `\`, unescape}, {URL, "%", unpercent}, {URL, "%+", unpercent}, {XML, "&", unentity}}
@@ -303,6 +350,7 @@ type matcher struct {
 	ofPlain       []meaning // of the texts of plain
 	ofJoined      []meaning
 	ofLines       map[int]bool // values that have several
+	folds         bool         // some may be folded
 	reach         int          // an occurrence has at most so many bytes
 	portion       int          // of a content, in memory
 }
@@ -341,13 +389,17 @@ func newMatcher(values []value) *matcher {
 				add(map[string]Form{string(joined.of([]byte(cut(text))).text): AsIs}, &wrapped, &m.ofJoined)
 			}
 			encoded := encodings(cut(text))
+			for _, other := range encodable(cut(text)) {
+				maps.Copy(encoded, inBase64(other))
+			}
 			add(encoded, &plain, &m.ofPlain)
 			add(encoded, &wrapped, &m.ofJoined)
+			m.folds = m.folds || len(text) >= longLine && strings.Contains(text, " ")
 			add(spellings(cut(text)), &plain, &m.ofPlain)
 		}
 	}
 	m.plain, m.joined = finder.New(plain), finder.New(wrapped)
-	const widest = 6 // \u0041
+	const widest = 12 // \u0041 in UTF-16
 	m.reach = widest * max(m.plain.Longest(), m.joined.Longest())
 	return m
 }
@@ -356,9 +408,21 @@ func cut(text string) string { return text[:min(len(text), longest)] }
 
 // find calls found for the occurrences of values in data, some of them more than once.
 func (m *matcher) find(data []byte, found func(value int, form Form, from, to int)) {
+	m.read(data, found)
+	if d := narrow.of(data); len(d.marks) > 0 {
+		m.read(d.text, d.found(UTF16, found))
+	}
+}
+
+// read finds values in data that is text.
+func (m *matcher) read(data []byte, found func(value int, form Form, from, to int)) {
 	in(m.plain, m.ofPlain, data, found)
 	if d := joined.of(data); len(d.marks) > 0 {
 		in(m.joined, m.ofJoined, d.text, d.found(AsIs, found))
+	}
+	if m.folds {
+		d := folded.of(data)
+		in(m.plain, m.ofPlain, d.text, d.found(AsIs, found))
 	}
 	for _, v := range views {
 		m.decode(v, data, 2, found)

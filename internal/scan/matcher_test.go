@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,22 @@ var writings = []struct {
 	}},
 	{"wrapped base64", func(r *rand.Rand, s string) string {
 		return wrap(base64.StdEncoding.EncodeToString([]byte(s)), 4+r.IntN(76), []string{"\n", "\r\n", "\n  ", "\n\t"}[r.IntN(4)])
+	}},
+	{"wrapped base64 in JSON", func(r *rand.Rand, s string) string {
+		return marshal(wrap(base64.StdEncoding.EncodeToString([]byte(s)), 4+r.IntN(76), "\n"))
+	}},
+	{"base64 of JSON", func(r *rand.Rand, s string) string {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(map[string]string{"key": s})
+		return base64.StdEncoding.EncodeToString(b.Bytes())
+	}},
+	{"a command for PowerShell", func(_ *rand.Rand, s string) string {
+		return base64.StdEncoding.EncodeToString([]byte(inUTF16("$a = '"+s, binary.LittleEndian)))
+	}},
+	{"base64 of lines of Windows", func(_ *rand.Rand, s string) string {
+		return base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(s, "\n", "\r\n")))
 	}},
 	{"hex", func(_ *rand.Rand, s string) string { return hex.EncodeToString([]byte(s)) }},
 	{"HEX", func(_ *rand.Rand, s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) }},
@@ -102,13 +119,13 @@ var writings = []struct {
 	{"a shell's escaped quotes", func(_ *rand.Rand, s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }},
 	{"CSV", func(_ *rand.Rand, s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }},
 	{"XML", func(_ *rand.Rand, s string) string { return html.EscapeString(s) }},
-	{"UTF-16", func(r *rand.Rand, s string) string {
-		var b []byte
-		for _, unit := range utf16.Encode([]rune(s)) {
-			b = append(b, byte(unit), byte(unit>>8))
-		}
-		return string(b)
+	{"Compose", func(_ *rand.Rand, s string) string { return strings.ReplaceAll(marshal(s), "$", "$$") }},
+	{"systemd", func(_ *rand.Rand, s string) string { return strings.ReplaceAll(marshal(s), "%", "%%") }},
+	{"UTF-16", func(_ *rand.Rand, s string) string { return inUTF16(s, binary.LittleEndian) }},
+	{"base64 in UTF-16", func(_ *rand.Rand, s string) string {
+		return inUTF16(wrap(base64.StdEncoding.EncodeToString([]byte(s)), 76, "\r\n"), binary.BigEndian)
 	}},
+	{"JSON in UTF-16", func(_ *rand.Rand, s string) string { return inUTF16(ascii(s, `\u%04x`), binary.LittleEndian) }},
 	{"CRLF", func(_ *rand.Rand, s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }},
 	{"a YAML block", func(r *rand.Rand, s string) string {
 		return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", r.IntN(12)))
@@ -197,9 +214,23 @@ func TestPlantedValuesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			line := 1 + strings.Count(before, "\n")
-			if !slices.ContainsFunc(hits, func(h hit) bool { return h.value == i && (h.line == line || w.name == "UTF-16") }) {
+			if !slices.ContainsFunc(hits, func(h hit) bool { return h.value == i && (h.line == line || strings.HasSuffix(w.name, "UTF-16")) }) {
 				t.Fatalf("seed %d, %s: %q is not found in %q, line %d: %+v", seed, w.name, texts[i], data, line, hits)
 			}
+		}
+	}
+}
+
+// A long value with blanks is found where YAML folds it.
+func TestFolded(t *testing.T) {
+	t.Parallel()
+	const text = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+	m := newMatcher(valuesOf(text))
+	for _, end := range []string{"\n", "\n    ", "\r\n  "} {
+		data := "seed:\n  words: " + strings.ReplaceAll(text, "absent absorb", "absent"+end+"absorb")
+		hits, err := m.search(t.Context(), strings.NewReader(data), int64(len(data)))
+		if err != nil || len(hits) != 1 || hits[0].line != 2 {
+			t.Errorf("with %q: %+v, %v; want one in line 2", end, hits, err)
 		}
 	}
 }
