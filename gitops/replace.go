@@ -336,7 +336,7 @@ func (r *Repo) entries(ctx context.Context, paths []string) (map[string]indexEnt
 		if !ok || len(tag) != 1 {
 			return nil, outputError("ls-files", []byte(record))
 		}
-		files, err := parseStages([]byte(stage + "\x00"))
+		files, _, err := parseStages([]byte(stage + "\x00"))
 		if err != nil {
 			return nil, err
 		}

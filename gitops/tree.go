@@ -49,7 +49,20 @@ func (r *Repo) IndexFiles(ctx context.Context) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseStages(out)
+	files, _, err := parseStages(out)
+	return files, err
+}
+
+// TrackedFiles returns the files that git tracks, also those in conflict, of which the mode is
+// that of one side. Some may not be in the working tree.
+func (r *Repo) TrackedFiles(ctx context.Context) ([]File, error) {
+	out, err := r.run(ctx, nil, "ls-files", "--stage", "-z", "--full-name")
+	if err != nil {
+		return nil, err
+	}
+	files, conflicts, err := parseStages(out)
+	conflicts = slices.CompactFunc(conflicts, func(a, b File) bool { return a.Path == b.Path })
+	return append(files, conflicts...), err
 }
 
 func newTree(files []File, limit int64) *Tree {
@@ -215,8 +228,8 @@ func (f *treeFile) ReadDir(n int) ([]fs.DirEntry, error) {
 
 // parseStages parses the output of "ls-files --stage -z": "<mode> <oid>
 // <stage>\t<path>\0" for each entry; only stage 0 is not a conflict.
-func parseStages(out []byte) ([]File, error) {
-	files := make([]File, 0, bytes.Count(out, []byte{0}))
+func parseStages(out []byte) (files, conflicts []File, err error) {
+	files = make([]File, 0, bytes.Count(out, []byte{0}))
 	for rest := string(out); rest != ""; {
 		record, after, ok := strings.Cut(rest, "\x00")
 		header, name, tab := strings.Cut(record, "\t")
@@ -224,14 +237,16 @@ func parseStages(out []byte) ([]File, error) {
 		oid, stage, _ := strings.Cut(header, " ")
 		m, valid := parseMode(mode)
 		if !ok || !tab || name == "" || !valid || !OID(oid).valid() || len(stage) != 1 {
-			return nil, outputError("ls-files", []byte(rest))
+			return nil, nil, outputError("ls-files", []byte(rest))
 		}
-		if stage == "0" {
-			files = append(files, File{Path: name, Mode: m, OID: OID(oid)})
+		if f := (File{Path: name, Mode: m, OID: OID(oid)}); stage == "0" {
+			files = append(files, f)
+		} else {
+			conflicts = append(conflicts, f)
 		}
 		rest = after
 	}
-	return files, nil
+	return files, conflicts, nil
 }
 
 // A Conflict is a file that a merge could not resolve: its version before, and

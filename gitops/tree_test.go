@@ -17,7 +17,7 @@ func FuzzParseStages(f *testing.F) {
 	f.Add([]byte("100644 " + oid + " 0\t\x00"))
 	f.Add([]byte("100644 " + oid + " 0\ta"))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		files, err := parseStages(out)
+		files, _, err := parseStages(out)
 		if err != nil {
 			return
 		}
@@ -29,7 +29,7 @@ func FuzzParseStages(f *testing.F) {
 			fmt.Fprintf(&again, "%s %s 0\t%s\x00", file.Mode, file.OID, file.Path)
 		}
 		// Files in conflict are missing; the others read as they were.
-		reread, err := parseStages([]byte(again.String()))
+		reread, _, err := parseStages([]byte(again.String()))
 		if err != nil || !slices.Equal(reread, files) {
 			t.Fatalf("parseStages(%q) = %+v, %v; want %+v", again.String(), reread, err, files)
 		}

@@ -196,6 +196,9 @@ func (s *search) run(ctx context.Context) (*Result, error) {
 		}
 	}
 	s.maskUnchecked()
+	if err == nil && s.scope.Rev == "" && r.Contents+len(r.Unchecked) == 0 { // none is in the working tree
+		err = ErrNoFiles
+	}
 	if err == nil && r.Checked == 0 && r.Unknown() > 0 {
 		err = ErrNoKeys
 	}

@@ -110,13 +110,13 @@ func (s *search) addAbsent(ctx context.Context, tracked []string) error {
 // addNamed adds a file that was asked for by name, and of a folder in which git tracks
 // nothing, such as that of a build, all files.
 func (s *search) addNamed(file string) error {
+	info, err := fs.Lstat(s.work.Files(), file)
+	if err != nil { // also of what git tracks
+		return atomicfile.ReadError(file, err)
+	}
 	isIt := func(there string) bool { return there == file || file == "." || strings.HasPrefix(there, file+"/") }
 	if slices.ContainsFunc(s.items, func(i item) bool { return isIt(i.path) }) || slices.ContainsFunc(s.submodules, isIt) {
 		return nil
-	}
-	info, err := fs.Lstat(s.work.Files(), file)
-	if err != nil {
-		return atomicfile.ReadError(file, err)
 	}
 	if !info.IsDir() {
 		s.items = append(s.items, item{path: file})
@@ -141,7 +141,7 @@ func (s *search) listTracked(ctx context.Context) (tracked []string, err error) 
 	if s.repo == nil {
 		return mapping.Discover(s.work.Files())
 	}
-	files, err := s.repo.IndexFiles(ctx)
+	files, err := s.repo.TrackedFiles(ctx)
 	for _, f := range files {
 		s.addItem(f.Mode, item{path: f.Path})
 	}
