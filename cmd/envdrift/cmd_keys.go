@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -31,11 +31,11 @@ Statuses: 0 printed · 1 could not · 2 wrong usage
 Example:  envdrift keys list`)
 	commands[list.FullCommand()] = func(ctx context.Context) error { return c.listKeys(ctx) }
 	forget := cmd.Command("forget", "Remove keys from the operating system's store.").HelpLong(`
-Without FILE, those of the env files here and below. The vault keeps its keys.
+Without FILE, those of the env files here and below; of a folder, those below it. The vault keeps its keys.
 
 Statuses: 0 forgotten, or there were none · 1 could not · 2 wrong usage
 Example:  envdrift keys forget --all`)
-	forget.Arg("FILE", "Env files whose keys are forgotten.").StringsVar(&files)
+	forget.Arg("FILE", "Env files, or folders, whose keys are forgotten.").StringsVar(&files)
 	forget.Flag("all", "All keys that envdrift keeps there.").BoolVar(&everywhere)
 	commands[forget.FullCommand()] = func(ctx context.Context) error {
 		if everywhere && len(files) > 0 {
@@ -68,27 +68,23 @@ func (c *cli) listKeys(ctx context.Context) error {
 func (c *cli) forgetKeys(ctx context.Context, files []string, everywhere bool) error {
 	store := keystore.Open(c.getenv)
 	defer store.Close()
-	entries, err := store.List(ctx)
-	if err != nil {
-		return err
+	entries, err := store.List(ctx) // what could not be forgotten does not keep the others
+	if len(files) == 0 {
+		files = []string{"."}
 	}
 	for i, file := range files {
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(c.dir, file)
-		}
-		if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
-			file = filepath.Join(dir, filepath.Base(file))
-		}
-		files[i] = file
+		files[i] = c.realPath(file)
 	}
 	c.report.OnStdout = true
 	forgotten := 0
 	for _, e := range entries {
 		asked := func(file string) bool {
-			here := len(files) == 0 && strings.HasPrefix(file, c.dir+string(filepath.Separator))
-			return everywhere || here || slices.Contains(files, file)
+			return slices.ContainsFunc(files, func(name string) bool {
+				below, err := filepath.Rel(name, file)
+				return err == nil && filepath.IsLocal(below)
+			})
 		}
-		if !slices.ContainsFunc(e.Files, asked) {
+		if !everywhere && !slices.ContainsFunc(e.Files, asked) {
 			continue
 		}
 		row := report.Row{Status: report.Forgotten, Note: "public key " + e.Short() + ", from the " + e.Store}
@@ -100,8 +96,24 @@ func (c *cli) forgetKeys(ctx context.Context, files []string, everywhere bool) e
 			c.add(row)
 		}
 	}
-	if forgotten == 0 {
+	if forgotten == 0 && err == nil {
 		c.say("none of these keys is kept in the operating system's store")
 	}
-	return nil
+	return err
+}
+
+// realPath returns the absolute path of a folder, or of a file in one, without links to it.
+func (c *cli) realPath(name string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(c.dir, name)
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if dir, err := filepath.EvalSymlinks(name); err == nil {
+			return dir
+		}
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(dir, filepath.Base(name))
+	}
+	return name
 }
