@@ -75,7 +75,7 @@ func plain(name string) string {
 		}
 		return -1
 	}, name)
-	if name == "" {
+	if name = strings.TrimSpace(name); name == "" {
 		return "an agent"
 	}
 	return name[:min(longest, len(name))]

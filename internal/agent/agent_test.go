@@ -59,10 +59,11 @@ func TestVariables(t *testing.T) {
 // Whatever the variable holds, the name can be printed.
 func FuzzDetect(f *testing.F) {
 	f.Add("x@1")
+	f.Add(" @1")
 	f.Add("\xff\x00é")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := agent.Detect(func(name string) string { return map[string]string{"AI_AGENT": text}[name] })
-		if (got.Name == "") != (text == "") || !utf8.ValidString(got.Name) || strings.ContainsAny(got.Name, "\x1b\n\r\x00\x7f") || len(got.Name) > 40 {
+		if (strings.TrimSpace(got.Name) == "") != (text == "") || !utf8.ValidString(got.Name) || strings.ContainsAny(got.Name, "\x1b\n\r\x00\x7f") || len(got.Name) > 40 {
 			t.Errorf("%q: %q", text, got.Name)
 		}
 	})
