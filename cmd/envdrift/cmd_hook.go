@@ -380,8 +380,8 @@ func (c *cli) preCommit(ctx context.Context, o workspace.Options, event hooks.Ev
 	}
 	defer func() { _ = check.Close() }()
 	values := check.Values(ctx)
-	c.reportStaged(ctx, check, event)
-	c.reportValues(values, event)
+	c.reportStaged(ctx, check, event, stopsFor(values))
+	c.reportValues(values)
 	return err
 }
 

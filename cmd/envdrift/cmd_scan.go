@@ -1,15 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/hooks"
 	"github.com/envdrift/envdrift/hooks/precommit"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -203,25 +202,39 @@ func (c *cli) addUnchecked(r *scan.Result, fails func(scan.Unchecked) bool) {
 }
 
 // reportValues reports the values of env files that are about to be committed.
-func (c *cli) reportValues(values *precommit.Values, event hooks.Event) {
+func (c *cli) reportValues(values *precommit.Values) {
 	if values == nil {
 		return
 	}
 	blocks := values.Policy == config.Block
 	if values.Err != nil {
 		row := report.Row{Status: report.NotChecked, What: "values", Note: "not all that is staged was searched for values of env files: " + c.message(values.Err)}
-		if blocks && !errors.Is(values.Err, scan.ErrNoKeys) && !errors.Is(values.Err, scan.ErrNoValues) {
+		if stopsFor(values) != "" {
 			row.Err, row.Note = errors.New(row.Note), ""
 		}
 		c.add(row)
 	}
 	c.addPlaces(values.Result, values.Policy, most)
 	if values.Err == nil || errors.Is(values.Err, scan.ErrNoKeys) {
-		// That a file cannot be read is no fault of this commit, if it is not in it.
-		c.addUnchecked(values.Result, func(u scan.Unchecked) bool { return blocks && u.File == "" })
+		c.addUnchecked(values.Result, func(u scan.Unchecked) bool { return blocks && isContents(u) })
 	}
-	if n := len(values.Result.Findings); n > 0 && blocks {
-		stopped := fmt.Sprintf("%s with a value of an env file", report.Plural(n, "place"))
-		c.report.Summary = cmp.Or(c.report.Summary, "envdrift: "+event.Doing+" stopped") + ": " + stopped
+}
+
+// isContents reports whether contents of the commit could not be searched. That another
+// file cannot be read is no fault of the commit.
+func isContents(u scan.Unchecked) bool { return u.File == "" }
+
+// stopsFor says for which values of env files a commit is stopped; "" is none.
+func stopsFor(values *precommit.Values) string {
+	if values == nil || values.Policy != config.Block {
+		return ""
 	}
+	if n := len(values.Result.Findings); n > 0 {
+		return report.Plural(n, "place") + " with a value of an env file"
+	}
+	known := values.Err == nil || errors.Is(values.Err, scan.ErrNoKeys) || errors.Is(values.Err, scan.ErrNoValues)
+	if !known || slices.ContainsFunc(values.Result.Unchecked, isContents) {
+		return "not all was searched for values of env files"
+	}
+	return ""
 }

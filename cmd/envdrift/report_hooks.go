@@ -18,8 +18,9 @@ import (
 // A hook reports one screen of errors at most.
 const most = 5
 
-// reportStaged reports what is wrong, and in one line how much was proven.
-func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event hooks.Event) {
+// reportStaged reports what is wrong, and in one line how much was proven, and what else
+// stops git: "" is nothing.
+func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event hooks.Event, stops string) {
 	all := c.verbose || c.json
 	verified, concerned, wrong, repaired, dropped := 0, 0, 0, 0, false
 	for _, f := range check.Files {
@@ -46,18 +47,22 @@ func (c *cli) reportStaged(ctx context.Context, check *precommit.Check, event ho
 	for _, d := range check.Dropped {
 		c.add(report.Row{Status: report.NotVerified, File: d.File, Note: droppedNote(d)})
 	}
-	if concerned == 0 {
+	if concerned == 0 && stops == "" {
 		return
 	}
 	sum, steps := "envdrift: ", stepsAfter(event, check)
-	if wrong > 0 {
+	if wrong > 0 || stops != "" {
 		sum += event.Doing + " stopped"
 		if steps.undo != "" {
 			sum += fmt.Sprintf(" (%s completes it, %s undoes it)", steps.complete, steps.undo)
 		}
 		sum += ": "
 	}
-	sum += fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
+	proven := ""
+	if concerned > 0 {
+		proven = fmt.Sprintf("%d of %s verified", verified, report.Plural(concerned, "staged env file"))
+	}
+	sum += strings.Join(nonEmpty(stops, proven), "; ")
 	if more := wrong - most; more > 0 && !all {
 		sum += fmt.Sprintf("; %d more with errors, envdrift hook run %s -v shows them", more, event.Name)
 	}
