@@ -130,12 +130,14 @@ func (s *search) readValues(ctx context.Context) {
 // secret if a mapping says that it is to be encrypted.
 func (s *search) addValues(f envFile, answer keyring.Answer) {
 	var names, ciphertexts []string
+	refers := false
 	for _, e := range f.Doc.Entries() {
 		switch {
 		case e.Encrypted():
 			names, ciphertexts = append(names, e.Name), append(ciphertexts, e.Value)
 		case f.Mapping.SecretName != "":
 			s.addValue(f, e.Name, secret.New(e.Value), true)
+			refers = refers || strings.Contains(e.Value, "$")
 		}
 	}
 	if answer.Err != nil {
@@ -149,10 +151,33 @@ func (s *search) addValues(f envFile, answer keyring.Answer) {
 			continue
 		}
 		s.addValue(f, names[i], d.Plaintext, false)
+		refers = refers || strings.Contains(d.Plaintext.Reveal(), "$")
 	}
 	if err != nil {
 		s.result.unchecked(f.File, failed, err)
+	} else if refers {
+		s.addEvaluated(f, answer.Keys)
 	}
+}
+
+// addEvaluated adds the values as a program gets them, where they are others: "$NAME" is
+// replaced, and "\$" becomes "$".
+func (s *search) addEvaluated(f envFile, keys ecies.Keys) {
+	vars, err := dotenv.Evaluate([]dotenv.Source{{Name: f.File, Doc: f.Doc, Keys: keys}}, f.work.Env(), dotenv.EvalOptions{Override: true})
+	if err != nil {
+		return // then no program gets them
+	}
+	plain := map[string]bool{}
+	for _, e := range f.Doc.Entries() {
+		plain[e.Name] = plain[e.Name] || !e.Encrypted()
+	}
+	checked := s.result.Checked
+	for _, v := range vars {
+		if !plain[v.Name] || f.Mapping.SecretName != "" {
+			s.addValue(f, v.Name, v.Value, plain[v.Name])
+		}
+	}
+	s.result.Checked = checked // by their names
 }
 
 // addValue adds a value that is worth searching for.
