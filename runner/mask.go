@@ -24,7 +24,8 @@ const (
 // A Mask knows secrets and replaces them in streams. Every byte that belongs to
 // an occurrence of a secret is removed, also where occurrences overlap; each
 // unbroken run of such bytes becomes one [Masked]. A secret of several lines is
-// found as a whole, with either line ending, and line by line.
+// found as a whole, with either line ending, and line by line; blanks around it do not
+// count.
 //
 // Secrets are found as they are and with the escapes of JSON: not otherwise encoded,
 // compressed, or broken by an escape sequence.
@@ -52,7 +53,7 @@ func NewMask(secrets []string) *Mask {
 	m := &Mask{nodes: make([]node, 1)}
 	for _, s := range secrets {
 		lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
-		forms := append(lines, s)
+		forms := append(lines, s, strings.TrimSpace(s)) // a shell passes on the latter, if it is not quoted
 		if len(lines) > 1 {
 			forms = append(forms, strings.Join(lines, "\n"), strings.Join(lines, "\r\n"))
 		}

@@ -79,6 +79,7 @@ func TestMask(t *testing.T) {
 		{"lines", []string{"first\nsecond\nx\n"}, "first\nsecond\nx\n; second; x", m + "; " + m + "; x"},
 		{"lines on a terminal", []string{"first\nsecond\nx"}, "first\r\nsecond\r\nx first", m + " " + m},
 		{"lines of Windows", []string{"first\r\nsecond\r\nx"}, "first\nsecond\nx", m},
+		{"blanks around it", []string{" secret words\t"}, "secret words; secret words\t", m + ";" + m},
 		{"binary", []string{"\x00\xff\x00\xfe"}, "\x00\x00\xff\x00\xfe\xff", "\x00" + m + "\xff"},
 		{"encoded", []string{"secret"}, "c2VjcmV0", "c2VjcmV0"},
 	}
