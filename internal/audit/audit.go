@@ -146,6 +146,11 @@ func add(file string, lines []byte) (err error) {
 	return err
 }
 
+func isAbsent(file string) bool {
+	_, err := os.Lstat(file)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // A DamagedError reports a line that is no use, and is left out.
 type DamagedError struct {
 	File string
@@ -159,7 +164,7 @@ func (e *DamagedError) Error() string {
 // Read returns the uses in a log and the one before it, oldest first, and what is
 // damaged there. A log that does not exist is empty.
 func Read(file string) (uses []Use, damaged []*DamagedError, err error) {
-	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) { // and maybe no folder for a lock
+	if isAbsent(file) && isAbsent(older(file)) { // and maybe there is no folder for a lock
 		return nil, nil, nil
 	}
 	err = userstate.Locked(context.Background(), file, func() error {

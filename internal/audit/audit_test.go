@@ -103,6 +103,19 @@ func TestMax(t *testing.T) {
 	}
 }
 
+// What was logged is there also where the log was put aside, and no new one could be begun.
+func TestOnlyOlder(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	add(t, file, use("one"))
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if uses := read(t, file); len(uses) != 1 {
+		t.Errorf("Read = %v; want one", uses)
+	}
+}
+
 // Half a line damages no other, and is told.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
