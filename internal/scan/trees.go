@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,6 +45,20 @@ func (s *search) orNone(instead, err error) error {
 		return instead
 	}
 	return err
+}
+
+// withTargets returns files with what links among them lead to, if that is in the tree.
+func withTargets(w *workspace.Workspace, files []string) []string {
+	for _, file := range files {
+		target, err := filepath.EvalSymlinks(w.Absolute(file))
+		if err != nil {
+			continue
+		}
+		if there, err := w.Inside(target); err == nil && !slices.Contains(files, there) {
+			files = append(files, there)
+		}
+	}
+	return files
 }
 
 // isAsked reports whether a file is one that was asked for, or below one.
@@ -323,6 +338,9 @@ func (s *search) listRange(ctx context.Context) error {
 	files, err := s.repo.TreeFiles(ctx, start)
 	if err != nil {
 		return err
+	}
+	if len(s.items) == 0 && !slices.ContainsFunc(files, func(f gitops.File) bool { return s.isAsked(f.Path) }) {
+		return ErrNoFiles // neither before nor since
 	}
 	if err := s.addTemplates(ctx, templatesOf(files)); err != nil {
 		return err
