@@ -170,7 +170,7 @@ func Staged(ctx context.Context, w *workspace.Workspace, changes []gitops.Change
 func newSearch(ctx context.Context, w *workspace.Workspace, scope Scope) (*search, error) {
 	scope.Files = withTargets(w, scope.Files)
 	s := &search{
-		work: w, scope: scope, result: &Result{Findings: []Finding{}, Unchecked: []Unchecked{}}, shown: map[string]bool{}, files: map[string][]envFile{},
+		work: w, scope: scope, result: &Result{Findings: []Finding{}, Unchecked: []Unchecked{}, Pulled: []string{}}, shown: map[string]bool{}, files: map[string][]envFile{},
 		known: map[string]int{}, short: map[Owner]bool{}, common: map[Owner]bool{},
 	}
 	var err error
