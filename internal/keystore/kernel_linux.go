@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"time"
@@ -83,9 +84,11 @@ func read(public string) (id int, value secret.Value, err error) {
 	return id, value, err
 }
 
-// setLimit begins the time of a key again; 0 seconds would be no limit.
+// setLimit begins the time of a key again; 0 seconds would be no limit. The kernel takes 32
+// bits of their number.
 func setLimit(id int, ttl time.Duration) error {
-	_, err := unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, int((ttl+time.Second-1)/time.Second), 0, 0)
+	seconds := min((ttl-1)/time.Second+1, math.MaxInt32)
+	_, err := unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, int(seconds), 0, 0)
 	return err
 }
 

@@ -2,6 +2,8 @@ package keystore
 
 import (
 	"errors"
+	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,28 @@ func TestKernelForgets(t *testing.T) {
 		}
 		if time.Now().After(end) {
 			t.Fatal("the key is still there")
+		}
+	}
+}
+
+// More seconds than the kernel counts are not a few, or no limit.
+func TestKernelLongest(t *testing.T) {
+	t.Parallel()
+	k, keys := openKernel(t), newKeys(t, 3)
+	for i, ttl := range []time.Duration{1 << 32 * time.Second, (1<<32 + 1) * time.Second, math.MaxInt64} {
+		public := keys[i].PublicKey().String()
+		if err := k.put(t.Context(), public, keys[i].Value, ttl); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = k.remove(t.Context(), public) }()
+		all, err := os.ReadFile("/proc/keys")
+		if err != nil {
+			t.Skip(err)
+		}
+		for line := range strings.Lines(string(all)) {
+			if fields := strings.Fields(line); strings.Contains(line, description(public)) && !strings.HasSuffix(fields[3], "w") {
+				t.Errorf("with %v the key has %s left; want weeks", ttl, fields[3])
+			}
 		}
 	}
 }
