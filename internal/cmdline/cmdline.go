@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -101,7 +102,7 @@ func shortTakesNext(flags []*kingpin.FlagModel, shorts string) bool {
 
 // Redact removes what the user typed from an error of kingpin if it may be a
 // secret: one argument too many is often the key itself, and only kingpin's text
-// distinguishes that error from others.
+// distinguishes that error from others. Of a wrong number or time it says what is right.
 func Redact(err error, args []string) error {
 	const longestWord = 24 // envdrift's are shorter; keys and tokens are longer
 	for _, arg := range args {
@@ -111,6 +112,12 @@ func Redact(err error, args []string) error {
 		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
 			return errors.New("an argument is not understood; it is not repeated here, because it may be secret")
 		}
+	}
+	if e := (*strconv.NumError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("%q is no number", e.Num)
+	}
+	if text, isTime := strings.CutPrefix(err.Error(), "time: "); isTime {
+		return fmt.Errorf("%s: write a time such as 90s or 24h", text)
 	}
 	return err
 }
