@@ -174,10 +174,15 @@ func (e *placeError) Error() string {
 // failure.
 func (c *cli) addUnchecked(r *scan.Result, fails func(scan.Unchecked) bool) {
 	for _, u := range r.Unchecked {
-		why := u.Err.Error()
+		why, noKey := u.Err.Error(), (*keyring.NoKeyError)(nil)
 		switch {
-		case errors.As(u.Err, new(*keyring.NoKeyError)):
+		case errors.As(u.Err, &noKey):
 			why = "no key at hand"
+			for _, err := range noKey.Invalid {
+				if text := c.message(err); !r.Shows(text) {
+					why += "; " + text
+				}
+			}
 		case errors.Is(u.Err, keyring.ErrEphemeral):
 			why = "the key comes from the vault alone, which scan does not ask"
 		}
@@ -189,9 +194,9 @@ func (c *cli) addUnchecked(r *scan.Result, fails func(scan.Unchecked) bool) {
 		if u.File == "" {
 			row.What = "contents"
 		}
-		if e := (*keyring.NoKeyError)(nil); errors.As(u.Err, &e) && e.Mapped {
+		if noKey != nil && noKey.Mapped {
 			row.Hints = []string{c.commandLine("sync") + "   fetches the key"}
-		} else if e != nil {
+		} else if noKey != nil {
 			row.Hints = c.advice(u.Err)
 		}
 		if fails(u) {
