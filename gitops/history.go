@@ -21,13 +21,24 @@ type Commit struct {
 func (r *Repo) Commits(ctx context.Context, revisions string) ([]Commit, error) {
 	out, err := r.run(ctx, nil, "rev-list", "--parents", "--topo-order", "--end-of-options", revisions, "--")
 	if exited(err, 128) {
-		return nil, &RevisionError{Revision: revisions}
+		return nil, &RevisionError{Revision: r.unknownSide(ctx, revisions)}
 	}
 	if err != nil {
 		return nil, err
 	}
 	commits, _, err := parseCommits(out)
 	return commits, err
+}
+
+// unknownSide returns the side of a range A..B or A...B that does not exist, or all of it.
+func (r *Repo) unknownSide(ctx context.Context, revisions string) string {
+	for side := range strings.SplitSeq(revisions, "..") {
+		side = strings.TrimPrefix(side, ".")
+		if _, err := r.Resolve(ctx, side); side != "" && errors.As(err, new(*RevisionError)) {
+			return side
+		}
+	}
+	return revisions
 }
 
 // NewCommits returns the commits that are reached from tips but not from known, nor

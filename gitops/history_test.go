@@ -46,6 +46,12 @@ func TestHistory(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("ChangedIn = %q; want %q", got, want)
 		}
+		for revisions, unknown := range map[string]string{"nope..HEAD": "nope", "HEAD...nope": "nope", "HEAD..v1.0..nope": "v1.0", "nope..": "nope"} {
+			var e *gitops.RevisionError
+			if _, err := repo.Commits(t.Context(), revisions); !errors.As(err, &e) || e.Revision != unknown {
+				t.Errorf("Commits(%s) = %v; want unknown revision %q", revisions, err, unknown)
+			}
+		}
 		if _, err := repo.Commits(t.Context(), "--output=x"); !errors.As(err, new(*gitops.RevisionError)) {
 			t.Errorf("Commits(--output=x) = %v; want a RevisionError", err)
 		}

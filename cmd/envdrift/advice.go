@@ -184,6 +184,12 @@ func (c *cli) advice(err error) []string {
 	if errors.As(err, new(*verify.ShallowError)) || errors.As(err, new(*leak.ShallowError)) {
 		return []string{"git fetch --unshallow   in GitHub Actions: fetch-depth: 0 for actions/checkout"}
 	}
+	if e := (*gitops.RevisionError)(nil); errors.As(err, &e) {
+		if e.Revision == "HEAD" {
+			return []string{"git commit   makes the first commit; " + c.commandLine("verify --staged") + " proves what it would hold"}
+		}
+		return []string{"git branch --all   lists the branches that this clone has; git fetch gets those of the remote"}
+	}
 	if e := (*verify.NotFoundError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("status") + "   lists the files of all mappings"}
 	}
@@ -211,7 +217,7 @@ func (c *cli) advice(err error) []string {
 	case errors.Is(err, mapping.ErrKeysFile):
 		return []string{"private keys are never encrypted or committed; name the env file instead"}
 	case errors.Is(err, gitops.ErrNotRepository):
-		return []string{"change to the repository and its working tree, or name that: envdrift -C DIR …"}
+		return []string{"change to the repository and its working tree, or name that: envdrift -C DIR …; for a new one: git init"}
 	case errors.Is(err, fs.ErrNotExist):
 		if e := (*fs.PathError)(nil); c.work != nil && errors.As(err, &e) {
 			if path.Base(e.Path) == c.work.Config.Sync.EnvKeysFilename {
@@ -224,10 +230,13 @@ func (c *cli) advice(err error) []string {
 				return []string{fmt.Sprintf("did you mean %q?", c.relPath(similar))}
 			}
 		}
-		if c.name == "scan" { // whose files need not be env files
+		switch {
+		case c.name == "scan": // whose files need not be env files
 			return []string{"git ls-files   lists those that git tracks"}
+		case c.work == nil || c.work.Config.File == "":
+			return []string{"change to the folder of the file; " + c.commandLine("init") + "   maps the env files that are here"}
 		}
-		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("init") + " maps those that there are"}
+		return []string{c.commandLine("status") + "   lists the files of all mappings; " + c.commandLine("add FILE") + " maps a new one, which you write first"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"check its owner and mode: ls -l"}
 	}

@@ -22,6 +22,7 @@ Writes envdrift.toml with a mapping for every env file, and adds .env.keys to
 .gitignore. Then it does what add does: it encrypts the files, stores their keys in
 the vault, and prints the git commands to type. Files that git ignores, empty ones,
 and those of submodules and of other repositories within this one stay as they are.
+Outside of a git repository, only the files of this folder are mapped.
 For the age vault, the default, which is in the repository, it also creates your
 identity, unless you have one, and adds you to the recipients.
 
@@ -68,7 +69,7 @@ func (c *cli) initialize(ctx context.Context) error {
 	row := report.Row{Status: report.Status(action), File: name, Note: report.Plural(len(files), "mapping")}
 	c.report.Rows = slices.Insert(c.report.Rows, at, row)
 	if len(files) == 0 {
-		c.sayNothingMapped(ignored)
+		c.sayNothingMapped(ctx, ignored)
 	}
 	if err := c.open(); err != nil { // with the mappings
 		return err
@@ -101,12 +102,16 @@ func (c *cli) goOn(ctx context.Context) error {
 	return &usageError{err: fmt.Errorf("%s exists", c.work.Config.File), instead: instead}
 }
 
-func (c *cli) sayNothingMapped(ignored []string) {
+func (c *cli) sayNothingMapped(ctx context.Context, ignored []string) {
 	if len(ignored) > 0 {
 		c.say("Git ignores the env files that there are. To commit them encrypted: %s", c.commandLine("add "+c.words(ignored)))
 		return
 	}
-	c.say("There is no env file to map yet. When there is one: %s", c.commandLine("add FILE"))
+	where := ""
+	if repo, err := c.work.Git(ctx); repo == nil && err == nil {
+		where = " in this folder, and without a git repository those below are not searched"
+	}
+	c.say("There is no env file to map yet%s. When there is one: %s", where, c.commandLine("add FILE"))
 }
 
 // initAge adds the user to the recipients, with an identity that may be new.

@@ -29,12 +29,28 @@ func Discover(fsys fs.FS) ([]string, error) {
 			if _, err := fs.Lstat(fsys, path.Join(name, ".git")); err == nil {
 				return fs.SkipDir
 			}
-		case d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name)):
+		case isEnvFile(fsys, name, d):
 			files = append(files, name)
 		}
 		return nil
 	})
 	return files, err
+}
+
+// DiscoverIn is like [Discover], but looks only into the folder dir itself.
+func DiscoverIn(fsys fs.FS, dir string) (files []string) {
+	entries, _ := fs.ReadDir(fsys, dir)
+	for _, d := range entries {
+		if name := path.Join(dir, d.Name()); isEnvFile(fsys, name, d) {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
+func isEnvFile(fsys fs.FS, name string, d fs.DirEntry) bool {
+	base := path.Base(name)
+	return d.Type().IsRegular() && config.IsEnvFileName(base) && (strings.HasPrefix(base, ".env") || encryptedFile(fsys, name))
 }
 
 func encryptedFile(fsys fs.FS, name string) bool {

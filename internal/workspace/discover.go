@@ -62,17 +62,18 @@ func (w *Workspace) Init(ctx context.Context, provider string) (name string, act
 }
 
 // Discover finds the env files of the working tree that the configuration can map.
+// Without git nothing says what belongs to the project, and in a home folder there are
+// many: then only those beside the configuration count.
 func (w *Workspace) Discover(ctx context.Context) (found []Found, err error) {
-	files, err := mapping.Discover(w.Files())
-	if err != nil {
-		return nil, err
-	}
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
 	}
-	skip := map[string]bool{}
+	files, skip := mapping.DiscoverIn(w.Files(), w.Base), map[string]bool{}
 	if repo != nil {
+		if files, err = mapping.Discover(w.Files()); err != nil {
+			return nil, err
+		}
 		if skip, err = repo.Ignored(ctx, files); err != nil {
 			return nil, err
 		}
@@ -140,9 +141,15 @@ func (w *Workspace) checkNested(file string) error {
 }
 
 // Similar returns the env file whose path a path that is not there may be a
-// misspelling of, or "".
+// misspelling of, or "": one that is mapped or in the same folder. More is not searched,
+// since that may be a home folder.
 func (w *Workspace) Similar(file string) string {
-	files, _ := mapping.Discover(w.Files())
+	files := mapping.DiscoverIn(w.Files(), path.Dir(file))
+	for _, t := range mapping.Resolve(w.Files(), w.Base, w.Config, w.Config.Mappings) {
+		if t.File != "" && t.File != file {
+			files = append(files, t.File)
+		}
+	}
 	return config.Nearest(file, files)
 }
 
