@@ -32,6 +32,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -120,12 +121,25 @@ func (s *Store) expand(file string) string {
 // String names the directory, as in "age vault .envdrift/vault".
 func (s *Store) String() string { return "age vault " + s.dir }
 
-// CheckIdentity reports why there is no identity to decrypt with.
+// CheckIdentity reports why the user has no identity, or none of a recipient. It
+// decrypts nothing.
 func (s *Store) CheckIdentity() error {
-	if found, err := s.identities(); len(found) == 0 {
+	found, err := s.identities()
+	if len(found) == 0 {
 		return s.unauthenticated("open", "", err)
 	}
-	return nil
+	readers, readersErr := s.Readers()
+	if readersErr != nil || len(readers) == 0 { // which fails where it is needed
+		return nil
+	}
+	reads := func(id identity) bool {
+		_, listed := find(readers, id.recipient)
+		return listed || id.recipient == ""
+	}
+	if slices.ContainsFunc(found, reads) {
+		return nil
+	}
+	return s.denied("open", "", found[0].recipient, err)
 }
 
 // Get decrypts the file of a secret. Its version is the beginning of the
