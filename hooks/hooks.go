@@ -77,6 +77,7 @@ const (
 	OneTree    Problem = "other clones and working trees do not have lefthook-local.yml: run envdrift hook install there too, or put the job into lefthook.yml"
 	AsTask     Problem = "lint-staged runs envdrift as a task, and undoes its repairs: call envdrift hook run pre-commit beside lint-staged, in the hook itself"
 	Removed    Problem = "simple-git-hooks removes the hook when it runs again: envdrift hook install says what to add to its configuration"
+	Fleeting   Problem = "this envdrift is in a cache or a temporary folder; when that is emptied, the hook stops every commit: install envdrift, then run envdrift hook install again"
 )
 
 // A Hook is the state of one hook, as [Inspect] found it.

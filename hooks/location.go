@@ -59,14 +59,16 @@ func Program(top string) (string, error) {
 	return withoutVersion(self, running), nil
 }
 
-// withoutVersion returns the link that pnpm keeps to the program at the path self,
-// which has the version in it; self if there is none.
+// withoutVersion returns the link that pnpm or deno keeps to the program at the path
+// self, which has the version in it; self if there is none.
 func withoutVersion(self string, program os.FileInfo) string {
-	before, after, _ := strings.Cut(filepath.ToSlash(self), "/.pnpm/")
-	_, inside, ok := strings.Cut(after, "/node_modules/")
-	link := filepath.FromSlash(before + "/.pnpm/node_modules/" + inside)
-	if info, err := os.Stat(link); ok && err == nil && os.SameFile(info, program) {
-		return link
+	for _, store := range []string{"/.pnpm/", "/.deno/"} {
+		before, after, _ := strings.Cut(filepath.ToSlash(self), store)
+		_, inside, ok := strings.Cut(after, "/node_modules/")
+		link := filepath.FromSlash(before + store + "node_modules/" + inside)
+		if info, err := os.Stat(link); ok && err == nil && os.SameFile(info, program) {
+			return link
+		}
 	}
 	return self
 }

@@ -112,7 +112,19 @@ func (l Location) warnings(h Hook) (list []Problem) {
 	if _, leaves := simpleGitHooks(l.Top); h.Scope == "" && h.Own == "" && h.Runs() && !leaves(h.Name) {
 		list = append(list, Removed)
 	}
+	if h.Own == "" && h.Runs() && fleeting(l.Self) {
+		list = append(list, Fleeting)
+	}
 	return list
+}
+
+// fleeting reports whether a program is where npx, pnpm dlx, bunx, uvx or go run put one
+// that was not installed.
+func fleeting(program string) bool {
+	program = filepath.ToSlash(program)
+	return slices.ContainsFunc([]string{"/_npx/", "/pnpm/dlx/", "/.bunx-", "/uv/archive-v0/", "/b001/exe/"}, func(part string) bool {
+		return strings.Contains(program, part)
+	})
 }
 
 // lintStagedRuns reports whether envdrift is a task of lint-staged.

@@ -99,7 +99,12 @@ esac
 }
 
 func TestWithoutVersion(t *testing.T) {
-	store := filepath.Join(t.TempDir(), "node_modules", ".pnpm")
+	for _, store := range []string{".pnpm", ".deno"} {
+		testWithoutVersion(t, filepath.Join(t.TempDir(), "node_modules", store))
+	}
+}
+
+func testWithoutVersion(t *testing.T, store string) {
 	real := filepath.Join(store, "@envdrift+x@1.0.0", "node_modules", "@envdrift", "x")
 	links := filepath.Join(store, "node_modules", "@envdrift")
 	if err := errors.Join(os.MkdirAll(real, 0o700), os.MkdirAll(links, 0o700), os.WriteFile(filepath.Join(real, "envdrift"), nil, 0o700)); err != nil {
@@ -121,6 +126,23 @@ func TestWithoutVersion(t *testing.T) {
 	}
 	if got := withoutVersion("/usr/bin/envdrift", info); got != "/usr/bin/envdrift" {
 		t.Errorf("another program is %s", got)
+	}
+}
+
+func TestFleeting(t *testing.T) {
+	for program, want := range map[string]bool{
+		"/home/a/.npm/_npx/f1fab2c4/node_modules/@envdrift/linux-x64/bin/envdrift":                         true,
+		"/home/a/.cache/pnpm/dlx/894d/mx0/node_modules/.pnpm/@envdrift+linux-x64@1.0.0/x/bin/envdrift":     true,
+		"/home/a/.bun/install/cache/.bunx-0/envdrift@latest/node_modules/@envdrift/linux-x64/bin/envdrift": true,
+		"/home/a/.cache/uv/archive-v0/YWCrpQ9FuqZerLS3/bin/envdrift":                                       true,
+		"/tmp/go-build123/b001/exe/envdrift":                                                               true,
+		"/home/a/app/node_modules/@envdrift/linux-x64/bin/envdrift":                                        false,
+		"/home/a/.local/share/uv/tools/envdrift/bin/envdrift":                                              false,
+		"/home/a/.local/bin/envdrift":                                                                      false,
+	} {
+		if got := fleeting(program); got != want {
+			t.Errorf("fleeting(%q) = %v", program, got)
+		}
 	}
 }
 

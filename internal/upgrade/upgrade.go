@@ -66,6 +66,9 @@ var ways = []struct{ part, name, command string }{
 	{"/scoop/apps/", "scoop", "scoop update envdrift"},
 	{"/WinGet/Packages/", "winget", "winget upgrade envdrift.envdrift"},
 	{"/.pnpm/", "pnpm", "pnpm add --save-dev envdrift@VERSION"},
+	{"/.deno/", "deno", "deno add npm:envdrift@VERSION"},
+	{"/.yarn/unplugged/", "yarn", "yarn add --dev envdrift@VERSION"},
+	{"/node_modules/.store/", "yarn", "yarn add --dev envdrift@VERSION"},
 	{"/lib/node_modules/", "npm", "npm install --global envdrift@VERSION"},
 	{"/npm/node_modules/", "npm", "npm install --global envdrift@VERSION"}, // Windows
 	{"/node_modules/", "npm", "npm install --save-dev envdrift@VERSION"},
