@@ -107,7 +107,7 @@ func Redact(err error, args []string) error {
 	const longestWord = 24 // envdrift's are shorter; keys and tokens are longer
 	for _, arg := range args {
 		if err.Error() == "unexpected "+arg {
-			return errors.New("too many arguments; a key is never passed as one")
+			return errors.New("too many arguments; a key or a value is never passed as one")
 		}
 		if len(arg) > longestWord && strings.Contains(err.Error(), arg) {
 			return errors.New("an argument is not understood; it is not repeated here, because it may be secret")
