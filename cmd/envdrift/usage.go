@@ -117,7 +117,10 @@ func (c *cli) addMan(app *kingpin.Application) (string, command) {
 	cmd := app.Command("man", "Print the manual page.").HelpLong(`
 Statuses: 0 printed
 Example:  envdrift man | man -l -`)
-	page := strings.Replace(kingpin.ManPageTemplate, "{{.App.Version}}", `"`+version()+`"`, 1) // the same on every platform
+	page := strings.NewReplacer(
+		"{{.App.Version}}", `"`+version()+`"`, // the same on every platform
+		".SH \"NAME\"\n{{.App.Name}}\n", ".SH \"NAME\"\n{{.App.Name}} \\- prove that encrypted env files decrypt with the vault's key\n", // for apropos
+	).Replace(kingpin.ManPageTemplate)
 	return cmd.FullCommand(), func(context.Context) error { return c.printTemplate(page) }
 }
 
