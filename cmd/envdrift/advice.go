@@ -17,6 +17,7 @@ import (
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
+	"github.com/envdrift/envdrift/internal/ecies"
 	"github.com/envdrift/envdrift/internal/edit"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -116,6 +117,12 @@ func (c *cli) advice(err error) []string {
 			c.commandLine("verify "+quote(e.File)) + "   tells which values, and the steps if the file is wrong",
 			"if the vault's key is wrong: " + c.oldSecretLine(e.Target),
 		}
+	}
+	if errors.As(err, new(*drift.NoFittingKeyError)) {
+		return []string{"whoever encrypted it has its key, and can run " + c.commandLine("repair") + "; without them: " + c.commandLine("verify") + "   names the version to go back to"}
+	}
+	if e := (*dotenv.ValueError)(nil); c.work != nil && errors.As(err, &e) && errors.Is(e, ecies.ErrWrongKey) {
+		return c.wrongKeyAdvice(e.File)
 	}
 	if e := (*keyring.NoKeyError)(nil); errors.As(err, &e) {
 		if e.Mapped {
@@ -241,6 +248,15 @@ func (c *cli) advice(err error) []string {
 		return []string{"check its owner and mode: ls -l"}
 	}
 	return c.hookAdvice(err)
+}
+
+// wrongKeyAdvice returns what helps when the keys that were found do not decrypt a file.
+func (c *cli) wrongKeyAdvice(name string) []string {
+	file, err := c.work.Inside(name)
+	if _, mapped := c.work.Target(file); err == nil && mapped {
+		return []string{c.commandLine("verify "+quote(name)) + "   says whether it is the file or a local key that is not the vault's, and the steps"}
+	}
+	return []string{"put the private key of the public key in its header into .env.keys or the environment"}
 }
 
 // userFile returns the name of the user's own configuration file.

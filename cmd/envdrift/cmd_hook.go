@@ -435,7 +435,7 @@ func (c *cli) verifyUnderFramework(ctx context.Context, s verify.Scope) error {
 		return nil // envdrift is not set up here
 	}
 	results, err := verify.Run(ctx, c.work, s)
-	c.addResults(results)
+	c.addResults(ctx, results, s.Staged)
 	return err
 }
 

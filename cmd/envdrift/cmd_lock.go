@@ -12,6 +12,7 @@ import (
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
+	"github.com/envdrift/envdrift/internal/verify"
 )
 
 type lockFlags struct {
@@ -142,6 +143,9 @@ func (c *cli) lockCheck(ctx context.Context, targets []mapping.Target, vaultOnly
 			encrypted++
 		} else if row.Status = statusFor(row.Err); row.Status != report.Plaintext { // lock helps against that
 			row.Hints = c.repairSteps(t, t.File, row.Err, false)
+			if row.Status == report.Drift {
+				row.Hints = c.fromLastRight(ctx, &verify.File{Target: t, Keys: key.Keys}, row.Hints)
+			}
 		}
 		c.add(row)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/status"
 )
@@ -46,6 +47,8 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 		}
 		if errors.Is(m.Err, status.ErrOtherKey) {
 			row.Hints = []string{c.commandLine("sync")}
+		} else if drift.IsDrift(m.Err) {
+			row.Hints = []string{c.commandLine("verify "+quote(notFlag(c.relPath(m.File)))) + "   prints the steps"}
 		}
 		c.add(row)
 	}

@@ -71,7 +71,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	if errors.Is(err, verify.ErrNoRevision) {
 		return &usageError{err: fmt.Errorf("--rev %q: %w", f.rev, err), command: "verify"}
 	}
-	c.addResults(results)
+	c.addResults(ctx, results, f.staged)
 	return err
 }
 
@@ -107,12 +107,12 @@ func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string
 		}
 		results = append(results, more...)
 	}
-	c.addResults(results)
+	c.addResults(ctx, results, false)
 	return nil
 }
 
-// addResults adds what was verified to the report.
-func (c *cli) addResults(results []*verify.File) {
+// addResults adds what was verified to the report. staged says that it is the index.
+func (c *cli) addResults(ctx context.Context, results []*verify.File, staged bool) {
 	if len(results) == 0 {
 		return // an error says why
 	}
@@ -121,7 +121,7 @@ func (c *cli) addResults(results []*verify.File) {
 		if r.Verified {
 			verified++
 		}
-		row := c.resultRow(r)
+		row := c.resultRow(ctx, r, staged)
 		if r.At != "" && len(row.Hints) > 0 {
 			row.Hints = append(row.Hints, "commit that; "+r.At+" stays in the history: squash the commits, or change these values")
 		}
@@ -130,7 +130,7 @@ func (c *cli) addResults(results []*verify.File) {
 	c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %d verified", verified, len(results))
 }
 
-func (c *cli) resultRow(r *verify.File) report.Row {
+func (c *cli) resultRow(ctx context.Context, r *verify.File, staged bool) report.Row {
 	row := report.Row{Status: report.Verified, File: cmp.Or(r.File, r.Folder()), Vault: r.Vault, Err: r.Err, Commit: r.At}
 	if r.Mapped {
 		row.Secret, row.Environment = r.Mapping.SecretName, r.Mapping.Env()
@@ -148,9 +148,11 @@ func (c *cli) resultRow(r *verify.File) report.Row {
 		return row
 	}
 	row.Status = statusFor(r.Err)
-	row.Hints = c.repairSteps(r.Target, r.File, r.Err, false)
+	row.Hints = c.repairSteps(r.Target, r.File, r.Err, staged)
 	switch {
-	case r.At == "" || row.Status != report.Drift:
+	case row.Status != report.Drift:
+	case r.At == "":
+		row.Hints = c.fromLastRight(ctx, r, row.Hints)
 	case r.Change.Status == gitops.Added && r.Head == nil:
 		row.Hints = c.newFileSteps(c.words([]string{r.File}))
 	default: // what is committed cannot be restored from HEAD

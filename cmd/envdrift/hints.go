@@ -35,6 +35,23 @@ func statusFor(err error) report.Status {
 	return report.NotChecked
 }
 
+// fromLastRight makes the steps of drift begin with the last committed version that is
+// right, which HEAD's is not where drift was committed.
+func (c *cli) fromLastRight(ctx context.Context, f *verify.File, steps []string) []string {
+	repo, err := c.work.Git(ctx)
+	if err != nil || repo == nil {
+		return steps
+	}
+	switch last := f.LastRight(ctx, repo); last {
+	case "HEAD":
+	case "":
+		steps[0] = "1. no committed version decrypts with the vault's key: see whether it is the right one"
+	default:
+		steps[0] = strings.Replace(strings.Replace(steps[0], "--source=HEAD ", "", 1), "git restore ", "git restore --source="+last+" ", 1)
+	}
+	return steps
+}
+
 // repairSteps returns the commands that repair what a check found, as they can
 // be typed in the current directory. staged says that the index is concerned
 // too.

@@ -112,7 +112,7 @@ func (c *cli) reportPush(ctx context.Context, files []*verify.File, event hooks.
 			verified++
 		}
 		if f.Err == nil && (f.Unproven != nil || c.verbose) {
-			c.add(c.resultRow(f))
+			c.add(c.resultRow(ctx, f, false))
 		}
 	}
 	shown := wrong
@@ -120,7 +120,7 @@ func (c *cli) reportPush(ctx context.Context, files []*verify.File, event hooks.
 		shown = wrong[:min(most, len(wrong))]
 	}
 	for i, f := range shown {
-		row := c.resultRow(f)
+		row := c.resultRow(ctx, f, false)
 		if event.Receives {
 			row.Err = &receivedError{row.Err, c.work.Top}
 		}
@@ -189,7 +189,7 @@ func (c *cli) stagedRow(ctx context.Context, check *precommit.Check, f *precommi
 	case f.Err == nil && !f.Verified:
 		r.Status = report.NotVerified
 	case drift.IsDrift(f.Err):
-		r.Status, r.Note, r.Hints = report.Drift, "", c.driftSteps(ctx, check, f)
+		r.Status, r.Note, r.Hints = report.Drift, "", c.driftSteps(ctx, f)
 		if len(f.Owners) > 0 {
 			r.Note = "encrypted with " + strings.Join(f.Owners, ", ")
 		}
@@ -202,12 +202,12 @@ func (c *cli) stagedRow(ctx context.Context, check *precommit.Check, f *precommi
 
 // driftSteps returns what was done about a staged file that drifted and what is
 // left to do.
-func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
+func (c *cli) driftSteps(ctx context.Context, f *precommit.StagedFile) []string {
 	file, r := f.Change.Path, f.Repair
 	name := c.words([]string{file})
 	switch {
 	case r == nil: // on_drift = "block"
-		return c.stepsByHand(ctx, check, f)
+		return c.stepsByHand(ctx, f)
 	case errors.Is(r.Err, precommit.ErrEdited):
 		return []string{r.Err.Error(), "1. " + c.commandLine("repair "+name) + "   repairs the working tree", "2. run the same git commit again"}
 	case errors.Is(r.Err, precommit.ErrUndone):
@@ -225,7 +225,7 @@ func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precomm
 			"or git merge --abort",
 		}
 	case r.Err != nil:
-		return append([]string{"not repaired: " + r.Err.Error()}, c.stepsByHand(ctx, check, f)...)
+		return append([]string{"not repaired: " + r.Err.Error()}, c.stepsByHand(ctx, f)...)
 	}
 	look := "git diff --cached " + name
 	if !r.Index {
@@ -250,20 +250,12 @@ func (c *cli) driftSteps(ctx context.Context, check *precommit.Check, f *precomm
 
 // stepsByHand returns how to repair a staged file that drifted, from its last
 // version that was right.
-func (c *cli) stepsByHand(ctx context.Context, check *precommit.Check, f *precommit.StagedFile) []string {
+func (c *cli) stepsByHand(ctx context.Context, f *precommit.StagedFile) []string {
 	file, name := f.Change.Path, c.words([]string{f.Change.Path})
 	if f.Head == nil {
 		return c.newFileSteps(name)
 	}
-	steps := c.repairSteps(f.Target, file, f.Err, true)
-	switch last := check.LastRight(ctx, f); last {
-	case "HEAD":
-	case "":
-		steps[0] = "1. no committed version decrypts with the vault's key: see whether it is the right one"
-	default:
-		steps[0] = strings.Replace(steps[0], "--source=HEAD", "--source="+last, 1)
-	}
-	return steps
+	return c.fromLastRight(ctx, f.File, c.repairSteps(f.Target, file, f.Err, true))
 }
 
 // newFileSteps returns how to repair a file that drifted and has no version before.

@@ -284,37 +284,6 @@ func (f *StagedFile) before() *dotenv.Document {
 	return f.Head
 }
 
-// LastRight returns the newest committed version of a file that drifted which its
-// keys decrypt: "HEAD", a commit in short, or "" if there is none.
-func (c *Check) LastRight(ctx context.Context, f *StagedFile) string {
-	right := func(doc *dotenv.Document) bool {
-		headers, _ := doc.PublicKeys() // which cost less than to decrypt
-		other := len(headers) > 0 && !slices.ContainsFunc(headers, func(h dotenv.Header) bool { return f.Keys.Find(h.Key) != nil })
-		return !other && doc.State().HasCiphertext() && drift.Check(doc, nil, f.Keys).Err() == nil
-	}
-	if f.Head != nil && right(f.Head) {
-		return "HEAD"
-	}
-	commits, err := c.repo.Touching(ctx, f.Change.Path)
-	if err != nil {
-		return ""
-	}
-	const newest = 100
-	var names []string
-	for _, commit := range commits[:min(newest, len(commits))] {
-		names = append(names, string(commit)+":"+f.Change.Path)
-	}
-	versions, err := c.repo.Objects(ctx, names, workspace.MaxFile)
-	if err != nil {
-		return ""
-	}
-	i := slices.IndexFunc(versions, func(data []byte) bool { return data != nil && right(dotenv.Parse(data)) })
-	if i < 0 {
-		return ""
-	}
-	return string(commits[i][:12])
-}
-
 // repairIndex puts the repaired versions into every index of the commit, and
 // into the working tree where that holds nothing else. The backup comes first.
 func (c *Check) repairIndex(ctx context.Context, todo []*StagedFile) error {

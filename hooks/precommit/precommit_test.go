@@ -594,7 +594,11 @@ func TestLastRight(t *testing.T) {
 		t.Helper()
 		d.stage("svc/.env", d.encrypted(d.stranger, "A=1\nB=2\n"))
 		check := d.check(precommit.Options{DryRun: true})
-		return check.LastRight(t.Context(), check.Files[0])
+		repo, err := d.open().Git(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return check.Files[0].LastRight(t.Context(), repo)
 	}
 	commit("A=1\n")
 	commit(d.encrypted(d.stranger, "A=1\n"))

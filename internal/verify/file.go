@@ -55,6 +55,44 @@ type File struct {
 // Request asks for the keys of the file.
 func (f *File) Request() keyring.Request { return keyring.Request{Target: f.Target, Head: f.Head} }
 
+// LastRight returns the newest committed version of a file that drifted which its keys
+// decrypt: "HEAD", a commit in short, or "" if there is none.
+func (f *File) LastRight(ctx context.Context, repo *gitops.Repo) string {
+	if f.Head != nil && f.isRight(f.Head) {
+		return "HEAD"
+	}
+	commits, err := repo.Touching(ctx, f.File)
+	if err != nil {
+		return ""
+	}
+	const newest = 100
+	names := []string{"HEAD"}
+	for _, commit := range commits[:min(newest, len(commits))] {
+		names = append(names, string(commit[:12]))
+	}
+	objects := make([]string, len(names))
+	for i, name := range names {
+		objects[i] = name + ":" + f.File
+	}
+	versions, err := repo.Objects(ctx, objects, workspace.MaxFile)
+	if err != nil {
+		return ""
+	}
+	for i, data := range versions {
+		if data != nil && f.isRight(dotenv.Parse(data)) {
+			return names[i]
+		}
+	}
+	return ""
+}
+
+// isRight reports whether the keys decrypt another version of the file.
+func (f *File) isRight(doc *dotenv.Document) bool {
+	headers, _ := doc.PublicKeys() // which cost less than to decrypt
+	other := len(headers) > 0 && !slices.ContainsFunc(headers, func(h dotenv.Header) bool { return f.Keys.Find(h.Key) != nil })
+	return !other && doc.State().HasCiphertext() && drift.Check(doc, nil, f.Keys).Err() == nil
+}
+
 // Why a version cannot be judged.
 var (
 	ErrConflict = errors.New("has a merge conflict, so there is no version to check")
