@@ -240,6 +240,8 @@ func (c *cli) advice(err error) []string {
 		switch {
 		case c.name == "scan": // whose files need not be env files
 			return []string{"git ls-files   lists those that git tracks"}
+		case strings.HasPrefix(c.name, "vault "), strings.HasPrefix(c.name, "recipient "): // whose files are none
+			return []string{"check the path: ls"}
 		case c.work == nil || c.work.Config.File == "":
 			return []string{"change to the folder of the file; " + c.commandLine("init") + "   maps the env files that are here"}
 		}
