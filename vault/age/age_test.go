@@ -422,6 +422,7 @@ func TestIdentities(t *testing.T) {
 		{name: "RSA key that is too short", recipient: public, files: map[string]string{".ssh/id_rsa": rsaKey(t, 1024)}, kind: vault.ErrUnauthenticated, words: []string{"2048 bits"}},
 		{name: "in CI", recipient: public, env: map[string]string{"CI": "true"}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_KEY", "forks"}},
 		{name: "damaged", recipient: public, env: map[string]string{"ENVDRIFT_AGE_KEY": strings.Replace(id.String(), "1", "1Q", 1)}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_KEY holds no age identity"}},
+		{name: "a path in place of the identity", recipient: public, env: map[string]string{"ENVDRIFT_AGE_KEY": "~/.config/envdrift/identity.txt"}, kind: vault.ErrUnauthenticated, words: []string{"ENVDRIFT_AGE_KEY holds no age identity", "set ENVDRIFT_AGE_IDENTITY"}},
 		{name: "damaged SSH key", recipient: public, files: map[string]string{ssh: private[:len(private)/2] + private[len(private)/2+9:]}, kind: vault.ErrUnauthenticated, words: []string{"is no SSH key"}},
 	}
 	for _, tt := range tests {

@@ -145,7 +145,11 @@ func (s *Store) readIdentities() ([]identity, error) {
 
 func (s *Store) findIdentities() ([]identity, error) {
 	if text := s.getenv("ENVDRIFT_AGE_KEY"); text != "" {
-		return parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
+		found, err := parseIdentities("ENVDRIFT_AGE_KEY", []byte(text))
+		if e := (*identityError)(nil); errors.As(err, &e) && filepath.IsAbs(strings.TrimSpace(text)) {
+			e.remedy = "ENVDRIFT_AGE_KEY is for the identity itself; for the path of its file set ENVDRIFT_AGE_IDENTITY"
+		}
+		return found, err
 	}
 	if file := s.getenv(identityVariable); file != "" {
 		return identitiesOf(identityVariable, file)
@@ -243,13 +247,13 @@ func parseIdentities(origin string, data []byte) ([]identity, error) {
 		}
 		id, err := parseIdentity(line, data)
 		if err != nil {
-			return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY-1…) and no SSH private key", "", nil}
+			return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY…) and no SSH private key", "", nil}
 		}
 		id.origin = origin
 		identities = append(identities, id)
 	}
 	if len(identities) == 0 {
-		return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY-1…) and no SSH private key", "", nil}
+		return nil, &identityError{origin, "holds no age identity (AGE-SECRET-KEY…) and no SSH private key", "", nil}
 	}
 	return identities, nil
 }
