@@ -121,6 +121,9 @@ func (c *cli) advice(err error) []string {
 	if errors.As(err, new(*drift.NoFittingKeyError)) {
 		return []string{"whoever encrypted it has its key, and can run " + c.commandLine("repair") + "; without them: " + c.commandLine("verify") + "   names the version to go back to"}
 	}
+	if e := (*config.NoEnvFileError)(nil); c.work != nil && errors.As(err, &e) {
+		return c.missingAdvice(path.Join(e.Folder, cmp.Or(e.Wanted, ".env."+e.Environment)))
+	}
 	if e := (*dotenv.ValueError)(nil); c.work != nil && errors.As(err, &e) && errors.Is(e, ecies.ErrWrongKey) {
 		return c.wrongKeyAdvice(e.File)
 	}
@@ -259,6 +262,18 @@ func (c *cli) wrongKeyAdvice(name string) []string {
 		return []string{c.commandLine("verify "+quote(name)) + "   says whether it is the file or a local key that is not the vault's, and the steps"}
 	}
 	return []string{"put the private key of the public key in its header into .env.keys or the environment"}
+}
+
+// missingAdvice returns how to bring back a mapped file that git has.
+func (c *cli) missingAdvice(file string) []string {
+	repo, err := c.work.Git(context.Background())
+	if err != nil || repo == nil {
+		return nil
+	}
+	if tracked, err := repo.Tracked(context.Background(), []string{file}); err != nil || !tracked[file] {
+		return nil
+	}
+	return []string{"git restore " + quote(c.relPath(file)) + "   brings it back"}
 }
 
 // userFile returns the name of the user's own configuration file.

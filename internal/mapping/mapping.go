@@ -106,6 +106,9 @@ func resolve(dirs folders, base string, cfg *config.Config, m config.Mapping) Ta
 		KeysFile: path.Join(folder, cfg.Sync.EnvKeysFilename),
 		Names:    []string{EnvironmentKey(m.Env())},
 	}
+	if m.EnvFile != "" { // which says it also where the file is missing
+		t.Names = keyNames(nil, m.EnvFile, m)
+	}
 	names, err := dirs.fileNames(folder)
 	if err != nil {
 		t.Err = err
