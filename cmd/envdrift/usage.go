@@ -85,7 +85,9 @@ Flags of every command:
 // bash and zsh do.
 var completions = map[string]string{
 	"bash": kingpin.BashCompletionTemplate,
-	"zsh":  kingpin.ZshCompletionTemplate,
+	// A package installs it as a file that zsh runs at the first completion, which then
+	// has to complete as well.
+	"zsh": strings.TrimSuffix(kingpin.ZshCompletionTemplate, "fi\n") + "else\n    _{{.App.Name}} \"$@\"\nfi\n",
 	"fish": `function __{{.App.Name}}_complete
     set -l words (commandline -opc) (commandline -ct)
     {{.App.Name}} --completion-bash $words[2..-1] 2>/dev/null
