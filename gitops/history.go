@@ -116,12 +116,12 @@ func (r *Repo) Peel(ctx context.Context, oids []OID) ([]Object, error) {
 	return objects, nil
 }
 
-// Touching returns the commits of HEAD's history that changed path, the newest
-// first; none where there is no commit yet.
-func (r *Repo) Touching(ctx context.Context, path string) ([]OID, error) {
-	out, err := r.run(ctx, nil, "rev-list", "--full-history", "HEAD", "--", path)
+// Touching returns the commits of a revision's history that changed path, the newest
+// first; none where there is no such revision, as HEAD before the first commit.
+func (r *Repo) Touching(ctx context.Context, rev, path string) ([]OID, error) {
+	out, err := r.run(ctx, nil, "rev-list", "--full-history", "--end-of-options", rev, "--", path)
 	if exited(err, 128) {
-		if _, headErr := r.Resolve(ctx, "HEAD"); errors.As(headErr, new(*RevisionError)) {
+		if _, headErr := r.Resolve(ctx, rev); errors.As(headErr, new(*RevisionError)) {
 			return nil, nil
 		}
 	}

@@ -196,9 +196,9 @@ func (c *cli) advice(err error) []string {
 	}
 	if e := (*gitops.RevisionError)(nil); errors.As(err, &e) {
 		if e.Revision == "HEAD" {
-			return []string{"git commit   makes the first commit; " + c.commandLine("verify --staged") + " proves what it would hold"}
+			return []string{c.git("commit") + "   makes the first commit; " + c.commandLine("verify --staged") + " proves what it would hold"}
 		}
-		return []string{"git branch --all   lists the branches that this clone has; git fetch gets those of the remote"}
+		return []string{c.git("branch --all") + "   lists the branches that this clone has; " + c.git("fetch") + " gets those of the remote"}
 	}
 	if e := (*verify.NotFoundError)(nil); errors.As(err, &e) {
 		return []string{c.commandLine("status") + "   lists the files of all mappings"}
@@ -259,7 +259,7 @@ func (c *cli) advice(err error) []string {
 func (c *cli) wrongKeyAdvice(name string) []string {
 	file, err := c.work.Inside(name)
 	if _, mapped := c.work.Target(file); err == nil && mapped {
-		return []string{c.commandLine("verify "+quote(name)) + "   says whether it is the file or a local key that is not the vault's, and the steps"}
+		return []string{c.commandLine("verify "+c.words([]string{file})) + "   says whether it is the file or a local key that is not the vault's, and the steps"}
 	}
 	return []string{"put the private key of the public key in its header into .env.keys or the environment"}
 }
@@ -273,7 +273,7 @@ func (c *cli) missingAdvice(file string) []string {
 	if tracked, err := repo.Tracked(context.Background(), []string{file}); err != nil || !tracked[file] {
 		return nil
 	}
-	return []string{"git restore " + quote(c.relPath(file)) + "   brings it back"}
+	return []string{c.git("restore "+c.words([]string{file})) + "   brings it back"}
 }
 
 // userFile returns the name of the user's own configuration file.

@@ -48,7 +48,7 @@ func (c *cli) status(ctx context.Context, offline bool) error {
 		if errors.Is(m.Err, status.ErrOtherKey) {
 			row.Hints = []string{c.commandLine("sync")}
 		} else if drift.IsDrift(m.Err) {
-			row.Hints = []string{c.commandLine("verify "+quote(notFlag(c.relPath(m.File)))) + "   prints the steps"}
+			row.Hints = []string{c.commandLine("verify "+c.words([]string{m.File})) + "   prints the steps"}
 		}
 		c.add(row)
 	}

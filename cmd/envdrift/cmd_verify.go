@@ -151,12 +151,10 @@ func (c *cli) resultRow(ctx context.Context, r *verify.File, staged bool) report
 	row.Hints = c.repairSteps(r.Target, r.File, r.Err, staged)
 	switch {
 	case row.Status != report.Drift:
-	case r.At == "":
-		row.Hints = c.fromLastRight(ctx, r, row.Hints)
-	case r.Change.Status == gitops.Added && r.Head == nil:
+	case r.At != "" && r.Change.Status == gitops.Added && r.Head == nil:
 		row.Hints = c.newFileSteps(c.words([]string{r.File}))
 	default: // what is committed cannot be restored from HEAD
-		row.Hints[0] = strings.Replace(row.Hints[0], " restore ", " restore --source="+quote(r.At+"^")+" ", 1)
+		row.Hints = c.fromLastRight(ctx, r, row.Hints)
 	}
 	return row
 }

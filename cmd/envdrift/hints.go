@@ -43,11 +43,15 @@ func (c *cli) fromLastRight(ctx context.Context, f *verify.File, steps []string)
 		return steps
 	}
 	switch last := f.LastRight(ctx, repo); last {
-	case "HEAD":
+	case "HEAD": // as the steps have it
 	case "":
+		if shallow, err := repo.ShallowCommits(); err != nil || len(shallow) > 0 {
+			steps[0] = "1. " + c.git("fetch --unshallow") + "   and the same command again: the version to go back to is not in this clone"
+			break
+		}
 		steps[0] = "1. no committed version decrypts with the vault's key: see whether it is the right one"
 	default:
-		steps[0] = strings.Replace(strings.Replace(steps[0], "--source=HEAD ", "", 1), "git restore ", "git restore --source="+last+" ", 1)
+		steps[0] = strings.Replace(strings.Replace(steps[0], "--source=HEAD ", "", 1), " restore ", " restore --source="+quote(last)+" ", 1)
 	}
 	return steps
 }

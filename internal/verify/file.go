@@ -55,18 +55,23 @@ type File struct {
 // Request asks for the keys of the file.
 func (f *File) Request() keyring.Request { return keyring.Request{Target: f.Target, Head: f.Head} }
 
-// LastRight returns the newest committed version of a file that drifted which its keys
-// decrypt: "HEAD", a commit in short, or "" if there is none.
+// LastRight returns the newest version before a file that drifted which its keys
+// decrypt: "HEAD" or, for the file of a commit, its parent, "REV^"; else an earlier
+// commit in short, or "" if there is none.
 func (f *File) LastRight(ctx context.Context, repo *gitops.Repo) string {
-	if f.Head != nil && f.isRight(f.Head) {
-		return "HEAD"
+	before := "HEAD"
+	if f.At != "" {
+		before = f.At + "^"
 	}
-	commits, err := repo.Touching(ctx, f.File)
+	if f.Head != nil && f.isRight(f.Head) {
+		return before
+	}
+	commits, err := repo.Touching(ctx, before, f.File)
 	if err != nil {
 		return ""
 	}
 	const newest = 100
-	names := []string{"HEAD"}
+	names := []string{before}
 	for _, commit := range commits[:min(newest, len(commits))] {
 		names = append(names, string(commit[:12]))
 	}

@@ -16,7 +16,7 @@ func (w *Workspace) PlainSince(ctx context.Context, file string) (string, error)
 	if repo == nil || err != nil {
 		return "", err
 	}
-	commits, err := repo.Touching(ctx, file)
+	commits, err := repo.Touching(ctx, "HEAD", file)
 	if err != nil {
 		return "", err
 	}

@@ -132,7 +132,7 @@ func (w *Workspace) pastRecipients(ctx context.Context, store *age.Store) [][]by
 		return nil
 	}
 	file := w.InRepository(store.RecipientsFile())
-	commits, err := repo.Touching(ctx, file)
+	commits, err := repo.Touching(ctx, "HEAD", file)
 	if err != nil {
 		w.Debug("who was a recipient before is not known: %v", err)
 	}
