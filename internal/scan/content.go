@@ -103,13 +103,18 @@ func (c *content) look(data []byte, first, end int) {
 			start = ends[at-1] + 1
 		}
 		text := data[max(start, from-around):min(stop, to+around)]
-		h.allowed, h.around = bytes.Contains(text, []byte(Allow)), maphash.Bytes(seed, text)
+		h.allowed, h.around = allows(text), maphash.Bytes(seed, text)
 		last := first + until
 		if c.binary { // without lines the value is there, or not
 			h.line, h.around, last = 0, 0, 0
 		}
 		c.note(h, last)
 	})
+}
+
+// allows reports whether a line says that its values are meant to be there, also in UTF-16.
+func allows(line []byte) bool {
+	return bytes.Contains(line, []byte(Allow)) || bytes.Contains(bytes.ReplaceAll(line, []byte{0}, nil), []byte(Allow))
 }
 
 // note notes a hit that ends in the line last, unless it is known, or is a line of a

@@ -276,6 +276,7 @@ func TestAllowed(t *testing.T) {
 		{"a\nb = s3cr3t-value\n", "2 false"},
 		{"a\nb = s3cr3t-value # envdrift:allow\n", "2 true"},
 		{"# envdrift:allow\nb = s3cr3t-value\n", "2 false"},
+		{inUTF16("\ufeffa\nb = s3cr3t-value # envdrift:allow\n", binary.LittleEndian), "2 true"},
 		{"b = s3cr3t-value\n# envdrift:allow", "1 false"},
 		{text + " # envdrift:allow\n", "1 true"},
 		{"s3cr3t-value s3cr3t-value\ns3cr3t-value\n", "1 false, 2 false"},
