@@ -195,7 +195,7 @@ func (w *pending) create(data []byte, like fs.FileInfo) (err error) {
 		return err
 	}
 	if w.file, err = w.root.OpenFile(w.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-		return err
+		return w.named(err)
 	}
 	if err = w.step("write"); err == nil {
 		_, err = w.file.Write(data)
@@ -206,7 +206,7 @@ func (w *pending) create(data []byte, like fs.FileInfo) (err error) {
 	if err == nil {
 		err = own(w.file, like)
 	}
-	return w.orDiscard(err)
+	return w.orDiscard(w.named(err))
 }
 
 // sync brings the temporary file to the disk.
@@ -221,7 +221,7 @@ func (w *pending) sync() error {
 	if err == nil {
 		err, w.file = w.file.Close(), nil
 	}
-	return w.orDiscard(err)
+	return w.orDiscard(w.named(err))
 }
 
 // put makes the temporary file the file.
@@ -245,6 +245,14 @@ func (w *pending) syncDir() error {
 		return err
 	}
 	return syncDir(w.root, ".")
+}
+
+// named returns an error about the temporary file as one about the file.
+func (w *pending) named(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return &fs.PathError{Op: "write", Path: path.Join(w.dir, w.base), Err: e.Err}
+	}
+	return err
 }
 
 // orDiscard removes the temporary file after an error.
