@@ -157,6 +157,9 @@ func (r *smallDisk) full(t *testing.T, blocks int, args string) bool {
 	trial := &smallDisk{dir: filepath.Join(filepath.Dir(r.dir), fmt.Sprintf("%03d", blocks+1))} // a path of the same length
 	r.before.write(trial.dir)
 	out, status := trial.run(fmt.Sprint(blocks), args)
+	if strings.Contains(out, "envdrift-tmp") {
+		t.Errorf("%s, room for %d blocks: the message names a temporary file\n%s", args, blocks, out)
+	}
 	got := treeIn(trial.dir)
 	for name, f := range got {
 		if isWritten(name) && !r.isWhole(name, f.data) {
