@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/envdrift/envdrift/gitops"
@@ -32,38 +31,9 @@ import (
 	"github.com/envdrift/envdrift/vault/helper"
 )
 
-// errReported says that the rows of the report describe what failed.
-var errReported = errors.New("see above")
-
-func isReported(err error) bool { return errors.Is(err, errReported) }
-
 // otherStore says how to do without the operating system's store.
 func (c *cli) otherStore() string {
 	return `store = "file" in [keys] of ` + c.userFile() + "   keeps keys in .env.keys instead"
-}
-
-// statusOf returns the exit status for an error that packages return by type.
-func statusOf(err error) int {
-	var usage *usageError
-	var toAgent *agent.Error
-	var conf *config.Error
-	var exit *exitError
-	switch {
-	case err == nil:
-		return statusOK
-	case errors.As(err, &exit):
-		return exit.status
-	case errors.As(err, &usage) && usage.command == "exec":
-		return statusExec // 2 may be that of its child
-	case errors.As(err, &usage), errors.As(err, &conf), errors.As(err, &toAgent),
-		errors.Is(err, config.ErrNoConfig), errors.Is(err, vault.ErrConfig), errors.Is(err, vault.ErrName):
-		return statusUsage
-	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrDenied),
-		errors.Is(err, vault.ErrUnauthenticated), errors.Is(err, vault.ErrUnavailable), errors.Is(err, vault.ErrUnsupported),
-		errors.Is(err, context.DeadlineExceeded):
-		return statusVault
-	}
-	return statusFail
 }
 
 // advice returns what to suggest for errors that packages return by type: the
@@ -321,88 +291,4 @@ func (c *cli) sparseLine(file string) string {
 		return ""
 	}
 	return c.git("sparse-checkout add "+c.words([]string{dir})) + "   this sparse checkout leaves it out"
-}
-
-// storeLine returns the command that stores a secret. Its mapping determines
-// from where.
-func (c *cli) storeLine(name string) string {
-	folder, environment := "FOLDER", ""
-	if t, ok := c.work.OfSecret(name); ok {
-		folder = quote(c.relPath(path.Join(c.work.Base, t.Mapping.Folder)))
-		environment = " --env " + quote(t.Mapping.Env())
-	}
-	return c.commandLine(fmt.Sprintf("vault-push %s %s%s", folder, quote(name), environment))
-}
-
-// commandLine returns an envdrift command line that works where this one was typed,
-// with the same configuration and profile.
-func (c *cli) commandLine(words string) string {
-	line := "envdrift "
-	if c.directory != "" {
-		line += "-C " + quote(c.directory) + " "
-	}
-	line += words
-	if c.configFile != "" {
-		line += " -c " + quote(c.configFile)
-	}
-	if c.profile != "" {
-		line += " --profile " + quote(c.profile)
-	}
-	return line
-}
-
-// gitLine returns git command lines for the paths of a commit, which work where this
-// command was typed.
-func (c *cli) gitLine(paths []string) string {
-	list := make([]string, len(paths))
-	for i, file := range paths {
-		name := c.relPath(file)
-		if strings.ContainsAny(name, `*?[\`) || strings.HasPrefix(name, ":") {
-			name = ":(literal)" + name
-		}
-		list[i] = quote(notFlag(name))
-	}
-	return c.git("add "+strings.Join(list, " ")) + " && " + c.git("commit")
-}
-
-// git returns a git command line that works where this command was typed.
-func (c *cli) git(words string) string {
-	if c.directory != "" {
-		words = "-C " + quote(c.directory) + " " + words
-	}
-	return "git " + words
-}
-
-// fromShell returns a path of the tree as a word that any program takes where this
-// command was typed.
-func (c *cli) fromShell(file string) string {
-	return quote(notFlag(filepath.Join(c.directory, c.relPath(file))))
-}
-
-// words returns paths of the tree as words of an envdrift command line.
-func (c *cli) words(files []string) string {
-	list := make([]string, len(files))
-	for i, file := range files {
-		list[i] = quote(notFlag(c.relPath(file)))
-	}
-	return strings.Join(list, " ")
-}
-
-// notFlag returns a path in a form that no program takes for a flag.
-func notFlag(name string) string {
-	if strings.HasPrefix(name, "-") {
-		return "./" + name
-	}
-	return name
-}
-
-// quote quotes a word for a POSIX shell.
-func quote(word string) string {
-	plain := strings.IndexFunc(word, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./-_", r))
-	}) < 0
-	if plain && word != "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -159,13 +158,4 @@ type companionError struct{ file string }
 
 func (e *companionError) Error() string {
 	return e.file + ": looks like a template (as .env.example), so it is not encrypted"
-}
-
-// pushLine returns the command that stores a new key in the vault.
-func (c *cli) pushLine(file, private string) string {
-	folder := c.relPath(path.Dir(file))
-	if t, ok := c.work.Target(file); ok {
-		return c.commandLine(fmt.Sprintf("vault-push %s %s --env %s", quote(folder), quote(t.Mapping.SecretName), quote(t.Mapping.Env())))
-	}
-	return c.commandLine(fmt.Sprintf("vault-push %s SECRET --key %s", quote(folder), private))
 }

@@ -17,10 +17,6 @@ import (
 	"github.com/envdrift/envdrift/runner"
 )
 
-// statusExec means, as with env(1), that envdrift failed before the child
-// started.
-const statusExec = 125
-
 type execFlags struct {
 	environFlags
 	mask     bool
@@ -63,15 +59,6 @@ func (f *execFlags) check() error {
 	}
 	return f.environFlags.check()
 }
-
-// An exitError carries an exit status of its own.
-type exitError struct {
-	err    error
-	status int
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
 
 // exec returns an *exitError. On Unix it usually does not return.
 func (c *cli) exec(ctx context.Context, f execFlags) error {

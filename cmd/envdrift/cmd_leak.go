@@ -155,19 +155,3 @@ func (c *cli) relPaths(files []string) []string {
 	}
 	return names
 }
-
-// commandIn returns a command line for the configuration of another directory.
-func (c *cli) commandIn(base, words string) string {
-	if base == c.work.Base {
-		return c.commandLine(words)
-	}
-	return "envdrift -C " + quote(c.relPath(base)) + " " + words
-}
-
-// fileIn returns the path of a file as that command line names it.
-func (c *cli) fileIn(base, file string) string {
-	if base == c.work.Base {
-		return c.relPath(file)
-	}
-	return strings.TrimPrefix(file, base+"/") // "." is the top, which paths are relative to
-}

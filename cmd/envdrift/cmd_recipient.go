@@ -134,14 +134,6 @@ func (c *cli) accessLine(a age.Access, files []string, vault string) string {
 	return line + "  for as many as there are recipients; who they are is not recorded"
 }
 
-// vaultFlag returns the flag that names an age vault.
-func vaultFlag(name string) string {
-	if name == "" {
-		return ""
-	}
-	return " --vault " + quote(name)
-}
-
 func (c *cli) changeRecipients(ctx context.Context, vault string, change func(context.Context, *age.Store) (age.Change, error)) error {
 	if err := c.open(); err != nil {
 		return err
@@ -188,13 +180,4 @@ func (c *cli) addKept(ctx context.Context, store *age.Store, done age.Change) {
 		}
 	}
 	c.report.Rows[0].Hints = hints
-}
-
-// rotateLine returns the command that replaces the keys of mapped files.
-func (c *cli) rotateLine(files []string) string {
-	words := "rotate"
-	for _, file := range files {
-		words += " " + quote(c.relPath(file))
-	}
-	return c.commandLine(words)
 }

@@ -6,7 +6,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -119,35 +118,4 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 		return []string{c.git("add " + c.words([]string{e.File}))}
 	}
 	return nil
-}
-
-// keyLine returns the command that gets the right key for a file.
-func (c *cli) keyLine(t mapping.Target, file string) string {
-	if t.Mapping.Line > 0 {
-		line := "sync --force"
-		if t.Mapping.Profile != c.profile { // else commandLine has it
-			line += " --profile " + quote(t.Mapping.Profile)
-		}
-		return c.commandLine(line)
-	}
-	words := []string{"vault-pull", quote(c.relPath(path.Dir(file))), quote(t.Mapping.SecretName)}
-	if len(t.Names) > 0 {
-		words = append(words, "--key", t.Names[0])
-	}
-	for _, flag := range append([]*config.Flag{{Name: "-p", Value: c.overrides.Provider}}, c.overrides.Flags...) {
-		if flag.Value != "" {
-			words = append(words, flag.Name, quote(flag.Value))
-		}
-	}
-	return c.commandLine(strings.Join(words, " ") + " --force")
-}
-
-// oldSecretLine returns how to bring back what a secret held before. t is a target that
-// the secret belongs to.
-func (c *cli) oldSecretLine(t mapping.Target) string {
-	if file := c.work.VaultFile(context.Background(), t); file != "" {
-		name := c.words([]string{file})
-		return c.git("log --oneline -- "+name) + "   finds the secret before; " + c.git("restore --source=COMMIT -- "+name) + " brings it back"
-	}
-	return "the vault's versions of " + t.Mapping.SecretName + " show what it held before: make that one the newest again"
 }

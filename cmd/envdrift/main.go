@@ -5,7 +5,8 @@
 // A command parses its flags, makes one call and puts what comes back into a
 // report. It is in a file of its own, cmd_*.go. What the commands share: cli.go,
 // the flags; ui.go, the workspace and the user at the terminal; report.go,
-// report_hooks.go, hints.go and advice.go, the words.
+// report_hooks.go, hints.go, advice.go and commandlines.go, the words;
+// exitstatus.go, the statuses.
 package main
 
 import (
@@ -23,14 +24,6 @@ import (
 	"github.com/envdrift/envdrift/internal/keystore"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/vault/helper"
-)
-
-// The exit statuses. exec has the child's, or 125 to 127.
-const (
-	statusOK    = 0
-	statusFail  = 1 // a check failed or the work could not be done
-	statusUsage = 2 // wrong usage or configuration
-	statusVault = 3 // the vault could not be used
 )
 
 // A system is the environment in which the program runs.
