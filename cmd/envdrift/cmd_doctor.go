@@ -277,7 +277,7 @@ func (c *cli) examineStore(ctx context.Context) []diagnosis {
 	}
 	name, err := c.work.Store().Place(ctx)
 	if err != nil {
-		return []diagnosis{{what: "keys.store", err: err, hints: []string{c.otherStore()}}}
+		return []diagnosis{{what: "keys.store", err: err, hints: c.otherStore()}}
 	}
 	return []diagnosis{{what: "keys in the " + name}}
 }

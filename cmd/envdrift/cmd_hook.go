@@ -254,9 +254,9 @@ func (c *cli) hookRemedy(h hooks.Hook) string {
 
 const hooksOffRemedy = "git config --show-origin core.hooksPath   shows where that is set; unset it there, then envdrift hook install"
 
-// hookAdvice returns how a hook that install left unchanged can call envdrift.
-func (c *cli) hookAdvice(err error) []string {
-	if e := (*hooks.ForeignError)(nil); errors.As(err, &e) {
+// hookAdvice is on hooks that install left unchanged, and how they can call envdrift.
+var hookAdvice = []adviser{
+	about(func(c *cli, e *hooks.ForeignError) []string {
 		switch e.Manager {
 		case hooks.LegacyEnvdrift:
 			return []string{"remove the lines of the earlier envdrift from it, or move it away, then " + c.commandLine("hook install")}
@@ -264,14 +264,14 @@ func (c *cli) hookAdvice(err error) []string {
 			return []string{fmt.Sprintf("add a job for %s there that runs: envdrift hook run %[1]s {0}", e.Name)}
 		}
 		return []string{fmt.Sprintf("add to that hook: envdrift hook run %s, with the arguments that it is given", e.Name)}
-	}
-	if e := (*hooks.SharedError)(nil); errors.As(err, &e) {
+	}),
+	about(func(c *cli, _ *hooks.SharedError) []string {
 		return []string{
 			"to check the commits of all of them, add this to each hook there, with the hook's own name: envdrift hook run pre-commit, with the arguments that it is given",
 			`or use separate hooks for this clone: git config core.hooksPath "$(git rev-parse --path-format=absolute --git-common-dir)/hooks" && ` + c.commandLine("hook install"),
 		}
-	}
-	if e := (*hooks.SimpleGitHooksError)(nil); errors.As(err, &e) {
+	}),
+	about(func(c *cli, e *hooks.SimpleGitHooksError) []string {
 		var lines []string
 		for _, name := range e.Names {
 			lines = append(lines, fmt.Sprintf(`"%s": "envdrift hook run %[1]s \"$@\""`, name))
@@ -280,14 +280,9 @@ func (c *cli) hookAdvice(err error) []string {
 			`add to "simple-git-hooks" in ` + quote(c.underCwd(e.File)) + ", with && before what is there: " + strings.Join(lines, ", "),
 			"then: npx simple-git-hooks",
 		}
-	}
-	if e := (*hooks.OldGitError)(nil); errors.As(err, &e) {
-		return []string{c.commandLine("hook install") + ", in each clone; or update git"}
-	}
-	if errors.Is(err, hooks.ErrHooksOff) {
-		return []string{hooksOffRemedy}
-	}
-	return nil
+	}),
+	always[*hooks.OldGitError](hint("%s, in each clone; or update git", "hook install")),
+	is(hooks.ErrHooksOff, hint(hooksOffRemedy)),
 }
 
 // offerHooks asks whether git should check every commit, or says how it would. Where

@@ -218,36 +218,26 @@ func (c *cli) nextStep(ctx context.Context, s *rotate.Secret) (lines []string, e
 	return lines, nil
 }
 
-// rotateAdvice returns what helps against an error of a rotation, or "".
-func (c *cli) rotateAdvice(err error) string {
-	if e := (*rotate.NotYetError)(nil); errors.As(err, &e) {
+var rotateAdvice = []adviser{
+	about(func(c *cli, e *rotate.NotYetError) []string {
 		line := "rotate --secret " + quote(e.Secret)
 		if len(e.Files) == 0 {
 			line += " --finish"
 		}
-		return c.commandLine(line)
-	}
-	if e := (*rotate.NotMergedError)(nil); errors.As(err, &e) {
-		return "merge the commit of the rotation into " + e.Branch + " and git fetch, then the same command again; --branch NAME if that is not the default branch"
-	}
-	if e := (*rotate.InUseError)(nil); errors.As(err, &e) {
-		return "merge the default branch into these or delete them, then the same command again; with --force they no longer decrypt"
-	}
-	if e := (*rotate.StaleVaultError)(nil); errors.As(err, &e) {
+		return []string{c.commandLine(line)}
+	}),
+	about(func(_ *cli, e *rotate.NotMergedError) []string {
+		return []string{"merge the commit of the rotation into " + e.Branch + " and git fetch, then the same command again; --branch NAME if that is not the default branch"}
+	}),
+	always[*rotate.InUseError](hint("merge the default branch into these or delete them, then the same command again; with --force they no longer decrypt")),
+	about(func(c *cli, e *rotate.StaleVaultError) []string {
 		if e.File != "" {
-			return c.gitLine([]string{e.File}) + "   then the same command again"
+			return []string{c.gitLine([]string{e.File}) + "   then the same command again"}
 		}
-		return "git merge " + quote(e.Branch) + "   then the same command again"
-	}
-	switch {
-	case errors.Is(err, rotate.ErrShallow):
-		return "git fetch --unshallow   gets it"
-	case errors.Is(err, rotate.ErrNoHistory):
-		return "commit the files first; or, to keep the one key that the files here are encrypted for: the same command with --retire (and --force if it is the vault's first one)"
-	case errors.Is(err, rotate.ErrNotFetched):
-		return "commit the files and git fetch; if no commit has the other key, --retire --force keeps the one that the files here are encrypted for"
-	case errors.Is(err, rotate.ErrNoBranch):
-		return "name it: --branch NAME"
-	}
-	return ""
+		return []string{"git merge " + quote(e.Branch) + "   then the same command again"}
+	}),
+	is(rotate.ErrShallow, hint("git fetch --unshallow   gets it")),
+	is(rotate.ErrNoHistory, hint("commit the files first; or, to keep the one key that the files here are encrypted for: the same command with --retire (and --force if it is the vault's first one)")),
+	is(rotate.ErrNotFetched, hint("commit the files and git fetch; if no commit has the other key, --retire --force keeps the one that the files here are encrypted for")),
+	is(rotate.ErrNoBranch, hint("name it: --branch NAME")),
 }
