@@ -79,7 +79,7 @@ func (c *cli) addFormat(cmd *kingpin.CmdClause, format *string) {
 
 // chooseFormat sets the format of the report, which --json has set if it is given.
 func (c *cli) chooseFormat(name string) (err error) {
-	if err = exclusive(c.name, map[string]bool{"--json": c.json, "--format": name != report.Text.Name && name != report.JSON.Name}); err == nil && !c.json {
+	if err = c.exclusive(map[string]bool{"--json": c.json, "--format": name != report.Text.Name && name != report.JSON.Name}); err == nil && !c.json {
 		c.format, err = report.FormatNamed(name)
 	}
 	return err

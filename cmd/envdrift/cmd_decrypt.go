@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -54,19 +53,19 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
 
 func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 	if f.secret != "" && !f.verifyVault {
-		return &usageError{err: errors.New("--secret goes with --verify-vault"), command: "decrypt"}
+		return c.misuse("--secret goes with --verify-vault")
 	}
 	if f.stdout && (c.json || f.verifyVault) {
-		return &usageError{err: errors.New("--stdout prints plaintext, --json and --verify-vault a report: choose one"), command: "decrypt"}
+		return c.misuse("--stdout prints plaintext, --json and --verify-vault a report: choose one")
 	}
 	if !isLoader(f.loader) {
-		return &usageError{err: loaderError(f.loader), command: "decrypt"}
+		return c.misuse("%w", loaderError(f.loader))
 	}
 	if f.loader != "" && !f.stdout {
-		return &usageError{err: errors.New("--for goes with --stdout"), command: "decrypt"}
+		return c.misuse("--for goes with --stdout")
 	}
 	if err := f.selection.Check(); err != nil {
-		return &usageError{err: err, command: "decrypt"}
+		return c.misuse("%w", err)
 	}
 	if _, byGit := c.env["GIT_PREFIX"]; f.stdout && !byGit {
 		if err := c.mayShow(f.yes); err != nil {

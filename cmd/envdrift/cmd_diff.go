@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -45,7 +44,7 @@ Example:  envdrift diff staging production`)
 
 func (c *cli) diff(ctx context.Context, f diffFlags) error {
 	if len(f.words) > 2 {
-		return &usageError{err: errors.New("more than two versions"), command: c.name}
+		return c.misuse("more than two versions")
 	}
 	if err := c.mayShow(f.yes || !f.show); err != nil {
 		return err

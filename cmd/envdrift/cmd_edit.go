@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +35,7 @@ Example:  envdrift edit --env production`)
 	addYes(cmd, &yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		if named != "" && f.file != "" {
-			return &usageError{err: errors.New("FILE and --file exclude each other"), command: c.name}
+			return c.misuse("FILE and --file exclude each other")
 		}
 		if err := c.mayShow(yes); err != nil {
 			return err

@@ -46,7 +46,7 @@ Example:  envdrift encrypt .env.production`)
 
 func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 	if err := f.selection.Check(); err != nil {
-		return &usageError{err: err, command: "encrypt"}
+		return c.misuse("%w", err)
 	}
 	if err := c.open(); err != nil {
 		return err

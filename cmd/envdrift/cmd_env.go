@@ -66,7 +66,7 @@ Example:  eval "$(envdrift env -f .env.production)"`)
 			err = errors.New("--json and --format exclude each other")
 		}
 		if err != nil {
-			return &usageError{err: err, command: c.name}
+			return c.misuse("%w", err)
 		}
 		if err := c.mayPrint(f.yes); err != nil {
 			return err
@@ -207,7 +207,7 @@ func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
 // making the job's log mask them.
 func (c *cli) exportGitHub(env environ.Environ) error {
 	if c.env["GITHUB_ENV"] == "" {
-		return &usageError{err: errors.New("GITHUB_ENV is not set: this is no step of a GitHub job"), command: c.name}
+		return c.misuse("GITHUB_ENV is not set: this is no step of a GitHub job")
 	}
 	delimiter := "envdrift_" + rand.Text()
 	lines, err := formatLines(env.Given, func(name, value string) (string, error) {

@@ -47,7 +47,7 @@ Example:  envdrift exec -f .env.production -- npm start`)
 	cmd.Arg("CMD", "The program and its arguments, after --.").Required().StringsVar(&f.argv)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		if err := f.check(); err != nil {
-			return &usageError{err: err, command: c.name}
+			return c.misuse("%w", err)
 		}
 		return c.exec(ctx, f)
 	}

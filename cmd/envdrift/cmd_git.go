@@ -286,7 +286,7 @@ Example:  envdrift resolve .env.production --theirs`)
 }
 
 func (c *cli) resolve(ctx context.Context, f resolveFlags) error {
-	if err := exclusive("resolve", map[string]bool{"--ours": f.ours, "--theirs": f.theirs, "--edit": f.edit}); err != nil {
+	if err := c.exclusive(map[string]bool{"--ours": f.ours, "--theirs": f.theirs, "--edit": f.edit}); err != nil {
 		return err
 	}
 	if err := c.mayShow(f.yes || !f.edit); err != nil {

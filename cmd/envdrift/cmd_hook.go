@@ -43,7 +43,7 @@ Example:  envdrift hook install`)
 	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later); without the drivers.")
 	commands[install.FullCommand()] = func(ctx context.Context) error {
 		if files && everywhere {
-			return &usageError{err: errors.New("--files is for one clone, --global for all of them"), command: "hook install"}
+			return c.misuse("--files is for one clone, --global for all of them")
 		}
 		return c.installHooks(ctx, everywhere, files)
 	}
@@ -316,7 +316,7 @@ func (c *cli) offerHooks(ctx context.Context) error {
 func (c *cli) runHook(ctx context.Context, name string, args []string, asked, everywhere bool) error {
 	event, err := hooks.EventNamed(name)
 	if err != nil {
-		return &usageError{err: err, command: "hook run"}
+		return c.misuse("%w", err)
 	}
 	o := c.workspaceOptions()
 	if o.Consent != workspace.CI {

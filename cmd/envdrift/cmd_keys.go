@@ -38,8 +38,8 @@ Example:  envdrift keys forget --all`)
 	forget.Arg("FILE", "Env files, or folders, whose keys are forgotten.").StringsVar(&files)
 	forget.Flag("all", "All keys that envdrift keeps there.").BoolVar(&everywhere)
 	commands[forget.FullCommand()] = func(ctx context.Context) error {
-		if everywhere && len(files) > 0 {
-			return exclusive("keys forget", map[string]bool{"--all": true, "FILE": true})
+		if err := c.exclusive(map[string]bool{"--all": everywhere, "FILE": len(files) > 0}); err != nil {
+			return err
 		}
 		return c.forgetKeys(ctx, files, everywhere)
 	}

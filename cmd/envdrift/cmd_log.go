@@ -45,7 +45,7 @@ var errLogOff = errors.New("there is no audit log: uses of keys are not logged")
 
 func (c *cli) log(f logFlags) error {
 	if f.since < 0 || f.newest < 0 {
-		return &usageError{err: errors.New("--since and --newest are not negative"), command: c.name}
+		return c.misuse("--since and --newest are not negative")
 	}
 	user, err := config.LoadUser(c.getenv)
 	if err != nil {

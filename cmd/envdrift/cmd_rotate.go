@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -53,14 +52,14 @@ Example:  envdrift rotate .env.production`)
 }
 
 func (c *cli) rotate(ctx context.Context, f rotateFlags) error {
-	if err := exclusive(c.name, map[string]bool{"--finish": f.finish, "--retire": f.retire, "--status": f.status}); err != nil {
+	if err := c.exclusive(map[string]bool{"--finish": f.finish, "--retire": f.retire, "--status": f.status}); err != nil {
 		return err
 	}
-	if err := exclusive(c.name, map[string]bool{"FILE": len(f.files) > 0, "--all": f.all, "--secret": f.secret != ""}); err != nil {
+	if err := c.exclusive(map[string]bool{"FILE": len(f.files) > 0, "--all": f.all, "--secret": f.secret != ""}); err != nil {
 		return err
 	}
 	if len(f.files) == 0 && f.secret == "" && !f.all && !f.status {
-		return &usageError{err: errors.New("name FILE…, --secret NAME or --all"), command: c.name}
+		return c.misuse("name FILE…, --secret NAME or --all")
 	}
 	if err := c.open(); err != nil {
 		return err

@@ -50,11 +50,11 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	if err := c.chooseFormat(f.format); err != nil {
 		return err
 	}
-	if err := exclusive("scan", map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
+	if err := c.exclusive(map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
 		return err
 	}
 	if f.hasRev && strings.TrimSpace(f.rev) == "" {
-		return &usageError{err: errors.New("--rev is empty: name a commit, or a range A..B"), command: "scan"}
+		return c.misuse("--rev is empty: name a commit, or a range A..B")
 	}
 	var details []string
 	c.details = &details
@@ -71,7 +71,7 @@ func (c *cli) scan(ctx context.Context, f scanFlags) error {
 	}
 	result, err := scan.Search(ctx, c.work, scope)
 	if errors.Is(err, scan.ErrNoRevision) {
-		return &usageError{err: fmt.Errorf("--rev %q: %w", f.rev, err), command: "scan"}
+		return c.misuse("--rev %q: %w", f.rev, err)
 	}
 	if result == nil {
 		return err

@@ -100,7 +100,7 @@ func (c *cli) changeOne(ctx context.Context, f oneFile, plan func() (drift.Chang
 
 func (c *cli) openOne(f oneFile) error {
 	if f.file != "" && f.env != "" {
-		return &usageError{err: errors.New("--file and --env exclude each other"), command: c.name}
+		return c.misuse("--file and --env exclude each other")
 	}
 	return c.open()
 }
@@ -111,10 +111,10 @@ func (c *cli) newValue(word, format string, generate bool) (name string, value s
 	name, typed, isPair := strings.Cut(word, "=")
 	switch {
 	case generate && isPair:
-		return "", value, &usageError{err: errors.New("--generate and a value exclude each other"), command: c.name}
+		return "", value, c.misuse("--generate and a value exclude each other")
 	case generate:
 		if value, err = edit.Generate(format); err != nil {
-			err = &usageError{err: err, command: c.name}
+			err = c.misuse("%w", err)
 		}
 		return name, value, err
 	case isPair:
@@ -126,7 +126,7 @@ func (c *cli) newValue(word, format string, generate bool) (name string, value s
 		fmt.Fprintln(c.stderr)
 		return name, secret.New(string(typed)), err
 	case c.tty:
-		return "", value, &usageError{err: errors.New("no value: pass it on standard input"), command: c.name}
+		return "", value, c.misuse("no value: pass it on standard input")
 	}
 	const longest = 1 << 20
 	data, err := io.ReadAll(io.LimitReader(c.stdin, longest+1))
@@ -135,7 +135,7 @@ func (c *cli) newValue(word, format string, generate bool) (name string, value s
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	if err == nil && text == "" {
-		err = &usageError{err: errors.New("no value on standard input; " + name + "= sets an empty one"), command: c.name}
+		err = c.misuse("no value on standard input; %s= sets an empty one", name)
 	}
 	return name, secret.New(text), err
 }

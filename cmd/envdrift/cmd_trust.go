@@ -36,7 +36,7 @@ Example:  envdrift trust --list`)
 }
 
 func (c *cli) trust(ctx context.Context, f trustFlags) error {
-	if err := exclusive("trust", map[string]bool{"--list": f.list, "--revoke": f.revoke, "--move": f.move != ""}); err != nil {
+	if err := c.exclusive(map[string]bool{"--list": f.list, "--revoke": f.revoke, "--move": f.move != ""}); err != nil {
 		return err
 	}
 	pins, err := trust.At(c.getenv)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -45,10 +44,10 @@ Example:  envdrift vault-push services/api api-dotenvx-key --env production`)
 
 func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if f.all != (f.folder == "") || (f.folder == "") != (f.secret == "") {
-		return &usageError{err: errors.New("name FOLDER and SECRET, or --all"), command: "vault-push"}
+		return c.misuse("name FOLDER and SECRET, or --all")
 	}
 	if f.all && (f.stdin || f.key != "" || f.environment != "") {
-		return &usageError{err: errors.New("--all takes each mapping's own key: no --stdin, --key or --env"), command: "vault-push"}
+		return c.misuse("--all takes each mapping's own key: no --stdin, --key or --env")
 	}
 	if err := c.open(); err != nil {
 		return err

@@ -47,11 +47,11 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	if err := c.chooseFormat(f.format); err != nil {
 		return err
 	}
-	if err := exclusive("verify", map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
+	if err := c.exclusive(map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
 		return err
 	}
 	if f.hasRev && strings.TrimSpace(f.rev) == "" {
-		return &usageError{err: errors.New("--rev is empty: name a commit, or a range A..B"), command: "verify"}
+		return c.misuse("--rev is empty: name a commit, or a range A..B")
 	}
 	if err := c.open(); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	}
 	results, err := verify.Run(ctx, c.work, scope)
 	if errors.Is(err, verify.ErrNoRevision) {
-		return &usageError{err: fmt.Errorf("--rev %q: %w", f.rev, err), command: "verify"}
+		return c.misuse("--rev %q: %w", f.rev, err)
 	}
 	c.addResults(ctx, results, f.staged)
 	return err

@@ -12,9 +12,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -70,7 +73,7 @@ func run(ctx context.Context, sys *system, args []string) int {
 		return c.fail(err)
 	}
 	if err := c.enter(); err != nil {
-		return c.fail(&usageError{err: err, command: c.name})
+		return c.fail(c.misuse("%w", err))
 	}
 	err = c.await(ctx, do)
 	if cause := (*interrupt.Error)(nil); errors.As(context.Cause(ctx), &cause) && c.wasCut(err) {
@@ -130,6 +133,20 @@ type usageError struct {
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
+
+// misuse returns a [usageError] of the command that runs.
+func (c *cli) misuse(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...), command: c.name}
+}
+
+// exclusive returns an error if more than one of the flags is set.
+func (c *cli) exclusive(flags map[string]bool) error {
+	maps.DeleteFunc(flags, func(_ string, given bool) bool { return !given })
+	if len(flags) < 2 {
+		return nil
+	}
+	return c.misuse("%s exclude each other", strings.Join(slices.Sorted(maps.Keys(flags)), " and "))
+}
 
 // command returns the command that the arguments of a faulty line name, for the
 // hint.

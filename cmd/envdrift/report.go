@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/envdrift/envdrift/internal/config"
@@ -15,16 +12,6 @@ import (
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
 )
-
-// exclusive returns an error if more than one of the flags is set.
-func exclusive(command string, flags map[string]bool) error {
-	given := slices.Sorted(maps.Keys(flags))
-	given = slices.DeleteFunc(given, func(name string) bool { return !flags[name] })
-	if len(given) < 2 {
-		return nil
-	}
-	return &usageError{err: fmt.Errorf("%s exclude each other", strings.Join(given, " and ")), command: command}
-}
 
 // add adds a row to the report. Its hints come from its error, unless the
 // caller has better ones.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -73,7 +72,7 @@ func (c *cli) mayPrint(yes bool) error {
 		return err
 	}
 	if terminal.IsTerminal(c.stdout) && !yes {
-		return &usageError{err: errors.New("this would show secrets on the terminal: redirect the output, or pass --yes"), command: c.name}
+		return c.misuse("this would show secrets on the terminal: redirect the output, or pass --yes")
 	}
 	return nil
 }
