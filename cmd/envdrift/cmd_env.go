@@ -4,23 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/internal/coredump"
-	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/loader"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/workspace"
-	"github.com/envdrift/envdrift/runner"
 )
 
 type envFlags struct {
@@ -89,15 +84,12 @@ func (c *cli) printEnv(ctx context.Context, f envFlags) error {
 	case ok:
 		out, err = workspace.Lines(l, env.Given)
 	case c.json:
-		c.report.Data, err = jsonObject(env.Given)
+		c.report.Data, err = environ.Object(env.Given)
 		return err
 	case f.format == "github":
 		return c.exportGitHub(env)
-	case f.format == "json":
-		out, err = formatJSON(env.Given)
 	default:
-		line := map[string]func(string, string) (string, error){"shell": shellLine, "dotenv": dotenvLine, "docker": dockerLine}
-		out, err = formatLines(env.Given, line[f.format])
+		out, err = environ.Format(f.format, env.Given)
 	}
 	if err == nil {
 		_, err = c.stdout.Write(out)
@@ -128,116 +120,20 @@ func (c *cli) listLoaders() error {
 	return err
 }
 
-// A formatError reports a variable that a format cannot represent.
-type formatError struct{ name, problem string }
-
-func (e *formatError) Error() string { return fmt.Sprintf("%s: %s", e.name, e.problem) }
-
-// formatLines returns what line returns for each variable, or the problems of
-// all.
-func formatLines(vars []dotenv.Variable, line func(name, value string) (string, error)) ([]byte, error) {
-	var out bytes.Buffer
-	var errs []error
-	for _, v := range vars {
-		text, err := line(v.Name, v.Value.Reveal())
-		if err != nil {
-			errs = append(errs, err)
-		}
-		out.WriteString(text)
-	}
-	return out.Bytes(), errors.Join(errs...)
-}
-
-func shellLine(name, value string) (string, error) {
-	if !runner.ValidName(name) {
-		return "", &formatError{name, "no shell can have a variable of that name"}
-	}
-	return "export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n", nil
-}
-
-func dotenvLine(name, value string) (string, error) {
-	doc, err := dotenv.Parse(nil).Set(name, value)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return string(doc.Bytes()), nil
-}
-
-// dockerLine returns a line of docker's --env-file, which has neither quotes
-// nor escapes: https://docs.docker.com/reference/cli/docker/container/run/#env.
-func dockerLine(name, value string) (string, error) {
-	const longest = 64<<10 - 1 // docker reads no longer line
-	line := name + "=" + value
-	switch {
-	case strings.ContainsAny(value, "\n\r"):
-		return "", &formatError{name, "its value has several lines, which an env file for docker cannot hold"}
-	case !utf8.ValidString(value):
-		return "", &formatError{name, "its value is not UTF-8"}
-	case len(line) >= longest:
-		return "", &formatError{name, "its value is too long for docker's env files"}
-	}
-	return line + "\n", nil
-}
-
-func formatJSON(vars []dotenv.Variable) ([]byte, error) {
-	object, err := jsonObject(vars)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err = enc.Encode(object)
-	return out.Bytes(), err
-}
-
-func jsonObject(vars []dotenv.Variable) (map[string]string, error) {
-	object := map[string]string{}
-	for _, v := range vars {
-		object[v.Name] = v.Value.Reveal()
-		if !utf8.ValidString(object[v.Name]) {
-			return nil, &formatError{v.Name, "its value is not UTF-8"}
-		}
-	}
-	return object, nil
-}
-
 // exportGitHub passes the values to the later steps of a GitHub job, after
 // making the job's log mask them.
 func (c *cli) exportGitHub(env environ.Environ) error {
 	if c.env["GITHUB_ENV"] == "" {
 		return c.misuse("GITHUB_ENV is not set: this is no step of a GitHub job")
 	}
-	delimiter := "envdrift_" + rand.Text()
-	lines, err := formatLines(env.Given, func(name, value string) (string, error) {
-		if !utf8.ValidString(value) {
-			return "", &formatError{name, "its value is not UTF-8"}
-		}
-		return name + "<<" + delimiter + "\n" + value + "\n" + delimiter + "\n", nil
-	})
+	masks, lines, err := env.ForGitHub("envdrift_" + rand.Text())
 	if err != nil {
 		return err
 	}
-	if err := writeMasks(c.stdout, env.Secrets()); err != nil {
+	if _, err := c.stdout.Write(masks); err != nil {
 		return err
 	}
 	return appendFile("GITHUB_ENV", c.env["GITHUB_ENV"], lines)
-}
-
-// writeMasks tells GitHub what to mask, line by line as its log is. Short texts
-// are in every line, and masking them would reveal what they are.
-func writeMasks(w io.Writer, secrets []string) error {
-	var out bytes.Buffer
-	for _, text := range secrets {
-		for line := range strings.SplitSeq(text, "\n") {
-			if line = strings.TrimSuffix(line, "\r"); len(line) >= runner.MinSecret {
-				out.WriteString("::add-mask::" + strings.NewReplacer("%", "%25", "\r", "%0D").Replace(line) + "\n")
-			}
-		}
-	}
-	_, err := w.Write(out.Bytes())
-	return err
 }
 
 func appendFile(setting, name string, data []byte) (err error) {
