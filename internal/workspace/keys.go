@@ -1,14 +1,11 @@
 package workspace
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
 
-	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
@@ -211,98 +208,4 @@ func (w *Workspace) otherKeyNote(ctx context.Context, q keyring.Request, p keyri
 	}
 	return fmt.Sprintf("encrypted for %s, as the header says, but the local %s is for %s and does not decrypt it",
 		p.Public.Short(), p.Private, named[0].PublicKey().Short())
-}
-
-// PlanEncryption plans the encryption of the targets' files, in their order. The
-// vaults are asked at once for all private keys that are not local: without them
-// no value can be compared with HEAD's.
-func (w *Workspace) PlanEncryption(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
-	files := make([]string, len(targets))
-	for i, t := range targets {
-		files[i] = t.File
-	}
-	if err := w.ReadHead(ctx, files); err != nil && !errors.Is(err, gitops.ErrNoGit) {
-		return nil, err
-	}
-	requests, heads := make([]keyring.Request, len(targets)), make([]error, len(targets))
-	for i, t := range targets {
-		requests[i].Target = t
-		requests[i].Head, heads[i] = w.previousToEncrypt(ctx, t)
-	}
-	plan := make([]drift.Change, len(targets))
-	for i, key := range w.EncryptionKeys(ctx, requests, true) {
-		if err := cmp.Or(heads[i], key.Err); err != nil {
-			plan[i] = drift.Change{Mapping: targets[i].Mapping, File: targets[i].File, Action: drift.Failed, Err: err}
-			continue
-		}
-		plan[i] = w.Encrypt(ctx, requests[i], key.Pair, dotenv.Selection{})
-		plan[i].Mapping = targets[i].Mapping
-		if key.Unkept != nil && plan[i].Write {
-			plan[i].AddNote("not compared with HEAD, because the key is missing: " + key.Unkept.Error())
-		}
-	}
-	return plan, ctx.Err()
-}
-
-// previousToEncrypt returns HEAD's version of a target's file. Without git it is not
-// known, which is an error unless the file itself says for which key it is encrypted.
-func (w *Workspace) previousToEncrypt(ctx context.Context, t mapping.Target) (*dotenv.Document, error) {
-	head, err := w.Previous(ctx, t.File)
-	if !errors.Is(err, gitops.ErrNoGit) {
-		return head, err
-	}
-	if headers, _ := t.Doc.PublicKeys(); len(headers) == 0 {
-		return nil, fmt.Errorf("HEAD's version of %s, which tells the key: %w", t.File, err)
-	}
-	w.Notice("not compared with HEAD's version of %s: %v", w.RelPath(t.File), err)
-	return nil, nil
-}
-
-// PlanRepairs plans the repair of those targets whose file the vault's key does
-// not decrypt.
-func (w *Workspace) PlanRepairs(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
-	var files []string
-	for _, t := range targets {
-		files = append(files, t.File)
-	}
-	if err := w.ReadHead(ctx, files); err != nil {
-		return nil, err
-	}
-	var changes []drift.Change
-	for i, key := range w.Fetch(ctx, targets) {
-		t := targets[i]
-		ch := drift.Change{File: t.File, Action: drift.Failed, Err: key.Err}
-		if key.Err == nil {
-			if !drift.IsDrift(w.RecordProof(t, key.Keys, drift.Check(t.Doc, nil, key.Keys).Err())) {
-				continue
-			}
-			ch = w.PlanRepair(ctx, t.File, t.Doc, key.Keys)
-		}
-		ch.Mapping = t.Mapping
-		changes = append(changes, ch)
-	}
-	return changes, nil
-}
-
-// PlanRepair plans the repair of a file as it is in the working tree, which the
-// right keys do not decrypt.
-func (w *Workspace) PlanRepair(ctx context.Context, file string, doc *dotenv.Document, right ecies.Keys) drift.Change {
-	ch := drift.Change{File: file, Action: drift.Failed, Old: doc.Bytes()}
-	ring := w.AllLocalKeys(ctx, file)
-	ring.Declared(doc) // looks for the key that drifted values may have
-	head, err := w.Previous(ctx, file)
-	if err == nil {
-		err = w.RecordLocal(w.Request(file, doc), ring, ring.Keys(), nil)
-	}
-	if err != nil {
-		ch.Err = err
-		return ch
-	}
-	plan, err := drift.Drifted{File: path.Base(file), Doc: doc, Head: head, Right: right, Held: ring.Keys()}.Repair()
-	if err != nil {
-		ch.Err = err
-		return ch
-	}
-	ch.Action, ch.Names, ch.New, ch.Write, ch.Keep = plan.Action, plan.Names, plan.Data, true, true
-	return ch
 }
