@@ -74,7 +74,7 @@ func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {
 func (c *cli) encryptMapped(ctx context.Context, f encryptFlags) error {
 	targets, err := c.work.Mapped()
 	for _, t := range targets {
-		if ch, done := c.unreadable(t); done {
+		if ch, done := c.work.Unreadable(t); done {
 			c.addChange(ch)
 		} else if err := c.encryptFile(ctx, t.File, f); err != nil {
 			c.addFailure(t, t.File, err)

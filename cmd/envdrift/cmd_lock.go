@@ -7,7 +7,6 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/mapping"
@@ -59,7 +58,7 @@ func (c *cli) lockAll(ctx context.Context, f lockFlags) error {
 			return nil
 		}
 	}
-	plan, err := c.lockTargets(ctx, targets)
+	plan, err := c.work.PlanLock(ctx, targets)
 	if err != nil {
 		return err
 	}
@@ -86,40 +85,6 @@ func (c *cli) verifyBeforeLock(ctx context.Context, targets []mapping.Target) {
 			c.add(report.Row{Status: statusFor(err), File: t.File, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Err: err})
 		}
 	}
-}
-
-// lockTargets plans the encryption of each target's file.
-func (c *cli) lockTargets(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
-	plan := make([]drift.Change, len(targets))
-	var encrypt []mapping.Target
-	var places []int
-	for i, t := range targets {
-		if plan[i] = c.lockable(t); plan[i].Action == "" {
-			encrypt, places = append(encrypt, t), append(places, i)
-		}
-	}
-	changes, err := c.work.PlanEncryption(ctx, encrypt)
-	for n, ch := range changes {
-		plan[places[n]] = ch
-	}
-	return plan, err
-}
-
-// lockable begins the plan for a target. Its Action is set if there is nothing
-// to encrypt.
-func (c *cli) lockable(t mapping.Target) drift.Change {
-	ch, done := c.unreadable(t)
-	if !done {
-		switch state := t.Doc.State(); {
-		case t.Doc.CheckForm() != nil:
-			ch.Action, ch.Err = drift.Failed, t.Doc.CheckForm()
-		case state == dotenv.Encrypted:
-			ch.Action, ch.Note = drift.Unchanged, "already encrypted"
-		case state == dotenv.Empty && !t.Doc.KeepsPlain():
-			ch.Action, ch.Note = drift.Unchanged, "holds no values"
-		}
-	}
-	return ch
 }
 
 // lockCheck proves that each file is encrypted, with a local key that its header

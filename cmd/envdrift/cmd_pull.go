@@ -3,12 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"path"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -61,21 +58,25 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	var plan []drift.Change
 	for i, t := range targets {
 		if f.skipSync || keys[i].Err == nil { // else sync reported it
-			plan = append(plan, c.decryptTarget(t, keys[i]))
+			plan = append(plan, c.work.PlanDecryption(t, keys[i]))
 		}
 	}
 	if err := c.work.Apply(ctx, plan); err != nil {
 		return err
 	}
-	copies, err := c.activate(ctx, plan, f.force)
+	copies, err := c.work.PlanCopies(ctx, plan, f.force)
 	if err != nil {
 		return err
 	}
-	for _, ch := range append(plan, copies...) {
+	if err := c.work.Apply(ctx, copies); err != nil {
+		return err
+	}
+	done := append(plan, copies...)
+	for _, ch := range done {
 		c.addChange(ch)
 	}
-	c.report.Summary = synced + cmp.Or(drift.CountActions(append(plan, copies...)), "none")
-	return c.work.Remember(ctx, append(plan, copies...), func(last *state.State) { last.Profile = c.profile })
+	c.report.Summary = synced + cmp.Or(drift.CountActions(done), "none")
+	return c.work.Remember(ctx, done, func(last *state.State) { last.Profile = c.profile })
 }
 
 // requestsFor returns the requests for the keys of targets. One without a file
@@ -89,62 +90,4 @@ func requestsFor(targets []mapping.Target) []keyring.Request {
 		requests[i].Target = t
 	}
 	return requests
-}
-
-// decryptTarget plans the decryption of one mapping's file.
-func (c *cli) decryptTarget(t mapping.Target, key keyring.Answer) drift.Change {
-	if ch, done := c.unreadable(t); done {
-		return ch
-	}
-	if key.Err != nil {
-		return drift.Change{Mapping: t.Mapping, File: t.File, Action: drift.Failed, Err: key.Err}
-	}
-	mixed := t.Doc.State() == dotenv.Mixed
-	ch := drift.Decrypt(t.File, t.Doc, key.Keys, dotenv.Selection{})
-	ch.Mapping = t.Mapping
-	switch {
-	case ch.Action == drift.Skipped:
-		ch.Note = "already plaintext"
-		ch.New = t.Doc.Bytes()
-	case mixed && ch.Write:
-		ch.Note = "values that were already plaintext stay as they are"
-	}
-	return ch
-}
-
-// unreadable returns the change for a target without a readable file: a missing
-// one is skipped.
-func (c *cli) unreadable(t mapping.Target) (ch drift.Change, done bool) {
-	ch = drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
-	if missing := (*config.NoEnvFileError)(nil); errors.As(t.Err, &missing) {
-		ch.Action, ch.Note = drift.Skipped, c.message(missing)
-	} else if t.Err != nil {
-		ch.Action, ch.Err = drift.Failed, t.Err
-	}
-	return ch, t.Err != nil
-}
-
-// activate plans and writes the copies that activate_to asks for, of the files
-// that are now decrypted.
-func (c *cli) activate(ctx context.Context, pulled []drift.Change, force bool) ([]drift.Change, error) {
-	var copies []drift.Change
-	for _, p := range pulled {
-		if p.Err == nil && p.New != nil && p.Mapping.ActivateTo != "" {
-			file := path.Join(c.work.Base, p.Mapping.Folder, p.Mapping.ActivateTo)
-			copies = append(copies, drift.Change{Mapping: p.Mapping, File: file, New: p.New, Private: true})
-		}
-	}
-	if len(copies) == 0 {
-		return nil, nil
-	}
-	remembered, err := c.work.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range copies {
-		if err := c.work.PlanCopy(ctx, &copies[i], remembered, force); err != nil {
-			copies[i].Action, copies[i].Err, copies[i].Write = drift.Failed, err, false
-		}
-	}
-	return copies, c.work.Apply(ctx, copies)
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/hooks/precommit"
-	"github.com/envdrift/envdrift/internal/config"
-	"github.com/envdrift/envdrift/internal/keyring"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 )
 
@@ -102,9 +99,12 @@ func (c *cli) repairStaged(ctx context.Context, only []string, dry bool) error {
 // repairTree repairs env files of mappings in the working tree: the named ones,
 // or all that exist.
 func (c *cli) repairTree(ctx context.Context, only []string, dry bool) error {
-	targets, err := c.repairable(only)
+	targets, failed, err := c.work.Repairable(only)
 	if err != nil {
 		return err
+	}
+	for _, t := range failed {
+		c.addFailure(t, cmp.Or(t.File, t.Folder()), t.Err)
 	}
 	changes, err := c.work.PlanRepairs(ctx, targets)
 	if err != nil {
@@ -122,33 +122,4 @@ func (c *cli) repairTree(ctx context.Context, only []string, dry bool) error {
 		c.addChange(ch)
 	}
 	return nil
-}
-
-// repairable returns the targets whose file has ciphertext in the working tree.
-// A file that is named must have a mapping: otherwise the right key is not
-// known.
-func (c *cli) repairable(only []string) ([]mapping.Target, error) {
-	var targets []mapping.Target
-	named := map[string]bool{}
-	for _, t := range mapping.Resolve(c.work.Files(), c.work.Base, c.work.Config, c.work.Config.Mappings) {
-		named[t.File] = true
-		if len(only) > 0 && !slices.Contains(only, t.File) {
-			continue
-		}
-		if t.Err != nil && len(only) > 0 {
-			return nil, t.Err
-		}
-		if t.Err != nil && !errors.As(t.Err, new(*config.NoEnvFileError)) {
-			c.addFailure(t, cmp.Or(t.File, t.Folder()), t.Err)
-		}
-		if t.Doc != nil && t.Doc.State().HasCiphertext() {
-			targets = append(targets, t)
-		}
-	}
-	for _, file := range only {
-		if !named[file] {
-			return nil, &keyring.UnmappedError{File: file}
-		}
-	}
-	return targets, nil
 }

@@ -17,6 +17,29 @@ import (
 	"github.com/envdrift/envdrift/internal/state"
 )
 
+// PlanCopies plans the copies that activate_to asks for, of the files that are now
+// decrypted.
+func (w *Workspace) PlanCopies(ctx context.Context, pulled []drift.Change, force bool) (copies []drift.Change, err error) {
+	for _, p := range pulled {
+		if file := w.CopyOf(mapping.Target{Mapping: p.Mapping}); p.Err == nil && p.New != nil && file != "" {
+			copies = append(copies, drift.Change{Mapping: p.Mapping, File: file, New: p.New, Private: true})
+		}
+	}
+	if len(copies) == 0 {
+		return nil, nil
+	}
+	remembered, err := w.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range copies {
+		if err := w.PlanCopy(ctx, &copies[i], remembered, force); err != nil {
+			copies[i].Action, copies[i].Err, copies[i].Write = drift.Failed, err, false
+		}
+	}
+	return copies, nil
+}
+
 // PlanCopy decides whether a copy may be written: never over a file of git's,
 // nor over one that envdrift did not write, unless force. A copy for a loader is
 // written for that.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/envdrift/envdrift/gitops"
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
@@ -16,6 +18,76 @@ import (
 )
 
 // What a command will do with the env files of mappings. Apply does it.
+
+// Unreadable returns the change for a target without a readable file: a missing one is
+// skipped.
+func (w *Workspace) Unreadable(t mapping.Target) (ch drift.Change, done bool) {
+	ch = drift.Change{Mapping: t.Mapping, File: cmp.Or(t.File, t.Folder())}
+	if missing, ok := errors.AsType[*config.NoEnvFileError](t.Err); ok {
+		there := *missing
+		there.Folder = w.RelPath(missing.Folder)
+		ch.Action, ch.Note = drift.Skipped, there.Error()
+	} else if t.Err != nil {
+		ch.Action, ch.Err = drift.Failed, t.Err
+	}
+	return ch, t.Err != nil
+}
+
+// PlanDecryption plans the decryption of a target's file in place.
+func (w *Workspace) PlanDecryption(t mapping.Target, key keyring.Answer) drift.Change {
+	if ch, done := w.Unreadable(t); done {
+		return ch
+	}
+	if key.Err != nil {
+		return drift.Change{Mapping: t.Mapping, File: t.File, Action: drift.Failed, Err: key.Err}
+	}
+	mixed := t.Doc.State() == dotenv.Mixed
+	ch := drift.Decrypt(t.File, t.Doc, key.Keys, dotenv.Selection{})
+	ch.Mapping = t.Mapping
+	switch {
+	case ch.Action == drift.Skipped:
+		ch.Note = "already plaintext"
+		ch.New = t.Doc.Bytes()
+	case mixed && ch.Write:
+		ch.Note = "values that were already plaintext stay as they are"
+	}
+	return ch
+}
+
+// PlanLock plans the encryption of each target's file, unless there is nothing to
+// encrypt.
+func (w *Workspace) PlanLock(ctx context.Context, targets []mapping.Target) ([]drift.Change, error) {
+	plan := make([]drift.Change, len(targets))
+	var encrypt []mapping.Target
+	var places []int
+	for i, t := range targets {
+		if plan[i] = w.lockable(t); plan[i].Action == "" {
+			encrypt, places = append(encrypt, t), append(places, i)
+		}
+	}
+	changes, err := w.PlanEncryption(ctx, encrypt)
+	for n, ch := range changes {
+		plan[places[n]] = ch
+	}
+	return plan, err
+}
+
+// lockable begins the plan for a target. Its Action is set if there is nothing
+// to encrypt.
+func (w *Workspace) lockable(t mapping.Target) drift.Change {
+	ch, done := w.Unreadable(t)
+	if !done {
+		switch state := t.Doc.State(); {
+		case t.Doc.CheckForm() != nil:
+			ch.Action, ch.Err = drift.Failed, t.Doc.CheckForm()
+		case state == dotenv.Encrypted:
+			ch.Action, ch.Note = drift.Unchanged, "already encrypted"
+		case state == dotenv.Empty && !t.Doc.KeepsPlain():
+			ch.Action, ch.Note = drift.Unchanged, "holds no values"
+		}
+	}
+	return ch
+}
 
 // PlanEncryption plans the encryption of the targets' files, in their order. The
 // vaults are asked at once for all private keys that are not local: without them
@@ -60,6 +132,34 @@ func (w *Workspace) previousToEncrypt(ctx context.Context, t mapping.Target) (*d
 	}
 	w.Notice("not compared with HEAD's version of %s: %v", w.RelPath(t.File), err)
 	return nil, nil
+}
+
+// Repairable returns the targets whose file has ciphertext in the working tree, and those
+// whose file cannot be read. A file that is named must be readable and have a mapping:
+// otherwise the right key is not known.
+func (w *Workspace) Repairable(only []string) (targets, failed []mapping.Target, err error) {
+	named := map[string]bool{}
+	for _, t := range mapping.Resolve(w.Files(), w.Base, w.Config, w.Config.Mappings) {
+		named[t.File] = true
+		if len(only) > 0 && !slices.Contains(only, t.File) {
+			continue
+		}
+		if t.Err != nil && len(only) > 0 {
+			return nil, nil, t.Err
+		}
+		if t.Err != nil && !errors.As(t.Err, new(*config.NoEnvFileError)) {
+			failed = append(failed, t)
+		}
+		if t.Doc != nil && t.Doc.State().HasCiphertext() {
+			targets = append(targets, t)
+		}
+	}
+	for _, file := range only {
+		if !named[file] {
+			return nil, nil, &keyring.UnmappedError{File: file}
+		}
+	}
+	return targets, failed, nil
 }
 
 // PlanRepairs plans the repair of those targets whose file the vault's key does
