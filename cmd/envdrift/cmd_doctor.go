@@ -19,7 +19,6 @@ import (
 	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/compare"
 	"github.com/envdrift/envdrift/internal/config"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/vault/age"
 )
@@ -91,7 +90,7 @@ func (c *cli) examineConfig(ctx context.Context) []diagnosis {
 		d.detail += "; sections of the earlier tool, not used here: " + strings.Join(c.work.Config.Foreign, ", ")
 	}
 	found := []diagnosis{d}
-	for _, t := range mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings) {
+	for _, t := range c.work.All() {
 		if t.Err != nil {
 			found = append(found, diagnosis{what: t.Mapping.SecretName, err: t.Err})
 		}
@@ -285,7 +284,7 @@ func (c *cli) examineStore(ctx context.Context) []diagnosis {
 // examineFiles looks for files that git ignores and others need, and for plaintext
 // that encryption did not take out of git's history.
 func (c *cli) examineFiles(ctx context.Context) (list []diagnosis) {
-	targets := mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings)
+	targets := c.work.All()
 	hidden, err := c.work.Hidden(ctx, targets)
 	if errors.Is(err, gitops.ErrNoGit) {
 		return nil // examineGit reports it

@@ -95,7 +95,7 @@ func (c *cli) lockCheck(ctx context.Context, targets []mapping.Target, vaultOnly
 		policy = keyring.VaultOnly
 	}
 	encrypted := 0
-	for i, key := range c.work.Keys(ctx, requestsFor(targets), policy) {
+	for i, key := range c.work.KeysOf(ctx, targets, policy) {
 		t := targets[i]
 		row := report.Row{
 			Status: report.Status(drift.Encrypted), File: cmp.Or(t.File, t.Folder()), Vault: key.Vault,

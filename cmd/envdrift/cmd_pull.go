@@ -6,10 +6,8 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/state"
 )
 
@@ -48,7 +46,7 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	var keys []keyring.Answer
 	synced := ""
 	if f.skipSync {
-		keys = c.work.Keys(ctx, requestsFor(targets), keyring.LocalOnly)
+		keys = c.work.KeysOf(ctx, targets, keyring.LocalOnly)
 	} else {
 		if keys, err = c.sync(ctx, targets, syncFlags{force: f.force}); err != nil {
 			return err
@@ -77,17 +75,4 @@ func (c *cli) pull(ctx context.Context, f pullFlags) error {
 	}
 	c.report.Summary = synced + cmp.Or(drift.CountActions(done), "none")
 	return c.work.Remember(ctx, done, func(last *state.State) { last.Profile = c.profile })
-}
-
-// requestsFor returns the requests for the keys of targets. One without a file
-// needs none.
-func requestsFor(targets []mapping.Target) []keyring.Request {
-	requests := make([]keyring.Request, len(targets))
-	for i, t := range targets {
-		if t.Doc == nil {
-			t.Doc = dotenv.Parse(nil)
-		}
-		requests[i].Target = t
-	}
-	return requests
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"path"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -37,29 +36,9 @@ Example:  envdrift vault-pull services/api api-dotenvx-key --env production`)
 		if err != nil {
 			return err
 		}
-		t := c.keyTarget(folder, f.secret, f.environment, f.key)
+		t := c.work.KeyTarget(folder, f.secret, f.environment, f.key)
 		t.Mapping.Ephemeral = false // the user asked for the file
 		_, err = c.sync(ctx, []mapping.Target{t}, syncFlags{force: f.force})
 		return err
 	}
-}
-
-// keyTarget returns the mapping of a folder that names the secret, or one made
-// from the command line.
-func (c *cli) keyTarget(folder, secretName, environment, key string) mapping.Target {
-	t := mapping.Target{}
-	for _, mapped := range mapping.Resolve(c.work.Tree, c.work.Base, c.work.Config, c.work.Config.Mappings) {
-		here := path.Join(c.work.Base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
-		if here && (environment == "" || mapped.Mapping.Env() == environment) {
-			t = mapped
-		}
-	}
-	if t.Mapping.SecretName == "" {
-		t = mapping.ForKey(c.work.Tree, folder, environment, c.work.Config.Sync.EnvKeysFilename)
-		t.Mapping.SecretName = secretName
-	}
-	if key != "" {
-		t.Names = []string{key}
-	}
-	return t
 }

@@ -59,7 +59,7 @@ func (c *cli) vaultPush(ctx context.Context, f pushFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.preparePush(ctx, folder, c.keyTarget(folder, f.secret, f.environment, f.key), f)
+	p, err := c.preparePush(ctx, folder, c.work.KeyTarget(folder, f.secret, f.environment, f.key), f)
 	if err != nil {
 		return err
 	}

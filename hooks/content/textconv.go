@@ -104,7 +104,7 @@ func (t *tagger) keys(ctx context.Context, w *workspace.Workspace, base string) 
 			return local(append(keys, without(all, keys)...))
 		}
 	}
-	for _, target := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
+	for _, target := range w.All() {
 		if filepath.Base(target.File) != base || w.VaultFile(ctx, target) == "" {
 			continue
 		}

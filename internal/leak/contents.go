@@ -69,7 +69,7 @@ func (s *search) readPresent(ctx context.Context) error {
 		s.addKey(held.Name, ecies.Keys{held.Key})
 	}
 	for _, w := range s.works {
-		for _, t := range mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings) {
+		for _, t := range w.All() {
 			if t.Doc != nil && t.File != "" && s.target(t.File) == nil {
 				s.targets = append(s.targets, &mappedFile{Target: t, work: w})
 			}

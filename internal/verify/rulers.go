@@ -268,7 +268,7 @@ func (c *Changes) collectAffected(ctx context.Context) error {
 func (c *Changes) Targets(w *workspace.Workspace) []mapping.Target {
 	targets, known := c.targets[w]
 	if !known {
-		targets = mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
+		targets = w.All()
 		c.targets[w] = targets
 	}
 	return targets

@@ -30,6 +30,18 @@ func (w *Workspace) Keys(ctx context.Context, qs []keyring.Request, p keyring.Po
 	return w.keys(ctx, qs, p, (*keyring.Ring).ForDecryption)
 }
 
+// KeysOf is Keys for the files of targets. One without a file needs no keys.
+func (w *Workspace) KeysOf(ctx context.Context, targets []mapping.Target, p keyring.Policy) []keyring.Answer {
+	requests := make([]keyring.Request, len(targets))
+	for i, t := range targets {
+		if t.Doc == nil {
+			t.Doc = dotenv.Parse(nil)
+		}
+		requests[i].Target = t
+	}
+	return w.Keys(ctx, requests, p)
+}
+
 // ProgramKeys is [Workspace.Keys] by [keyring.Ring.ForProgram].
 func (w *Workspace) ProgramKeys(ctx context.Context, qs []keyring.Request, p keyring.Policy) []keyring.Answer {
 	return w.keys(ctx, qs, p, (*keyring.Ring).ForProgram)

@@ -32,6 +32,26 @@ type PushOptions struct {
 	Tracked bool // git tracks the keys file
 }
 
+// KeyTarget returns the mapping of a folder that names the secret, or one made of the
+// arguments. environment and key, the full name of a key, may be "".
+func (w *Workspace) KeyTarget(folder, secretName, environment, key string) mapping.Target {
+	t := mapping.Target{}
+	for _, mapped := range w.All() {
+		here := path.Join(w.Base, mapped.Mapping.Folder) == folder && mapped.Mapping.SecretName == secretName
+		if here && (environment == "" || mapped.Mapping.Env() == environment) {
+			t = mapped
+		}
+	}
+	if t.Mapping.SecretName == "" {
+		t = mapping.ForKey(w.Tree, folder, environment, w.Config.Sync.EnvKeysFilename)
+		t.Mapping.SecretName = secretName
+	}
+	if key != "" {
+		t.Names = []string{key}
+	}
+	return t
+}
+
 // PreparePush returns the push of the key in a folder's keys file: the one under
 // the first of the target's names that is there. If there is none, it is the key
 // of a keys file above that the env file's header names, as in a repository with

@@ -152,3 +152,28 @@ func TestPushAll(t *testing.T) {
 		}
 	}
 }
+
+func TestKeyTarget(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.write("envdrift.toml", mapped+"environment = \"staging\"\n[[vault.sync.mappings]]\nsecret_name = \"api\"\nfolder_path = \"api\"\nenvironment = \"production\"\n")
+	w := p.open()
+	for _, tt := range []struct {
+		folder, secret, environment, key string
+		mapped                           bool
+		name                             string
+	}{
+		{"api", "api", "staging", "", true, "DOTENV_PRIVATE_KEY_STAGING"},
+		{"api", "api", "", "", true, "DOTENV_PRIVATE_KEY_PRODUCTION"},
+		{"api", "api", "staging", "DOTENV_PRIVATE_KEY_OWN", true, "DOTENV_PRIVATE_KEY_OWN"},
+		{"api", "api", "local", "", false, "DOTENV_PRIVATE_KEY_LOCAL"},
+		{"api", "other", "staging", "", false, "DOTENV_PRIVATE_KEY_STAGING"},
+		{".", "api", "staging", "", false, "DOTENV_PRIVATE_KEY_STAGING"},
+	} {
+		got := w.KeyTarget(tt.folder, tt.secret, tt.environment, tt.key)
+		if got.Mapping.SecretName != tt.secret || (got.Mapping.Line > 0) != tt.mapped || got.Names[0] != tt.name || got.Folder() != tt.folder {
+			t.Errorf("KeyTarget(%s, %s, %s, %s) = %q of %q in %q, line %d; want %q, mapped %t",
+				tt.folder, tt.secret, tt.environment, tt.key, got.Names, got.Mapping.SecretName, got.Folder(), got.Mapping.Line, tt.name, tt.mapped)
+		}
+	}
+}

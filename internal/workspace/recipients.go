@@ -166,7 +166,7 @@ func (w *Workspace) CommittedIn(ctx context.Context) func(file string) ([]byte, 
 // FilesOf returns the mapped env files whose keys are some secrets of the age vault
 // called name, relative to Top, and the secrets that no mapping names.
 func (w *Workspace) FilesOf(name string, secrets []string) (files, unmapped []string) {
-	targets := mapping.Resolve(w.Tree, w.Base, w.Config, w.Config.Mappings)
+	targets := w.All()
 	for _, secret := range secrets {
 		mapped := false
 		for _, t := range targets {
