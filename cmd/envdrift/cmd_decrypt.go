@@ -79,7 +79,7 @@ func (c *cli) decrypt(ctx context.Context, f decryptFlags) error {
 		f.files = []string{".env"}
 	}
 	if f.verifyVault {
-		return c.verifyFiles(ctx, f.files, f.secret)
+		return c.verifyNamed(ctx, f.files, f.secret)
 	}
 	for _, name := range f.files {
 		if err := c.decryptFile(ctx, name, f); err != nil {

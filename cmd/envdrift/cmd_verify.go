@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/gitops"
-	"github.com/envdrift/envdrift/internal/keyring"
-	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/verify"
 )
@@ -57,7 +54,7 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 		return err
 	}
 	if len(f.files) > 0 && !f.staged && f.rev == "" {
-		return c.verifyFiles(ctx, f.files, "")
+		return c.verifyNamed(ctx, f.files, "")
 	}
 	scope := verify.Scope{Staged: f.staged, Rev: f.rev}
 	for _, name := range f.files {
@@ -75,40 +72,12 @@ func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
 	return err
 }
 
-// verifyFiles verifies named files with the vault's key: the named secret, else
+// verifyNamed verifies named files with the vault's key: the named secret, else
 // the one of the file's mapping.
-func (c *cli) verifyFiles(ctx context.Context, files []string, secretName string) error {
-	var results []*verify.File
-	for _, name := range files {
-		file, err := c.work.Inside(name)
-		if err != nil {
-			return err
-		}
-		w := c.work
-		t, mapped := w.Target(file)
-		if !mapped && secretName == "" { // another configuration may be nearer
-			if w, err = c.work.At(c.work.Files(), path.Dir(file)); err != nil {
-				return err
-			}
-			if t, mapped = w.Target(file); !mapped {
-				_, err := mapping.ReadEnvFile(c.work.Files(), file)
-				return cmp.Or(err, error(&keyring.UnmappedError{File: file}))
-			}
-		}
-		if secretName != "" {
-			t = mapping.ForFile(c.work.Tree, secretName, file, t)
-			if c.overrides.NamesVault() {
-				t.Mapping.VaultName = "" // the command line names the vault
-			}
-		}
-		more, err := verify.Targets(ctx, w, []mapping.Target{t})
-		if err != nil {
-			return err
-		}
-		results = append(results, more...)
-	}
+func (c *cli) verifyNamed(ctx context.Context, files []string, secretName string) error {
+	results, err := verify.Named(ctx, c.work, files, secretName)
 	c.addResults(ctx, results, false)
-	return nil
+	return err
 }
 
 // addResults adds what was verified to the report. staged says that it is the index.

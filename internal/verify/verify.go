@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -72,9 +73,48 @@ func Run(ctx context.Context, w *workspace.Workspace, s Scope) ([]*File, error) 
 	return r.files, ctx.Err()
 }
 
-// Targets proves targets in the working tree.
-func Targets(ctx context.Context, w *workspace.Workspace, targets []mapping.Target) ([]*File, error) {
-	return newRun(w, Scope{}).prove(ctx, ofTargets(w, targets)), ctx.Err()
+// Named proves files of the working tree, as the user typed them: with the secret or,
+// if that is "", with the one of the file's mapping.
+func Named(ctx context.Context, w *workspace.Workspace, names []string, secret string) (files []*File, err error) {
+	for _, name := range names {
+		file, err := w.Inside(name)
+		if err != nil {
+			return nil, err
+		}
+		t, ruler, err := namedTarget(w, file, secret)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, newRun(ruler, Scope{}).prove(ctx, ofTargets(ruler, []mapping.Target{t}))...)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return files, nil
+}
+
+// namedTarget returns the target of a file, and the workspace whose configuration maps
+// it: another one may be nearer.
+func namedTarget(w *workspace.Workspace, file, secret string) (t mapping.Target, ruler *workspace.Workspace, err error) {
+	t, mapped := w.Target(file)
+	if secret != "" {
+		t = mapping.ForFile(w.Tree, secret, file, t)
+		if overrides := w.Overrides(); overrides.NamesVault() {
+			t.Mapping.VaultName = "" // the command line names the vault
+		}
+		return t, w, nil
+	}
+	if mapped {
+		return t, w, nil
+	}
+	if ruler, err = w.At(w.Files(), path.Dir(file)); err != nil {
+		return t, nil, err
+	}
+	if t, mapped = ruler.Target(file); !mapped {
+		_, err := mapping.ReadEnvFile(w.Files(), file)
+		return t, nil, cmp.Or(err, error(&keyring.UnmappedError{File: file}))
+	}
+	return t, ruler, nil
 }
 
 // A run is what happens in one call of [Run] or [Pushed].

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ import (
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/ecies"
-	"github.com/envdrift/envdrift/internal/mapping"
+	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/secret"
 	"github.com/envdrift/envdrift/internal/verify"
 	"github.com/envdrift/envdrift/internal/workspace"
@@ -195,18 +196,28 @@ func TestRunWithoutGit(t *testing.T) {
 	}
 }
 
-func TestTargets(t *testing.T) {
+func TestNamed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.write(".env", d.encrypted(d.right, "A=1\n"))
+	d.write("envdrift.toml", mappings("k", "a"))
+	d.write("a/.env", d.encrypted(d.right, "A=1\n"))
+	d.write("below/envdrift.toml", mappings("k", "b"))
+	d.write("below/b/.env", d.encrypted(d.stranger, "A=1\n"))
+	d.write("unmapped/.env", d.encrypted(d.right, "A=1\n"))
 	w := d.open()
-	results, err := verify.Targets(t.Context(), w, []mapping.Target{mapping.ForFile(w.Tree, "k", ".env", mapping.Target{})})
-	if err != nil || len(results) != 1 || results[0].Err != nil {
-		t.Errorf("Targets = %+v, %v; want it verified", results, err)
+	results, err := verify.Named(t.Context(), w, []string{"a/.env", "below/b/.env"}, "")
+	if got := outcome(results); err != nil || got != "a:verified below/b:drift" {
+		t.Errorf("Named = %q, %v; want each by the nearest configuration", got, err)
 	}
-	results, _ = verify.Targets(t.Context(), w, []mapping.Target{mapping.ForFile(w.Tree, "k", "nope", mapping.Target{})})
-	if !errors.Is(results[0].Err, fs.ErrNotExist) {
-		t.Errorf("Targets of a missing file = %v; want fs.ErrNotExist", results[0].Err)
+	results, err = verify.Named(t.Context(), w, []string{"unmapped/.env", "unmapped/nope"}, "k")
+	if err != nil || len(results) != 2 || results[0].Err != nil || !errors.Is(results[1].Err, fs.ErrNotExist) {
+		t.Errorf("Named with a secret = %+v, %v; want one verified, and fs.ErrNotExist", results, err)
+	}
+	for name, want := range map[string]error{"unmapped/.env": new(keyring.UnmappedError), "unmapped/nope": fs.ErrNotExist, "../.env": new(workspace.OutsideError)} {
+		results, err := verify.Named(t.Context(), w, []string{"a/.env", name}, "")
+		if results != nil || !errors.Is(err, want) && reflect.TypeOf(err) != reflect.TypeOf(want) {
+			t.Errorf("Named(%s) = %d results, %v; want %T alone", name, len(results), err, want)
+		}
 	}
 }
 
