@@ -40,13 +40,9 @@ func (c *cli) repair(ctx context.Context, f repairFlags) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	var only []string
-	for _, name := range f.files {
-		file, err := c.work.Inside(name)
-		if err != nil {
-			return err
-		}
-		only = append(only, file)
+	only, err := c.work.AllInside(f.files)
+	if err != nil {
+		return err
 	}
 	repo, err := c.work.Git(ctx)
 	if err != nil {

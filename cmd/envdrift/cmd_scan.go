@@ -18,12 +18,8 @@ import (
 )
 
 type scanFlags struct {
-	files  []string
-	staged bool
+	scopeFlags
 	strict bool
-	rev    string
-	hasRev bool
-	format string
 }
 
 func (c *cli) addScan(app *kingpin.Application) (string, command) {
@@ -38,43 +34,25 @@ line with the comment ` + scan.Allow + ` is allowed to have one.
 Statuses: 0 nothing found · 1 found, or nothing could be checked; with --strict also
 if a name could not be checked · 2 wrong usage or configuration
 Example:  envdrift scan --strict --rev origin/main..HEAD`)
-	cmd.Arg("FILE", "Only these files, and those below these folders.").StringsVar(&f.files)
-	cmd.Flag("staged", "What the next commit adds.").BoolVar(&f.staged)
-	cmd.Flag("rev", "All of a commit, or what the commits of A..B add.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
+	f.add(cmd, "Only these files, and those below these folders.", "What the next commit adds.", "All of a commit, or what the commits of A..B add.")
 	cmd.Flag("strict", "A name that could not be checked is a failure.").BoolVar(&f.strict)
 	c.addFormat(cmd, &f.format)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.scan(ctx, f) }
 }
 
 func (c *cli) scan(ctx context.Context, f scanFlags) error {
-	if err := c.chooseFormat(f.format); err != nil {
-		return err
-	}
-	if err := c.exclusive(map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
-		return err
-	}
-	if f.hasRev && strings.TrimSpace(f.rev) == "" {
-		return c.misuse("--rev is empty: name a commit, or a range A..B")
-	}
 	var details []string
 	c.details = &details
-	if err := c.open(); err != nil {
+	if err := f.enter(c); err != nil {
 		return err
 	}
-	scope := scan.Scope{Staged: f.staged, Rev: f.rev}
-	for _, name := range f.files {
-		file, err := c.work.Inside(name)
-		if err != nil {
-			return err
-		}
-		scope.Files = append(scope.Files, file)
+	files, err := c.work.AllInside(f.files)
+	if err != nil {
+		return err
 	}
-	result, err := scan.Search(ctx, c.work, scope)
-	if errors.Is(err, scan.ErrNoRevision) {
-		return c.misuse("--rev %q: %w", f.rev, err)
-	}
+	result, err := scan.Search(ctx, c.work, scan.Scope{Files: files, Staged: f.staged, Rev: f.rev})
 	if result == nil {
-		return err
+		return f.fault(c, err, scan.ErrNoRevision)
 	}
 	for _, line := range details {
 		if !result.Shows(line) {

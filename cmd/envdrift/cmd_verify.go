@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -14,16 +13,8 @@ import (
 	"github.com/envdrift/envdrift/internal/verify"
 )
 
-type verifyFlags struct {
-	files  []string
-	staged bool
-	rev    string
-	hasRev bool
-	format string
-}
-
 func (c *cli) addVerify(app *kingpin.Application) (string, command) {
-	var f verifyFlags
+	var f scopeFlags
 	cmd := app.Command("verify", "Prove that the vault's keys decrypt every value of every mapped env file.").HelpLong(`
 The check for CI: it reads and writes nothing. What could not be checked counts
 as a failure. A range A..B proves every version in its commits, so drift that
@@ -33,43 +24,26 @@ is an annotation.
 Statuses: 0 all verified · 1 drift, plaintext, or a file that is missing ·
 2 wrong usage or configuration · 3 a vault could not be used
 Example:  envdrift verify --ci --rev origin/main..HEAD`)
-	cmd.Arg("FILE", "Only these env files; default: those of all mappings.").StringsVar(&f.files)
-	cmd.Flag("staged", "What is staged, instead of the working tree.").BoolVar(&f.staged)
-	cmd.Flag("rev", "A commit, or every version in the commits of A..B.").PlaceHolder("REV").IsSetByUser(&f.hasRev).StringVar(&f.rev)
+	f.add(cmd, "Only these env files; default: those of all mappings.", "What is staged, instead of the working tree.",
+		"A commit, or every version in the commits of A..B.")
 	c.addFormat(cmd, &f.format)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.verify(ctx, f) }
 }
 
-func (c *cli) verify(ctx context.Context, f verifyFlags) (err error) {
-	if err := c.chooseFormat(f.format); err != nil {
-		return err
-	}
-	if err := c.exclusive(map[string]bool{"--staged": f.staged, "--rev": f.hasRev}); err != nil {
-		return err
-	}
-	if f.hasRev && strings.TrimSpace(f.rev) == "" {
-		return c.misuse("--rev is empty: name a commit, or a range A..B")
-	}
-	if err := c.open(); err != nil {
+func (c *cli) verify(ctx context.Context, f scopeFlags) error {
+	if err := f.enter(c); err != nil {
 		return err
 	}
 	if len(f.files) > 0 && !f.staged && f.rev == "" {
 		return c.verifyNamed(ctx, f.files, "")
 	}
-	scope := verify.Scope{Staged: f.staged, Rev: f.rev}
-	for _, name := range f.files {
-		file, err := c.work.Inside(name)
-		if err != nil {
-			return err
-		}
-		scope.Files = append(scope.Files, file)
+	files, err := c.work.AllInside(f.files)
+	if err != nil {
+		return err
 	}
-	results, err := verify.Run(ctx, c.work, scope)
-	if errors.Is(err, verify.ErrNoRevision) {
-		return c.misuse("--rev %q: %w", f.rev, err)
-	}
+	results, err := verify.Run(ctx, c.work, verify.Scope{Files: files, Staged: f.staged, Rev: f.rev})
 	c.addResults(ctx, results, f.staged)
-	return err
+	return f.fault(c, err, verify.ErrNoRevision)
 }
 
 // verifyNamed verifies named files with the vault's key: the named secret, else

@@ -259,6 +259,18 @@ func (w *Workspace) Inside(file string) (string, error) {
 	return filepath.ToSlash(rel), nil
 }
 
+// AllInside is Inside for several paths.
+func (w *Workspace) AllInside(names []string) (files []string, err error) {
+	for _, name := range names {
+		file, err := w.Inside(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
 // An OutsideError reports a path that leads out of the working tree.
 type OutsideError struct {
 	File, Top string
