@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path"
-	"path/filepath"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/envdrift/envdrift/hooks/content"
 	"github.com/envdrift/envdrift/internal/config"
-	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/mapping"
 	"github.com/envdrift/envdrift/internal/report"
@@ -60,34 +56,15 @@ func (c *cli) addFiles(ctx context.Context, names []string) error {
 
 // addMapping appends a mapping for a file to the configuration, unless it has one.
 func (c *cli) addMapping(ctx context.Context, file string) error {
-	doc, err := mapping.ReadEnvFile(c.work.Files(), file)
+	m, in, err := c.work.MapFile(ctx, file)
 	if err != nil {
 		return err
 	}
-	if keys, _ := doc.PublicKeys(); len(keys) == 0 { // else the header's name counts
-		if _, _, err := dotenv.KeyNames(file); err != nil {
-			return err
-		}
+	r := report.Row{Status: report.Mapped, File: file, Secret: m.SecretName, Environment: m.Env(), Note: "in " + c.relPath(in)}
+	if in == "" {
+		r.Status, r.Note = report.Status(drift.Unchanged), "already mapped"
 	}
-	if config.IsCompanion(path.Base(file)) {
-		return &companionError{c.relPath(file)}
-	}
-	if t, mapped := c.work.Target(file); mapped {
-		c.add(report.Row{Status: report.Status(drift.Unchanged), File: file, Secret: t.Mapping.SecretName, Environment: t.Mapping.Env(), Note: "already mapped"})
-		return nil
-	}
-	m := mapping.Propose(filepath.Base(c.work.Top), file, c.work.Config.Mappings)
-	folder, err := filepath.Rel(filepath.FromSlash(c.work.Base), filepath.FromSlash(m.Folder))
-	if err != nil || !filepath.IsLocal(folder) {
-		return fmt.Errorf("%s can only map files next to it or below", c.work.Config.File)
-	}
-	m.Folder = filepath.ToSlash(folder)
-	name, err := c.work.AddMapping(ctx, m)
-	if err != nil {
-		return err
-	}
-	c.work.Config.Mappings = append(c.work.Config.Mappings, m) // the next one takes another secret
-	c.add(report.Row{Status: report.Mapped, File: file, Secret: m.SecretName, Environment: m.Env(), Note: "in " + c.relPath(name)})
+	c.add(r)
 	return nil
 }
 

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path"
 	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -96,8 +94,8 @@ func (c *cli) encryptFile(ctx context.Context, file string, f encryptFlags) erro
 		c.checkEncrypted(file, c.work.Request(file, doc).Doc, f.selection)
 		return nil
 	}
-	if config.IsCompanion(path.Base(file)) {
-		return &companionError{c.relPath(file)}
+	if err := c.work.CheckCompanion(file); err != nil {
+		return err
 	}
 	q := c.work.Request(file, doc)
 	doc = q.Doc
@@ -151,11 +149,4 @@ func (c *cli) checkEncrypted(file string, doc *dotenv.Document, sel dotenv.Selec
 		row.Hints = []string{c.commandLine("encrypt " + quote(c.relPath(file)))}
 	}
 	c.add(row)
-}
-
-// A companionError reports a file that people read beside an env file.
-type companionError struct{ file string }
-
-func (e *companionError) Error() string {
-	return e.file + ": looks like a template (as .env.example), so it is not encrypted"
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/keyring"
@@ -18,6 +20,49 @@ import (
 
 // This file brings env files into a repository: encrypted, with the key in the vault
 // and everything ready to be committed.
+
+// A CompanionError reports a file that people read beside an env file.
+type CompanionError struct{ File string }
+
+func (e *CompanionError) Error() string {
+	return e.File + ": looks like a template (as .env.example), so it is not encrypted"
+}
+
+// CheckCompanion returns a [*CompanionError] for a file with the name of a companion.
+func (w *Workspace) CheckCompanion(file string) error {
+	if config.IsCompanion(path.Base(file)) {
+		return &CompanionError{w.RelPath(file)}
+	}
+	return nil
+}
+
+// MapFile appends a mapping for a file to the configuration, in the file that it
+// returns: "" if there was a mapping.
+func (w *Workspace) MapFile(ctx context.Context, file string) (m config.Mapping, in string, err error) {
+	doc, err := mapping.ReadEnvFile(w.Files(), file)
+	if err != nil {
+		return m, "", err
+	}
+	if keys, _ := doc.PublicKeys(); len(keys) == 0 { // else the header's name counts
+		if _, _, err := dotenv.KeyNames(file); err != nil {
+			return m, "", err
+		}
+	}
+	if err := w.CheckCompanion(file); err != nil {
+		return m, "", err
+	}
+	if t, mapped := w.Target(file); mapped {
+		return t.Mapping, "", nil
+	}
+	m = mapping.Propose(filepath.Base(w.Top), file, w.Config.Mappings)
+	folder, err := filepath.Rel(filepath.FromSlash(w.Base), filepath.FromSlash(m.Folder))
+	if err != nil || !filepath.IsLocal(folder) {
+		return m, "", fmt.Errorf("%s can only map files next to it or below", w.Config.File)
+	}
+	m.Folder = filepath.ToSlash(folder)
+	in, err = w.AddMapping(ctx, m)
+	return m, in, err
+}
 
 // An Adopted is what [Workspace.Adopt] did with one env file.
 type Adopted struct {

@@ -1,13 +1,17 @@
 package workspace_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/envdrift/envdrift/internal/dotenv"
+	"github.com/envdrift/envdrift/internal/workspace"
 )
 
 // TestAdoptStoresAtOnce: keys are stored several at a time, those of one secret one
@@ -54,5 +58,44 @@ func TestAdoptStoresAtOnce(t *testing.T) {
 		if a.Err != nil || held == "" || !dotenv.Parse([]byte(p.read(a.File))).State().HasCiphertext() {
 			t.Errorf("%s: %v; the vault has a key: %t", a.File, a.Err, held != "")
 		}
+	}
+}
+
+func TestMapFile(t *testing.T) {
+	t.Parallel()
+	p := newClone(t)
+	p.commit("below/envdrift.toml", mapped)
+	p.write("below/api/.env", "A=1\n")
+	p.write("below/web/.env.staging", "A=1\n")
+	p.write("below/web/.env.example", "A=\n")
+	p.write(".env", "A=1\n")
+	w := p.open(func(o *workspace.Options) { o.Dir = p.path("below") })
+	if m, in, err := w.MapFile(t.Context(), "below/api/.env"); err != nil || in != "" || m.SecretName != "api" {
+		t.Errorf("MapFile of a mapped file = %q in %q, %v; want that mapping", m.SecretName, in, err)
+	}
+	for range 2 {
+		m, in, err := w.MapFile(t.Context(), "below/web/.env.staging")
+		if err != nil || m.SecretName != "repo-below-web-staging-key" || m.Env() != "staging" || m.Folder != "web" {
+			t.Errorf("MapFile = %q for %s in %s, %q, %v", m.SecretName, m.Env(), m.Folder, in, err)
+		}
+	}
+	var files []string
+	for _, target := range w.All() {
+		if target.Err != nil {
+			t.Errorf("%s: %v", target.File, target.Err)
+		}
+		files = append(files, target.File)
+	}
+	if want := []string{"below/api/.env", "below/web/.env.staging"}; !slices.Equal(files, want) {
+		t.Errorf("mapped: %q; want %q", files, want)
+	}
+	if _, _, err := w.MapFile(t.Context(), "below/web/.env.example"); !errors.As(err, new(*workspace.CompanionError)) {
+		t.Errorf("MapFile of a template = %v; want a CompanionError", err)
+	}
+	if _, _, err := w.MapFile(t.Context(), ".env"); err == nil || !strings.Contains(err.Error(), "next to it or below") {
+		t.Errorf("MapFile above the configuration = %v", err)
+	}
+	if _, _, err := w.MapFile(t.Context(), "below/nope"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("MapFile of no file = %v; want fs.ErrNotExist", err)
 	}
 }
