@@ -15,6 +15,7 @@ import (
 
 	"github.com/envdrift/envdrift/gitops"
 	"github.com/envdrift/envdrift/hooks"
+	"github.com/envdrift/envdrift/hooks/content"
 	"github.com/envdrift/envdrift/internal/agent"
 	"github.com/envdrift/envdrift/internal/audit"
 	"github.com/envdrift/envdrift/internal/compare"
@@ -336,6 +337,33 @@ func (c *cli) examineAudit(context.Context) []diagnosis {
 func (c *cli) examineTrust(ctx context.Context) (list []diagnosis) {
 	for endpoint, err := range c.work.Trusted(ctx) {
 		list = append(list, diagnosis{what: "trust", detail: string(endpoint), err: err})
+	}
+	return list
+}
+
+// examineDrivers reports drivers that are half set up. Without any, git does as it
+// always did, which is no problem.
+func (c *cli) examineDrivers(ctx context.Context) (list []diagnosis) {
+	err := c.inspectDrivers(ctx, func(s content.State, row report.Row) {
+		d := diagnosis{what: row.What, detail: strings.Join(nonEmpty(string(row.Status), row.Note), ", "), hints: row.Hints}
+		switch {
+		case s.Condition() == content.Absent && !s.Caches:
+			d.detail += " (" + row.Hints[0] + ")"
+		case len(row.Hints) > 0:
+			d.err, d.detail = errors.New(d.detail), ""
+		}
+		if s.Condition() == content.Outdated && !s.Shared { // what is shared is the team's
+			d.mend = func() error {
+				return c.withDrivers(ctx, true, func(s content.Setup) error {
+					_, err := s.Install(ctx)
+					return err
+				})
+			}
+		}
+		list = append(list, d)
+	})
+	if _, noGit := c.work.Git(ctx); err != nil && noGit == nil { // which examineGit reports
+		list = append(list, diagnosis{what: driversName, err: err})
 	}
 	return list
 }

@@ -13,18 +13,9 @@ import (
 	"github.com/envdrift/envdrift/internal/coredump"
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/edit"
-	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/report"
 	"github.com/envdrift/envdrift/internal/secret"
 )
-
-// oneFile are the flags of the commands that work on one env file.
-type oneFile struct{ file, env string }
-
-func (f *oneFile) add(cmd *kingpin.CmdClause) {
-	cmd.Flag("file", "The env file; default: the one that exec reads here.").Short('f').PlaceHolder("FILE").StringVar(&f.file)
-	cmd.Flag("env", "The env file of this environment.").PlaceHolder("NAME").StringVar(&f.env)
-}
 
 func (c *cli) addSet(app *kingpin.Application) (string, command) {
 	var f oneFile
@@ -98,13 +89,6 @@ func (c *cli) changeOne(ctx context.Context, f oneFile, plan func() (drift.Chang
 	return nil
 }
 
-func (c *cli) openOne(f oneFile) error {
-	if f.file != "" && f.env != "" {
-		return c.misuse("--file and --env exclude each other")
-	}
-	return c.open()
-}
-
 // newValue returns the variable that the user typed and its value: a random one, the
 // one typed with it, the one typed at the prompt or what standard input holds.
 func (c *cli) newValue(word, format string, generate bool) (name string, value secret.Value, err error) {
@@ -138,82 +122,4 @@ func (c *cli) newValue(word, format string, generate bool) (name string, value s
 		err = c.misuse("no value on standard input; %s= sets an empty one", name)
 	}
 	return name, secret.New(text), err
-}
-
-func (c *cli) addGet(app *kingpin.Application) (string, command) {
-	var f oneFile
-	var name, keys string
-	var yes bool
-	cmd := app.Command("get", "Print the decrypted value of one variable.").HelpLong(`
-The value is what exec would pass to a program, with a line end. It is not printed to
-a terminal or a coding agent without --yes.
-
-Statuses: 0 printed · 1 it is not there, or could not · 2 wrong usage or
-configuration · 3 the vault could not be used
-Example:  envdrift get DATABASE_URL --env staging | pbcopy`)
-	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
-	f.add(cmd)
-	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&keys, policyNames[:]...)
-	cmd.Flag("yes", "Print a secret even to a terminal or a coding agent.").Short('y').BoolVar(&yes)
-	return cmd.FullCommand(), func(ctx context.Context) error {
-		coredump.Hide()
-		if err := c.mayPrint(yes); err != nil {
-			return err
-		}
-		if err := c.openOne(f); err != nil {
-			return err
-		}
-		t, err := edit.Target(c.work, f.file, f.env)
-		if err != nil {
-			return err
-		}
-		value, err := edit.Get(ctx, c.work, t, name, policies[keys])
-		if err != nil {
-			return err
-		}
-		if c.json {
-			c.report.Data = map[string]string{name: value.Reveal()}
-			return nil
-		}
-		_, err = fmt.Fprintln(c.stdout, value.Reveal())
-		return err
-	}
-}
-
-var policyNames = [...]string{"auto", "vault", "local"}
-
-var policies = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}
-
-func (c *cli) addLs(app *kingpin.Application) (string, command) {
-	var f oneFile
-	cmd := app.Command("ls", "List the variables of an env file, without any key.").HelpLong(`
-Prints one name a line, and what is not encrypted: plaintext, or empty.
-
-Statuses: 0 listed · 1 could not · 2 wrong usage or configuration
-Example:  envdrift ls --env production`)
-	f.add(cmd)
-	return cmd.FullCommand(), func(context.Context) error {
-		if err := c.openOne(f); err != nil {
-			return err
-		}
-		t, err := edit.Target(c.work, f.file, f.env)
-		if err != nil {
-			return err
-		}
-		list := edit.List(t.Doc)
-		if c.json {
-			c.report.Data = list
-			return nil
-		}
-		var text strings.Builder
-		for _, v := range list {
-			text.WriteString(v.Name)
-			if v.State != "encrypted" {
-				text.WriteString("  " + v.State)
-			}
-			text.WriteByte('\n')
-		}
-		_, err = io.WriteString(c.stdout, text.String())
-		return err
-	}
 }

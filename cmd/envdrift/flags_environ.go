@@ -7,6 +7,7 @@ import (
 
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/environ"
+	"github.com/envdrift/envdrift/internal/keyring"
 )
 
 // environFlags are the flags of exec and env.
@@ -45,3 +46,7 @@ func (f *environFlags) check() error {
 	f.Selection.Only, f.Selection.Except = only, except
 	return f.Selection.Check()
 }
+
+var policyNames = [...]string{"auto", "vault", "local"}
+
+var policies = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}

@@ -3,10 +3,9 @@
 // decrypted values.
 //
 // A command parses its flags, makes one call and puts what comes back into a
-// report. It is in a file of its own, cmd_*.go. What the commands share: cli.go,
-// the flags; ui.go, the workspace and the user at the terminal; report.go,
-// report_hooks.go, hints.go, advice.go and commandlines.go, the words;
-// exitstatus.go, the statuses.
+// report. It is in a file of its own, cmd_*.go. What the commands share: cli.go and
+// flags_*.go, the flags; ui.go, the workspace and the user at the terminal; report*.go,
+// hints*.go, advice.go and commandlines.go, the words; exitstatus.go, the statuses.
 package main
 
 import (
