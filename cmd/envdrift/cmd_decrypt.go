@@ -45,9 +45,7 @@ Example:  envdrift decrypt .env.production --verify-vault --ci \
 	addFor(cmd, "With --stdout: print an env file that this loader reads; see envdrift env --list-loaders.", &f.loader)
 	cmd.Flag("verify-vault", "Prove that the vault's key decrypts the files; write nothing.").BoolVar(&f.verifyVault)
 	cmd.Flag("secret", "With --verify-vault: the secret's name, instead of the mapping's.").PlaceHolder("NAME").StringVar(&f.secret)
-	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
-	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
-	addBackend(cmd)
+	addSelection(cmd, &f.selection)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.decrypt(ctx, f) }
 }
 

@@ -158,11 +158,7 @@ func (c *cli) examineHooks(ctx context.Context) []diagnosis {
 	if repo == nil || !repo.HasGit() {
 		return nil
 	}
-	location, err := locateHooks(ctx, repo)
-	if err != nil {
-		return []diagnosis{{what: "hooks", err: err}}
-	}
-	found, err := hooks.Inspect(location)
+	location, found, err := inspectHooks(ctx, repo)
 	if err != nil {
 		return []diagnosis{{what: "hooks", err: err}}
 	}
@@ -206,10 +202,7 @@ func (c *cli) examineSubmodules(ctx context.Context, repo *gitops.Repo) (list []
 		var found []hooks.Hook
 		sub, err := c.work.GitIn(ctx, top)
 		if err == nil {
-			var location hooks.Location
-			if location, err = locateHooks(ctx, sub); err == nil {
-				found, err = hooks.Inspect(location)
-			}
+			_, found, err = inspectHooks(ctx, sub)
 		}
 		if at := slices.IndexFunc(found, func(h hooks.Hook) bool { return !h.Runs() }); at >= 0 {
 			d.err, d.hints = fmt.Errorf("%s: %w", found[at].Name, &hookError{found[at]}), []string{"envdrift -C " + quote(path) + " hook install"}

@@ -36,10 +36,15 @@ Example:  envdrift encrypt .env.production`)
 	cmd.Arg("FILE", "Env files; default those of the mappings, or .env if there are none.").StringsVar(&f.files)
 	cmd.Flag("check", "Write nothing; status 1 if a value is in plain text.").BoolVar(&f.check)
 	cmd.Flag("convert", "First rewrite files in UTF-16, as PowerShell writes them, in UTF-8.").BoolVar(&f.convert)
-	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&f.selection.Only)
-	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&f.selection.Except)
-	addBackend(cmd)
+	addSelection(cmd, &f.selection)
 	return cmd.FullCommand(), func(ctx context.Context) error { return c.encrypt(ctx, f) }
+}
+
+// addSelection adds the flags of encrypt and decrypt that choose variables.
+func addSelection(cmd *kingpin.CmdClause, sel *dotenv.Selection) {
+	cmd.Flag("key", "Only names that match this glob; repeatable.").Short('k').PlaceHolder("GLOB").StringsVar(&sel.Only)
+	cmd.Flag("exclude-key", "Not the names that match this glob; repeatable.").PlaceHolder("GLOB").StringsVar(&sel.Except)
+	cmd.Flag("backend", "dotenvx.").Short('b').Hidden().Enum("dotenvx") // of the earlier envdrift; there is no other
 }
 
 func (c *cli) encrypt(ctx context.Context, f encryptFlags) error {

@@ -22,7 +22,7 @@ configuration · 3 the vault could not be used
 Example:  envdrift get DATABASE_URL --env staging | pbcopy`)
 	cmd.Arg("NAME", "The variable.").Required().StringVar(&name)
 	f.add(cmd)
-	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&keys, policyNames[:]...)
+	addKeysFlag(cmd, &keys)
 	cmd.Flag("yes", "Print a secret even to a terminal or a coding agent.").Short('y').BoolVar(&yes)
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		coredump.Hide()

@@ -59,7 +59,8 @@ Example:  envdrift hook status`)
 	global(status, "Report on those in your global git configuration.")
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
-		_, err := c.withHooks(ctx, everywhere, inspectHooks, "", true)
+		inspect := func(_ context.Context, l hooks.Location) ([]hooks.Hook, error) { return hooks.Inspect(l) }
+		_, err := c.withHooks(ctx, everywhere, inspect, "", true)
 		if everywhere {
 			c.driversElsewhere()
 			return err
@@ -80,8 +81,6 @@ Example:  envdrift hook run pre-commit`)
 		return c.runHook(ctx, *name, *args, *asked, everywhere)
 	}
 }
-
-func inspectHooks(_ context.Context, l hooks.Location) ([]hooks.Hook, error) { return hooks.Inspect(l) }
 
 // hookLocation locates the hooks of the repository, or those everywhere.
 func (c *cli) hookLocation(ctx context.Context, everywhere bool) (hooks.Location, error) {
@@ -107,6 +106,16 @@ func (c *cli) hookLocation(ctx context.Context, everywhere bool) (hooks.Location
 		return hooks.Location{}, gitops.ErrNotRepository
 	}
 	return locateHooks(ctx, repo)
+}
+
+// inspectHooks finds the hooks of repo.
+func inspectHooks(ctx context.Context, repo *gitops.Repo) (hooks.Location, []hooks.Hook, error) {
+	location, err := locateHooks(ctx, repo)
+	if err != nil {
+		return location, nil, err
+	}
+	found, err := hooks.Inspect(location)
+	return location, found, err
 }
 
 // locateHooks locates the hooks of repo, which call this program.
@@ -182,11 +191,9 @@ func (c *cli) offerHooks(ctx context.Context) error {
 	if err != nil || repo == nil {
 		return err
 	}
-	if location, err := locateHooks(ctx, repo); err == nil {
-		found, err := hooks.Inspect(location)
-		if err == nil && !slices.ContainsFunc(found, func(h hooks.Hook) bool { return !h.Runs() }) {
-			return c.installDrivers(ctx)
-		}
+	_, found, err := inspectHooks(ctx, repo)
+	if err == nil && !slices.ContainsFunc(found, func(h hooks.Hook) bool { return !h.Runs() }) {
+		return c.installDrivers(ctx)
 	}
 	if !c.canAsk() {
 		c.say("To let git check every commit: %s", c.commandLine("hook install"))

@@ -62,11 +62,7 @@ func (c *cli) hooksInShort(ctx context.Context) error {
 	if repo == nil || err != nil {
 		return err
 	}
-	location, err := locateHooks(ctx, repo)
-	if err != nil {
-		return err
-	}
-	found, err := hooks.Inspect(location)
+	_, found, err := inspectHooks(ctx, repo)
 	if err != nil {
 		return err
 	}

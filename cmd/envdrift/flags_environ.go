@@ -19,7 +19,7 @@ type environFlags struct {
 func (f *environFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("file", "Env file; repeatable, the first to set a name wins.").Short('f').PlaceHolder("FILE").StringsVar(&f.Files)
 	cmd.Flag("env", "The mappings of this environment only.").PlaceHolder("NAME").StringVar(&f.Env)
-	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(&f.keys, policyNames[:]...)
+	addKeysFlag(cmd, &f.keys)
 	cmd.Flag("override", "The files win over the environment, later ones over earlier.").BoolVar(&f.Override)
 	cmd.Flag("overload", "The same as --override.").Hidden().BoolVar(&f.Override)
 	cmd.Flag("only", "Of the files, only names that match this glob; repeatable, or with commas.").PlaceHolder("GLOB").StringsVar(&f.Selection.Only)
@@ -47,6 +47,9 @@ func (f *environFlags) check() error {
 	return f.Selection.Check()
 }
 
-var policyNames = [...]string{"auto", "vault", "local"}
-
 var policies = map[string]keyring.Policy{"auto": keyring.Auto, "vault": keyring.VaultOnly, "local": keyring.LocalOnly}
+
+// addKeysFlag adds the flag that names one of policies.
+func addKeysFlag(cmd *kingpin.CmdClause, policy *string) {
+	cmd.Flag("keys", "auto: a local key that fits the file, else the vault's; vault; local.").Default("auto").EnumVar(policy, "auto", "vault", "local")
+}

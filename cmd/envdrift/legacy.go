@@ -72,11 +72,6 @@ func (c *cli) instead(args []string) string {
 	return ""
 }
 
-// addBackend accepts what is the only choice now.
-func addBackend(cmd *kingpin.CmdClause) {
-	cmd.Flag("backend", "dotenvx.").Short('b').Hidden().Enum("dotenvx")
-}
-
 // addIgnored accepts a switch for what is always done now.
 func addIgnored(cmd *kingpin.CmdClause, name string) {
 	cmd.Flag(name, "Always so.").Hidden().Bool()
