@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"sync"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/envdrift/envdrift/internal/drift"
 	"github.com/envdrift/envdrift/internal/environ"
 	"github.com/envdrift/envdrift/internal/report"
-	"github.com/envdrift/envdrift/internal/workspace"
 	"github.com/envdrift/envdrift/runner"
 	"github.com/envdrift/envdrift/runner/terminal"
 )
@@ -19,7 +17,7 @@ import (
 // f says, and returns its status.
 func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (int, error) {
 	messages := c.printer()
-	prepare := func(env environ.Environ) (runner.Command, error) { return f.command(env), nil }
+	prepare := preparer(func(env environ.Environ) (runner.Command, error) { return f.command(env), nil })
 	if f.mask {
 		output, err := terminal.Open(c.stdin, c.stdout, c.stderr)
 		if err != nil {
@@ -46,89 +44,40 @@ func (c *cli) supervise(ctx context.Context, f execFlags, env environ.Environ) (
 	if err := c.release(); err != nil {
 		return statusExec, err
 	}
-	if !f.watch {
-		return runner.Run(ctx, command)
+	if f.watch {
+		watch := environ.Watch{Options: f.Options, Running: env, Interval: f.interval}
+		return c.restart(ctx, watch, command, prepare, messages)
 	}
+	return runner.Run(ctx, command)
+}
+
+// A preparer makes the command that runs the program in an environment.
+type preparer func(environ.Environ) (runner.Command, error)
+
+// restart runs the program, and replaces it when watch finds another environment.
+func (c *cli) restart(ctx context.Context, watch environ.Watch, command runner.Command, prepare preparer, messages *report.Printer) (int, error) {
 	watching, stop := context.WithCancel(ctx)
 	replacements := make(chan runner.Command)
-	w := &watcher{work: c.work.Silent(), flags: f, running: env, messages: messages, fault: c.fault}
-	w.replace = func(env environ.Environ) error {
-		next, err := prepare(env)
-		if err != nil {
-			return err
-		}
-		select {
-		case replacements <- next:
-		case <-watching.Done():
-		}
-		return nil
+	watch.Failed = func(err error) {
+		messages.PrintFault(c.fault(fmt.Errorf("the program keeps running with the values that it has: %w", err)))
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() { w.watch(watching) })
-	defer func() { stop(); wg.Wait() }()
-	return runner.Supervise(ctx, command, replacements, runner.Backoff{Min: time.Second, Max: time.Minute})
-}
-
-// A watcher replaces a program if the environment from the files or the vault
-// changes.
-type watcher struct {
-	work     *workspace.Workspace // silent: the terminal is the program's
-	flags    execFlags
-	running  environ.Environ // of the program
-	replace  func(environ.Environ) error
-	messages *report.Printer
-	fault    func(error) report.Fault
-}
-
-// watch looks for another environment until ctx ends. While there is none,
-// because a value does not decrypt or the vault is unreachable, it leaves the
-// program running.
-func (w *watcher) watch(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var seen, read [sha256.Size]byte
-	var asked time.Time
-	var told string
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+	watch.Renew = func(next environ.Environ, names []string) error {
+		if len(names) == 0 {
+			messages.Detail("no value changed")
+			return nil
 		}
-		if now := environ.Fingerprint(ctx, w.work, w.flags.Options); now != seen {
-			seen = now // and wait for one second without a change
-			continue
-		}
-		if seen == read && time.Since(asked) < w.flags.interval {
-			continue
-		}
-		read, asked = seen, time.Now()
-		env, err := environ.Build(ctx, w.work, w.flags.Options)
-		if ctx.Err() != nil {
-			return
-		}
+		messages.Say("%s changed: restarting the program", drift.List(names))
+		command, err := prepare(next)
 		if err == nil {
-			err = w.renew(env)
+			select {
+			case replacements <- command:
+			case <-watching.Done():
+			}
 		}
-		text := fmt.Sprint(err)
-		if err != nil && text != told {
-			w.messages.PrintFault(w.fault(fmt.Errorf("the program keeps running with the values that it has: %w", err)))
-		}
-		told = text
-	}
-}
-
-// renew replaces the program if env differs from its environment.
-func (w *watcher) renew(env environ.Environ) error {
-	names := w.running.Changed(env)
-	if len(names) == 0 {
-		w.messages.Detail("no value changed")
-		return nil
-	}
-	w.messages.Say("%s changed: restarting the program", drift.List(names))
-	if err := w.replace(env); err != nil {
 		return err
 	}
-	w.running = env
-	return nil
+	var wg sync.WaitGroup
+	wg.Go(func() { watch.Run(watching, c.work.Silent()) }) // silent: the terminal is the program's
+	defer func() { stop(); wg.Wait() }()
+	return runner.Supervise(ctx, command, replacements, runner.Backoff{Min: time.Second, Max: time.Minute})
 }
