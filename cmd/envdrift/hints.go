@@ -62,60 +62,74 @@ func (c *cli) repairSteps(t mapping.Target, file string, err error, staged bool)
 	name := c.words([]string{file})
 	switch statusFor(err) {
 	case report.Drift:
-		restore, encrypt := c.git("restore "+name), "encrypt "+name
-		if staged {
-			restore = c.git("restore --source=HEAD --staged --worktree " + name)
-			encrypt += " && " + c.git("add "+name)
-		}
-		steps := []string{
-			"1. " + restore + "   (copy your edit first, if there is one)",
-			"2. " + c.keyLine(t, file),
-			"3. " + c.commandLine(encrypt) + "   (after making the edit again)",
-		}
-		if t.Mapping.SecretName != "" {
-			steps = append(steps, "or, if the vault's key is wrong: "+c.oldSecretLine(t))
-		}
-		return steps
+		return c.driftRepair(t, file, staged)
 	case report.Plaintext:
-		if errors.As(err, new(*verify.UnmappedPlaintextError)) {
-			return []string{
-				c.commandLine("add "+name) + " && " + c.git("add "+name) + "   maps and encrypts it",
-				"or keep it out of git: " + c.git("rm --cached "+name) + " && echo " + quote(workspace.IgnoreLine(file)) + " >> " + c.fromShell(".gitignore"),
-				`or, if it holds no secret: on_plaintext = "warn" in [hooks], committed before it`,
-			}
-		}
-		line := c.commandLine("encrypt " + name)
-		if staged {
-			line += " && " + c.git("add "+name)
-		}
-		if errors.As(err, new(*dotenv.FormError)) || errors.As(err, new(*drift.UnparsedError)) {
-			line += "   after editing the file"
-		}
-		return []string{line}
+		return c.plaintextRepair(file, err, staged)
 	case report.Conflict:
 		return []string{c.commandLine("resolve "+name+" --ours") + " (or --theirs)   or edit the file, then " + c.git("add "+name)}
 	case report.PrivateKey:
-		if errors.As(err, new(*verify.MessageError)) {
-			return []string{"git commit --amend, or for a tag: git tag -a -f   and a message without it"}
-		}
-		if e := (*verify.LooseError)(nil); errors.As(err, &e) {
-			return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
-		}
-		return []string{c.git("rm --cached "+name) + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
+		return c.privateKeyRepair(file, err)
 	}
 	if staged && errors.Is(err, dotenv.ErrUTF16) {
 		return []string{c.commandLine("encrypt --convert "+name) + " && " + c.git("add "+name)}
 	}
-	if e := (*vault.Error)(nil); staged && errors.As(err, &e) && errors.Is(e, age.ErrRecipients) {
+	if e, ok := errors.AsType[*vault.Error](err); staged && ok && errors.Is(e, age.ErrRecipients) {
 		file, recipients := c.work.VaultFiles(context.Background(), t)
 		dir := strings.TrimSuffix(file, "/"+e.Name+".age")
 		return []string{e.Remedy + " && git add " + quote(c.relPath(dir)) + " " + quote(c.relPath(recipients))}
 	}
-	if e := (*verify.UnstagedVaultError)(nil); errors.As(err, &e) {
+	if e, ok := errors.AsType[*verify.UnstagedVaultError](err); ok {
 		if e.Ignored {
 			return []string{c.git("add -f "+c.words([]string{e.File})) + "   and except it from .gitignore: " + quote("!/"+path.Dir(e.File)+"/")}
 		}
 		return []string{c.git("add " + c.words([]string{e.File}))}
 	}
 	return nil
+}
+
+func (c *cli) driftRepair(t mapping.Target, file string, staged bool) []string {
+	name := c.words([]string{file})
+	restore, encrypt := c.git("restore "+name), "encrypt "+name
+	if staged {
+		restore = c.git("restore --source=HEAD --staged --worktree " + name)
+		encrypt += " && " + c.git("add "+name)
+	}
+	steps := []string{
+		"1. " + restore + "   (copy your edit first, if there is one)",
+		"2. " + c.keyLine(t, file),
+		"3. " + c.commandLine(encrypt) + "   (after making the edit again)",
+	}
+	if t.Mapping.SecretName != "" {
+		steps = append(steps, "or, if the vault's key is wrong: "+c.oldSecretLine(t))
+	}
+	return steps
+}
+
+func (c *cli) plaintextRepair(file string, err error, staged bool) []string {
+	name := c.words([]string{file})
+	if errors.As(err, new(*verify.UnmappedPlaintextError)) {
+		return []string{
+			c.commandLine("add "+name) + " && " + c.git("add "+name) + "   maps and encrypts it",
+			"or keep it out of git: " + c.git("rm --cached "+name) + " && echo " + quote(workspace.IgnoreLine(file)) + " >> " + c.fromShell(".gitignore"),
+			`or, if it holds no secret: on_plaintext = "warn" in [hooks], committed before it`,
+		}
+	}
+	line := c.commandLine("encrypt " + name)
+	if staged {
+		line += " && " + c.git("add "+name)
+	}
+	if errors.As(err, new(*dotenv.FormError)) || errors.As(err, new(*drift.UnparsedError)) {
+		line += "   after editing the file"
+	}
+	return []string{line}
+}
+
+func (c *cli) privateKeyRepair(file string, err error) []string {
+	if errors.As(err, new(*verify.MessageError)) {
+		return []string{"git commit --amend, or for a tag: git tag -a -f   and a message without it"}
+	}
+	if e, ok := errors.AsType[*verify.LooseError](err); ok {
+		return []string{"git update-ref -d " + quote(e.Ref) + "   deletes the ref, if it is here by that name"}
+	}
+	return []string{c.git("rm --cached "+c.words([]string{file})) + "   and see that .gitignore names it; a key that was ever pushed must be replaced"}
 }
