@@ -24,40 +24,42 @@ otherwise than dotenvx, it warns.
 Statuses: 0 all alike · 1 they are not · 2 wrong usage or configuration
 Example:  envdrift check --format junit`)
 	c.addFormat(cmd, &format)
-	return cmd.FullCommand(), func(context.Context) error {
-		if err := c.chooseFormat(format); err != nil {
-			return err
-		}
-		if err := c.open(); err != nil {
-			return err
-		}
-		results, err := compare.Names(c.work)
-		alike, compared := 0, 0
-		for _, r := range results {
-			row := report.Row{Status: report.OK, File: r.File, Err: r.Err, Note: "compared with " + r.Reference}
-			if r.Reference != "" || r.Err != nil {
-				compared++
-			}
-			switch {
-			case r.Err == nil && r.Reference == "":
-				row.Status, row.Note = report.NotCompared, "no other env file and no template such as .env.example in its folder"
-			case r.Err == nil:
-				alike++
-			case len(r.Missing) > 0:
-				row.Status, row.Hints = report.Problem, []string{c.commandLine("set " + quote(r.Missing[0]) + " -f " + quote(c.relPath(r.File)))}
-			default:
-				row.Status = report.Problem
-			}
-			c.add(row)
-		}
-		if err == nil || len(results) > 0 {
-			err = errors.Join(err, c.warnOfMisreads())
-		}
-		if len(results) > 0 {
-			c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %s complete", alike, report.Plural(compared, "env file"))
-		}
+	return cmd.FullCommand(), func(context.Context) error { return c.check(format) }
+}
+
+func (c *cli) check(format string) error {
+	if err := c.chooseFormat(format); err != nil {
 		return err
 	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	results, err := compare.Names(c.work)
+	alike, compared := 0, 0
+	for _, r := range results {
+		row := report.Row{Status: report.OK, File: r.File, Err: r.Err, Note: "compared with " + r.Reference}
+		if r.Reference != "" || r.Err != nil {
+			compared++
+		}
+		switch {
+		case r.Err == nil && r.Reference == "":
+			row.Status, row.Note = report.NotCompared, "no other env file and no template such as .env.example in its folder"
+		case r.Err == nil:
+			alike++
+		case len(r.Missing) > 0:
+			row.Status, row.Hints = report.Problem, []string{c.commandLine("set " + quote(r.Missing[0]) + " -f " + quote(c.relPath(r.File)))}
+		default:
+			row.Status = report.Problem
+		}
+		c.add(row)
+	}
+	if err == nil || len(results) > 0 {
+		err = errors.Join(err, c.warnOfMisreads())
+	}
+	if len(results) > 0 {
+		c.report.OnStdout, c.report.Summary = true, fmt.Sprintf("%d of %s complete", alike, report.Plural(compared, "env file"))
+	}
+	return err
 }
 
 // warnOfMisreads reports lines that a program reads otherwise than dotenvx.

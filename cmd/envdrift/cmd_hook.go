@@ -15,6 +15,13 @@ import (
 
 func (c *cli) addHook(app *kingpin.Application, commands map[string]command) {
 	hook := app.Command("hook", "Install, remove or run envdrift's git hooks.")
+	c.addHookInstall(hook, commands)
+	c.addHookUninstall(hook, commands)
+	c.addHookStatus(hook, commands)
+	c.addHookRun(hook, commands)
+}
+
+func (c *cli) addHookInstall(hook *kingpin.CmdClause, commands map[string]command) {
 	install := hook.Command("install", "Install envdrift's hooks in this clone; other hooks keep running.").HelpLong(`
 Git 2.54 and later run hooks from the clone's configuration: no file is changed. For
 an older git, and with --files, hook files are written: those that are there keep
@@ -32,19 +39,21 @@ Example:  envdrift hook install`)
 	files, everywhere := false, false
 	install.Flag("files", "Write hook files, also later on, until hook uninstall.").BoolVar(&files)
 	install.Flag("shared", "Name the files of the drivers in .gitattributes, to commit, not in this clone alone.").BoolVar(&c.shared)
-	global := func(cmd *kingpin.CmdClause, help string) { cmd.Flag("global", help).BoolVar(&everywhere) }
-	global(install, "Install in your global git configuration, for all your clones (git 2.54 and later); without the drivers.")
+	install.Flag("global", "Install in your global git configuration, for all your clones (git 2.54 and later); without the drivers.").BoolVar(&everywhere)
 	commands[install.FullCommand()] = func(ctx context.Context) error {
 		if files && everywhere {
 			return c.misuse("--files is for one clone, --global for all of them")
 		}
 		return c.installHooks(ctx, everywhere, files)
 	}
+}
 
+func (c *cli) addHookUninstall(hook *kingpin.CmdClause, commands map[string]command) {
+	everywhere := false
 	uninstall := hook.Command("uninstall", "Remove envdrift's hooks; those that were there before come back.").HelpLong(`
 Statuses: 0 removed, or not installed · 1 could not · 2 wrong usage
 Example:  envdrift hook uninstall`)
-	global(uninstall, "Remove those in your global git configuration.")
+	uninstall.Flag("global", "Remove those in your global git configuration.").BoolVar(&everywhere)
 	commands[uninstall.FullCommand()] = func(ctx context.Context) error {
 		_, err := c.withHooks(ctx, everywhere, hooks.Uninstall, "", false)
 		if !everywhere {
@@ -52,11 +61,14 @@ Example:  envdrift hook uninstall`)
 		}
 		return err
 	}
+}
 
+func (c *cli) addHookStatus(hook *kingpin.CmdClause, commands map[string]command) {
+	everywhere := false
 	status := hook.Command("status", "Report which hooks git really runs.").HelpLong(`
 Statuses: 0 all hooks run · 1 one does not · 2 wrong usage
 Example:  envdrift hook status`)
-	global(status, "Report on those in your global git configuration.")
+	status.Flag("global", "Report on those in your global git configuration.").BoolVar(&everywhere)
 	commands[status.FullCommand()] = func(ctx context.Context) error {
 		c.report.OnStdout = true
 		inspect := func(_ context.Context, l hooks.Location) ([]hooks.Hook, error) { return hooks.Inspect(l) }
@@ -67,7 +79,9 @@ Example:  envdrift hook status`)
 		}
 		return errors.Join(err, c.showDrivers(ctx))
 	}
+}
 
+func (c *cli) addHookRun(hook *kingpin.CmdClause, commands map[string]command) {
 	run := hook.Command("run", "Run a hook; the installed hooks call this.").HelpLong(`
 Statuses: pre-commit and pre-merge-commit 0 proven, 1 to 3 as verify; the others
 always 0
@@ -75,10 +89,10 @@ Example:  envdrift hook run pre-commit`)
 	name := run.Arg("NAME", "The hook: "+strings.Join(hooks.AllNames(), ", ")+".").Required().Enum(hooks.AllNames()...)
 	args := run.Arg("ARG", "The arguments that git passed to the hook.").Strings()
 	asked := run.Flag("asked", "Standard input holds what git answered to the hook file.").Hidden().Bool()
-	run.Flag("everywhere", "The user's global git configuration calls this.").Hidden().BoolVar(&everywhere)
+	everywhere := run.Flag("everywhere", "The user's global git configuration calls this.").Hidden().Bool()
 	commands[run.FullCommand()] = func(ctx context.Context) error {
 		c.hook = "hook " + *name
-		return c.runHook(ctx, *name, *args, *asked, everywhere)
+		return c.runHook(ctx, *name, *args, *asked, *everywhere)
 	}
 }
 

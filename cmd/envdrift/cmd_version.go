@@ -23,37 +23,39 @@ and the command that upgrades is printed. Nothing else ever asks for a newer ver
 Statuses: 0 printed, or the newest · 1 there is a newer one, or it cannot be known
 Example:  envdrift version --check`)
 	cmd.Flag("check", "Ask whether there is a newer release.").BoolVar(&check)
-	return cmd.FullCommand(), func(ctx context.Context) error {
-		facts := map[string]string{"version": version(), "commit": commit(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
-		c.report.Data = facts
-		if !c.json {
-			if _, err := fmt.Fprintln(c.stdout, versionLine()); err != nil {
-				return err
-			}
-		}
-		if !check {
-			return nil
-		}
-		newest, err := upgrade.Newest(ctx, os.Environ())
-		if err != nil {
+	return cmd.FullCommand(), func(ctx context.Context) error { return c.version(ctx, check) }
+}
+
+func (c *cli) version(ctx context.Context, check bool) error {
+	facts := map[string]string{"version": version(), "commit": commit(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+	c.report.Data = facts
+	if !c.json {
+		if _, err := fmt.Fprintln(c.stdout, versionLine()); err != nil {
 			return err
 		}
-		facts["newest"] = newest
-		if !upgrade.IsNewer(newest, version()) {
-			c.say("this is the newest release")
-			return nil
-		}
-		self, err := os.Executable()
-		if err == nil {
-			self, err = filepath.EvalSymlinks(self)
-		}
-		if err != nil {
-			return err
-		}
-		way := upgrade.How("", self, newest, releaseVersion != "")
-		facts["upgrade"] = way.Command
-		return &olderError{newest, self, way}
 	}
+	if !check {
+		return nil
+	}
+	newest, err := upgrade.Newest(ctx, os.Environ())
+	if err != nil {
+		return err
+	}
+	facts["newest"] = newest
+	if !upgrade.IsNewer(newest, version()) {
+		c.say("this is the newest release")
+		return nil
+	}
+	self, err := os.Executable()
+	if err == nil {
+		self, err = filepath.EvalSymlinks(self)
+	}
+	if err != nil {
+		return err
+	}
+	way := upgrade.How("", self, newest, releaseVersion != "")
+	facts["upgrade"] = way.Command
+	return &olderError{newest, self, way}
 }
 
 // An olderError reports that there is a newer release.
