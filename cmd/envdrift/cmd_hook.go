@@ -181,7 +181,7 @@ func (c *cli) withHooks(ctx context.Context, everywhere bool, do func(context.Co
 func (c *cli) addHookRow(kind string, h hooks.Hook, done report.Status, wanted bool) {
 	r := report.Row{Status: report.Status(h.State.String()), What: kind + h.Name, Note: c.hookNote(h, wanted && done == "")}
 	var hints []string
-	if h.Runs() && done != "" {
+	if h.Runs() && done != "" && h.State != hooks.Outdated { // which it is if it could not be replaced
 		r.Status = done
 	} else if !h.Runs() && wanted {
 		r.Err = &hookError{h}

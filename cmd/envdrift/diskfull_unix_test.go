@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,7 @@ func TestDiskFull(t *testing.T) {
 		{name: "recipient show", args: "recipient show"},
 		{name: "hook install", prepare: vaulted, args: "hook install --files"},
 		{name: "hook install behind another", prepare: vaulted, args: "hook install --files"},
+		{name: "hook install over an older one", prepare: append(slices.Clone(vaulted), "hook install --files"), args: "hook install --files"},
 		{name: "hook uninstall", prepare: append(slices.Clone(vaulted), "hook install --files"), args: "hook uninstall"},
 		{name: "trust", args: "trust -c vault.toml"},
 	}
@@ -59,6 +61,9 @@ func TestDiskFull(t *testing.T) {
 				r.move(t, "../home/other/.env.keys", ".env.keys")
 			case "hook install behind another":
 				tree{"repo/.git/hooks/pre-commit": {mode: 0o755, data: []byte("#!/bin/sh\ntrue\n")}}.write(r.dir)
+			}
+			if tt.name == "hook install over an older one" {
+				r.moveProgram()
 			}
 			r.before = treeIn(r.dir)
 			if out, status := r.run("unlimited", tt.args); status != 0 {
@@ -116,6 +121,18 @@ func (r *smallDisk) move(t *testing.T, from, to string) {
 	}
 }
 
+// moveProgram makes hooks that were installed name an envdrift that was elsewhere.
+func (r *smallDisk) moveProgram() {
+	files := tree{}
+	for name, f := range treeIn(r.dir) {
+		if strings.HasPrefix(name, "repo/.git/hooks/") && bytes.Contains(f.data, []byte("/envdrift'")) {
+			f.data = bytes.ReplaceAll(f.data, []byte("/envdrift'"), []byte("/elsewhere/envdrift'"))
+			files[name] = f
+		}
+	}
+	files.write(r.dir)
+}
+
 // run runs envdrift with file sizes limited to blocks.
 func (r *smallDisk) run(blocks, args string) (out string, status int) {
 	cmd := exec.Command("sh", "-c", `trap "" XFSZ; ulimit -f `+blocks+`; exec envdrift `+args)
@@ -164,6 +181,11 @@ func (r *smallDisk) full(t *testing.T, blocks int, args string) bool {
 	for name, f := range got {
 		if isWritten(name) && !r.isWhole(name, f.data) {
 			t.Errorf("%s, room for %d blocks: %s has %d bytes, before %d; want %d\n%s", args, blocks, name, len(f.data), len(r.before[name].data), len(r.after[name].data), out)
+		}
+	}
+	for _, row := range regexp.MustCompile(`(?m)^installed +(\S+)`).FindAllStringSubmatch(out, -1) {
+		if name := "repo/.git/hooks/" + row[1]; len(got[name].data) != len(r.after[name].data) {
+			t.Errorf("%s, room for %d blocks: %s is not installed\n%s", args, blocks, row[1], out)
 		}
 	}
 	all := true
