@@ -149,6 +149,12 @@ var fileAdvice = []adviser{
 	about(func(c *cli, e *edit.NoNameError) []string {
 		return []string{c.commandLine("ls -f "+quote(e.File)) + "   lists what it sets"}
 	}),
+	about(func(c *cli, e *environ.UnsetError) []string {
+		if e.Similar != "" {
+			return []string{fmt.Sprintf("did you mean %q?", e.Similar)}
+		}
+		return []string{c.commandLine("ls") + "   lists what the file sets"}
+	}),
 	about(func(_ *cli, e *environ.AmbiguousError) []string {
 		return []string{"choose one: --env " + quote(e.Environments[0]) + "; or name files: -f FILE"}
 	}),

@@ -28,7 +28,7 @@ func commentedOut(doc, before *dotenv.Document, keys ecies.Keys) error {
 		if _, stays := doc.Get(e.Name); stays && !hasValue(before, keys, e) {
 			continue
 		}
-		errs = append(errs, &dotenv.FormError{Name: e.Name, Line: e.Line, Problem: "its value was encrypted and can be read in this comment now: delete the line"})
+		errs = append(errs, &dotenv.FormError{Name: e.Name, Line: e.Line, Problem: "it was encrypted, and this comment shows a value of it: delete the line"})
 	}
 	return errors.Join(errs...)
 }

@@ -39,7 +39,7 @@ func TestCheckComments(t *testing.T) {
 	}
 	doc := locked(t, key, "#A=\"a $ b\"\nA=new\n", head)
 	ch := drift.Encrypt(".env", doc, key.PublicKey(), dotenv.EncryptOptions{Previous: head, PreviousKeys: ecies.Keys{key}})
-	if want := "nothing to encrypt; line 8: A: its value was encrypted and can be read in this comment now: delete the line"; ch.Note != want {
+	if want := "nothing to encrypt; line 8: A: it was encrypted, and this comment shows a value of it: delete the line"; ch.Note != want {
 		t.Errorf("Encrypt: note %q; want %q", ch.Note, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/envdrift/envdrift/internal/config"
 	"github.com/envdrift/envdrift/internal/dotenv"
 	"github.com/envdrift/envdrift/internal/keyring"
 	"github.com/envdrift/envdrift/internal/secret"
@@ -95,11 +96,27 @@ func (o Options) choose(vars []dotenv.Variable) (chosen []dotenv.Variable, err e
 	for _, pattern := range o.Selection.Only {
 		isName := !strings.ContainsAny(pattern, `!*?[{\`)
 		if isName && !slices.ContainsFunc(vars, func(v dotenv.Variable) bool { return v.Name == pattern }) {
-			return nil, fmt.Errorf("--only %s: no file sets it", pattern)
+			return nil, newUnsetError(pattern, vars)
 		}
 	}
 	return chosen, nil
 }
+
+// An UnsetError reports a name that was asked for and that no file sets.
+type UnsetError struct {
+	Name    string
+	Similar string // what it may be a misspelling of, or ""
+}
+
+func newUnsetError(name string, vars []dotenv.Variable) *UnsetError {
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.Name
+	}
+	return &UnsetError{name, config.Nearest(name, names)}
+}
+
+func (e *UnsetError) Error() string { return fmt.Sprintf("--only %s: no file sets it", e.Name) }
 
 // inherits reports whether a variable of envdrift's environment is passed on.
 func (o Options) inherits(name string) bool {
